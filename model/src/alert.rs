@@ -1,0 +1,157 @@
+//! Alerts as Alertmanager means them: labels identify, annotations explain.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Fingerprint, TraceId, stable_hash};
+use crate::name::Name;
+use crate::time::Timestamp;
+
+/// Labels or annotations: pairs sorted by name, names unique.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Labels(Vec<(Name, Name)>);
+
+impl Labels {
+    /// Sorts by name; of equal names the last value counts.
+    #[must_use]
+    pub fn new(mut pairs: Vec<(Name, Name)>) -> Self {
+        pairs.sort_by(|a, b| a.0.cmp(&b.0));
+        pairs.dedup_by(|later, kept| {
+            let same = later.0 == kept.0;
+            if same {
+                std::mem::swap(&mut later.1, &mut kept.1);
+            }
+            same
+        });
+        Self(pairs)
+    }
+
+    /// The value of a label.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Name> {
+        let place = self.0.binary_search_by(|(key, _)| key.as_str().cmp(name)).ok()?;
+        self.0.get(place).map(|(_, value)| value)
+    }
+
+    /// All pairs in order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&Name, &Name)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+
+    /// How many pairs.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A stable hash of all pairs; the order in which they came does not matter.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let parts: Vec<&[u8]> =
+            self.0.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]).collect();
+        Fingerprint(stable_hash(&parts))
+    }
+}
+
+/// Whether the monitor's condition holds.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertStatus {
+    /// It holds.
+    Firing,
+    /// It no longer holds.
+    Resolved,
+}
+
+/// What the monitor said of an alert's weight.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Nothing was said.
+    #[default]
+    Unknown,
+    /// For information.
+    Info,
+    /// Look at it some time.
+    Warning,
+    /// Something is broken.
+    Error,
+    /// Somebody must get up.
+    Critical,
+}
+
+impl Severity {
+    /// Reads the habits of monitors (`critical`, `page`, `P1`, `warning`, `minor` ...).
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "critical" | "crit" | "page" | "fatal" | "emergency" | "p1" | "sev1" | "disaster" => {
+                Self::Critical
+            }
+            "error" | "err" | "major" | "high" | "p2" | "sev2" => Self::Error,
+            "warning" | "warn" | "minor" | "average" | "medium" | "p3" | "sev3" => Self::Warning,
+            "info" | "information" | "informational" | "notice" | "low" | "p4" | "p5" => Self::Info,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// One alert, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Hash of the identifying labels: ours, over all labels, whatever the source sent.
+    pub fingerprint: Fingerprint,
+    /// The rule: `alertname`, else the source's title.
+    pub name: Name,
+    /// Firing or resolved.
+    pub status: AlertStatus,
+    /// What identifies it.
+    pub labels: Labels,
+    /// What explains it.
+    pub annotations: Labels,
+    /// When the condition began, by the source.
+    pub starts_at: Timestamp,
+    /// When the condition ended, by the source; only of resolved alerts.
+    pub ends_at: Option<Timestamp>,
+    /// What the monitor said of its weight.
+    pub severity: Severity,
+    /// The trace it points to, if a label or annotation names one.
+    pub trace_id: Option<TraceId>,
+    /// Where the rule lives: a link for people, never followed.
+    pub generator_url: Option<Name>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        Labels::new(pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect())
+    }
+
+    #[test]
+    fn fingerprints_ignore_the_order_of_labels() {
+        let a = labels(&[("alertname", "Slow"), ("service", "cart")]);
+        let b = labels(&[("service", "cart"), ("alertname", "Slow")]);
+        assert_eq!(a.fingerprint(), b.fingerprint());
+        assert_ne!(a.fingerprint(), labels(&[("alertname", "Slow")]).fingerprint());
+    }
+
+    #[test]
+    fn of_equal_names_the_last_value_counts() {
+        let all = labels(&[("a", "1"), ("b", "2"), ("a", "3")]);
+        assert_eq!(all.get("a").map(Name::as_str), Some("3"));
+        assert_eq!(all.len(), 2);
+    }
+}
