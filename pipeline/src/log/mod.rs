@@ -176,4 +176,8 @@ pub trait LogReader: Send {
     /// # Errors
     /// When the log cannot be read. The reader stays usable and goes on where it was.
     fn poll(&mut self, records_max: usize, wait: Duration) -> Result<Batch, LogError>;
+
+    /// Names the partitions that are not to be read for now; all others are read. Records that
+    /// were already on their way may still come.
+    fn pause(&mut self, partitions: &[TopicPartition]);
 }
