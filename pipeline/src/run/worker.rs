@@ -43,6 +43,10 @@ pub enum WorkerError {
     /// The snapshot directory cannot be used.
     #[error("cannot use the snapshot directory: {0}")]
     Snapshot(#[from] std::io::Error),
+    /// It was told to stop while the log did not answer: what it had emitted is not durable, and
+    /// no offset may go beyond it.
+    #[error("stopped before the log answered")]
+    Stopped,
 }
 
 /// Everything that a stage needs to run.
@@ -69,8 +73,15 @@ impl Worker {
     /// Runs until it is told to stop.
     ///
     /// # Errors
-    /// When the log refuses for good, or snapshots cannot be written.
-    pub fn run(mut self, data_dir: &Path) -> Result<(), WorkerError> {
+    /// When the log refuses for good, or the snapshot directory cannot be used.
+    pub fn run(self, data_dir: &Path) -> Result<(), WorkerError> {
+        match self.work(data_dir) {
+            Err(WorkerError::Stopped) => Ok(()),
+            ended => ended,
+        }
+    }
+
+    fn work(mut self, data_dir: &Path) -> Result<(), WorkerError> {
         let store = SnapshotStore::open(&data_dir.join("snapshots"), self.name)?;
         let next_offsets = self.restore(&store);
         let starts = self.inputs.iter().map(|input| {
@@ -78,10 +89,7 @@ impl Worker {
             (input.clone(), start)
         });
         let starts: Vec<_> = starts.collect();
-        let Some(reader) = self.persist("open its input", |worker| worker.log.reader(&starts))?
-        else {
-            return Ok(());
-        };
+        let reader = self.persist("open its input", |worker| worker.log.reader(&starts))?;
         let arrival = Arrival::new(&self.inputs, ARRIVAL_RECORDS_MAX);
         let mut state = Progress { reader, arrival, next_offsets, emits: Vec::new(), dirty: false };
         self.monitor.ready();
@@ -155,23 +163,23 @@ impl Worker {
         Ok(())
     }
 
-    /// Tries until the log answers; `None` when it was told to stop before.
+    /// Tries until the log answers, or until it is told to stop.
     fn persist<T>(
         &self,
         what: &'static str,
         mut attempt: impl FnMut(&Self) -> Result<T, LogError>,
-    ) -> Result<Option<T>, WorkerError> {
+    ) -> Result<T, WorkerError> {
         let mut pause = Duration::from_millis(50);
         loop {
             match attempt(self) {
                 Ok(done) => {
                     self.monitor.well();
-                    return Ok(Some(done));
+                    return Ok(done);
                 }
                 Err(LogError::Unavailable(reason)) => {
                     self.monitor.trouble(what, &LogError::Unavailable(reason));
                     if self.stop.wait(pause) {
-                        return Ok(None);
+                        return Err(WorkerError::Stopped);
                     }
                     pause = (pause * 2).min(BACKOFF_MAX);
                 }

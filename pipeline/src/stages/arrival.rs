@@ -83,6 +83,11 @@ impl Arrival {
         self.lanes.get_mut(&next)?.heads.pop_front()
     }
 
+    /// The partitions that are merged.
+    pub fn lanes(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.lanes.keys()
+    }
+
     /// Whether every partition is read to its end and nothing waits here.
     #[must_use]
     pub fn is_drained(&self) -> bool {
