@@ -63,6 +63,8 @@ pub struct Worker {
     pub in_order_of_arrival: bool,
     /// The consumer group under which progress is shown.
     pub group: String,
+    /// Name of the dead-letter topic: what goes there is counted apart.
+    pub dead_letters: String,
     /// What it tells of itself.
     pub monitor: StageMonitor,
     /// When to stop.
@@ -132,6 +134,8 @@ impl Worker {
             batch.records
         };
         let any = !records.is_empty();
+        let read = records.iter().map(|r| r.value.as_ref().map_or(0, Vec::len) as u64).sum();
+        self.monitor.read(records.len() as u64, read);
         let mut bytes = 0;
         for record in records {
             let emitted = state.emits.len();
@@ -145,7 +149,7 @@ impl Worker {
         }
         self.flush(&mut state.emits)?;
         state.dirty |= any;
-        self.monitor.progress(&state.next_offsets, state.arrival.forced());
+        self.monitor.open(state.arrival.waiting());
         Ok(any)
     }
 
@@ -158,7 +162,10 @@ impl Worker {
         for (to, records) in by_partition {
             let count = records.len() as u64;
             self.persist("append", |worker| worker.log.append(&to, records.clone()))?;
-            self.monitor.emitted(&to.topic, count);
+            self.monitor.written(count);
+            if *to.topic == *self.dead_letters {
+                self.monitor.dead_letters(count);
+            }
         }
         Ok(())
     }
@@ -215,6 +222,7 @@ impl Worker {
             return;
         }
         state.dirty = false;
+        self.monitor.snapshot();
         let offsets: Vec<_> = state.next_offsets.clone().into_iter().collect();
         self.log.release(&offsets);
         if let Err(error) = self.log.publish_progress(&self.group, &offsets) {

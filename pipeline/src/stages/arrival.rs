@@ -101,6 +101,12 @@ impl Arrival {
         self.lanes.iter().filter(|(_, lane)| over(lane)).map(|(p, _)| p.clone()).collect()
     }
 
+    /// How many records wait for their turn.
+    #[must_use]
+    pub const fn waiting(&self) -> u64 {
+        self.buffered as u64
+    }
+
     /// How many records were handed out although an older one may have been on its way.
     #[must_use]
     pub const fn forced(&self) -> u64 {

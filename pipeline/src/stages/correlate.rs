@@ -10,10 +10,18 @@ use crate::log::{Record, TopicPartition};
 use crate::stages::settings::Settings;
 use crate::stages::{Emit, Stage, wire};
 
+/// Who is told of a new drift report.
+pub type DriftTold = Box<dyn Fn(serde_json::Value) + Send>;
+
+/// Journal records between two drift reports.
+const DRIFT_EVERY: u64 = 64;
+
 /// The stage: one correlator per cell.
 pub struct CorrelateStage {
     settings: Arc<Settings>,
     correlators: Vec<Correlator>,
+    drift_told: Option<DriftTold>,
+    records: u64,
     unreadable: u64,
 }
 
@@ -25,7 +33,14 @@ impl CorrelateStage {
             Correlator::new(cell.clone(), settings.detect_tasks, settings.correlate.clone())
         };
         let correlators = settings.cells.iter().map(fresh).collect();
-        Self { settings, correlators, unreadable: 0 }
+        Self { settings, correlators, drift_told: None, records: 0, unreadable: 0 }
+    }
+
+    /// Tells somebody of the drift report now and then.
+    #[must_use]
+    pub fn with_drift_told(mut self, told: DriftTold) -> Self {
+        self.drift_told = Some(told);
+        self
     }
 
     /// Records of the journal that were none.
@@ -73,6 +88,12 @@ impl Stage for CorrelateStage {
         };
         correlator.step(&entry);
         self.publish(cell, out);
+        self.records += 1;
+        if let Some(told) = &self.drift_told
+            && self.records.is_multiple_of(DRIFT_EVERY)
+        {
+            told(self.drift());
+        }
     }
 
     fn finish(&mut self, out: &mut Vec<Emit>) {

@@ -309,6 +309,12 @@ fn stamp(pane: &mut PaneRecord, epoch: u32) {
     pane.revision = epoch << REVISION_BITS | inside;
 }
 
+/// The epoch in a stamped revision.
+#[must_use]
+pub const fn epoch_of(revision: u32) -> u32 {
+    revision >> REVISION_BITS
+}
+
 /// Cuts a batch by cell. With one cell it is handed on as it is.
 fn by_cell(settings: &Settings, batch: SignalBatch) -> Vec<(usize, SignalBatch)> {
     let cell_of = |resource: &Resource| {
