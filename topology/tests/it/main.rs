@@ -1,0 +1,5 @@
+//! What the map does, seen from its door.
+
+mod words;
+mod binding;
+mod reconcile;
