@@ -9,9 +9,10 @@ use std::sync::Arc;
 use anyhow::Result;
 use model::id::CellId;
 use model::time::{Nanos, PaneWidth};
-use sinks::SinkConfig;
+use sinks::config::SinkConfig;
+use sinks::config::secret::{Secret, SecretRef};
 
-use crate::config::raw::{RawConfig, RawListen, RawLog, RawSecret};
+use crate::config::raw::{RawConfig, RawListen, RawLog};
 use crate::log::embedded::{EmbeddedLog, Sync};
 use crate::log::kafka::{KafkaConfig, KafkaLog};
 use crate::log::{Log, LogError};
@@ -54,7 +55,7 @@ pub struct Listen {
     /// The address.
     pub address: SocketAddr,
     /// The bearer token that callers must show.
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     /// Host names under which people reach it.
     pub hosts: Vec<String>,
 }
@@ -166,7 +167,7 @@ impl Checker {
         if http.address == intake.address && http.address.port() != 0 {
             self.error("intake.listen", "is the same address as http.listen; choose another port");
         }
-        self.sinks(&raw.sinks);
+        self.errors.extend(sinks::config::validate(&raw.sinks).iter().map(ToString::to_string));
         if !self.errors.is_empty() {
             return Err(self.errors);
         }
@@ -273,7 +274,7 @@ impl Checker {
                 for (key, secret) in secret_properties {
                     let at = format!("log.secret_properties.{key}");
                     if let Some(value) = self.secret(&at, secret) {
-                        properties.insert(key.clone(), value);
+                        properties.insert(key.clone(), value.expose().to_owned());
                     }
                 }
                 let config = KafkaConfig {
@@ -304,29 +305,8 @@ impl Checker {
         Listen { address, token, hosts: raw.hosts.clone() }
     }
 
-    fn secret(&mut self, key: &str, secret: &RawSecret) -> Option<String> {
-        let (value, from) = match secret {
-            RawSecret::Env(name) => (std::env::var(name).ok(), format!("variable {name}")),
-            RawSecret::File(path) => {
-                (std::fs::read_to_string(path).ok(), format!("file {}", path.display()))
-            }
-        };
-        let value = value.map(|value| value.trim_end().to_owned()).filter(|v| !v.is_empty());
-        if value.is_none() {
-            self.error(key, &format!("the secret in {from} is missing or empty"));
-        }
-        value
-    }
-
-    fn sinks(&mut self, sinks: &[SinkConfig]) {
-        for (place, sink) in sinks.iter().enumerate() {
-            for error in sink.validate() {
-                self.errors.push(format!("sinks[{place}].{error}"));
-            }
-            if sinks.iter().take(place).any(|earlier| earlier.name() == sink.name()) {
-                self.errors.push(format!("sinks[{place}].name: {} is named twice", sink.name()));
-            }
-        }
+    fn secret(&mut self, key: &str, secret: &SecretRef) -> Option<Secret> {
+        secret.read().map_err(|error| self.error(key, &error)).ok()
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use sinks::SinkConfig;
+use sinks::config::SinkConfig;
+use sinks::config::secret::SecretRef;
 
 /// The file.
 #[derive(Clone, Debug, Deserialize)]
@@ -54,7 +55,7 @@ pub enum RawLog {
         properties: BTreeMap<String, String>,
         /// Properties whose values are secrets: read from an environment variable or a file.
         #[serde(default)]
-        secret_properties: BTreeMap<String, RawSecret>,
+        secret_properties: BTreeMap<String, SecretRef>,
         /// Whether missing topics are created. Default true.
         #[serde(default = "yes")]
         create_topics: bool,
@@ -64,16 +65,6 @@ pub enum RawLog {
         /// The directory.
         directory: PathBuf,
     },
-}
-
-/// A secret by reference; never by value.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "snake_case")]
-pub enum RawSecret {
-    /// The name of an environment variable.
-    Env(String),
-    /// The path of a file; white space at its end is cut.
-    File(PathBuf),
 }
 
 /// Names of topics.
@@ -175,7 +166,7 @@ pub struct RawListen {
     pub listen: String,
     /// A bearer token that callers must show.
     #[serde(default)]
-    pub token: Option<RawSecret>,
+    pub token: Option<SecretRef>,
     /// Host names under which people reach it, besides localhost.
     #[serde(default)]
     pub hosts: Vec<String>,

@@ -15,9 +15,9 @@ use model::incident::Incident;
 use model::journal::{JournalEntry, JournalRecord};
 use sinks::delivery::outbox::{Done, DoneResult, Due, Outbox, OutboxLimits};
 use sinks::delivery::record::Delivered;
-use sinks::retry::{Jitter, RetryPolicy};
+use sinks::retry::Jitter;
 use sinks::sink::Sink;
-use sinks::{SinkConfig, build};
+use sinks::config::{SinkConfig, build};
 
 use crate::clock;
 use crate::http::metrics::{Metric, Stage as StageName};
@@ -47,7 +47,7 @@ fn start_sink(starter: &Starter<'_>, config: &SinkConfig) -> Result<JoinHandle<R
     let outbox = Outbox::new(
         sink.name().clone(),
         config.policy(),
-        RetryPolicy::default(),
+        config.retry(),
         OutboxLimits::default(),
     );
     let from = starter.partitions_of(&starter.settings.own.incidents)?;
