@@ -19,7 +19,7 @@ use crate::cli::{DemoArgs, Role};
 use crate::clock::StopWatch;
 use crate::commands::replay::final_incidents;
 use crate::config::Config;
-use crate::log::embedded::{EmbeddedLog, Sync};
+use crate::log::embedded::{Durability, EmbeddedLog};
 use crate::log::{Log, NewRecord, TopicPartition};
 use crate::progress::Progress;
 use crate::recording::Writer;
@@ -77,7 +77,7 @@ fn headless(story: &Scenario, json: bool) -> Result<()> {
 fn live(story: &Scenario, args: &DemoArgs) -> Result<()> {
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
     let log: Arc<dyn Log> =
-        Arc::new(EmbeddedLog::open(&directory.path().join("log"), Sync::Never)?);
+        Arc::new(EmbeddedLog::open(&directory.path().join("log"), Durability::Throwaway)?);
     let config = Config::for_demo(&args.listen, directory.path())?;
     let roles = [Role::Observe, Role::Detect, Role::Correlate, Role::Console];
     let running = start(&config, log.clone(), &roles)?;

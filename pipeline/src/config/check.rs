@@ -13,7 +13,7 @@ use sinks::config::SinkConfig;
 use sinks::config::secret::{Secret, SecretRef};
 
 use crate::config::raw::{RawConfig, RawListen, RawLog};
-use crate::log::embedded::{EmbeddedLog, Sync};
+use crate::log::embedded::{Durability, EmbeddedLog};
 use crate::log::kafka::{KafkaConfig, KafkaLog};
 use crate::log::{Log, LogError};
 use crate::stages::settings::Settings;
@@ -129,9 +129,9 @@ impl Config {
     /// When the directory is in use or the broker's address is none.
     pub fn open_log(&self) -> Result<Arc<dyn Log>, LogError> {
         Ok(match &self.log {
-            LogChoice::Kafka(config) => Arc::new(KafkaLog::connect(config)?),
+            LogChoice::Kafka(config) => Arc::new(KafkaLog::connect(config.clone())?),
             LogChoice::Embedded(directory) => {
-                Arc::new(EmbeddedLog::open(directory, Sync::EveryAppend)?)
+                Arc::new(EmbeddedLog::open(directory, Durability::Synced)?)
             }
         })
     }
@@ -277,11 +277,7 @@ impl Checker {
                         properties.insert(key.clone(), value.expose().to_owned());
                     }
                 }
-                let config = KafkaConfig {
-                    brokers: brokers.clone(),
-                    properties,
-                    ..KafkaConfig::default()
-                };
+                let config = KafkaConfig { properties, ..KafkaConfig::new(brokers) };
                 (LogChoice::Kafka(config), *create_topics)
             }
         }

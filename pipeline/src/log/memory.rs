@@ -182,7 +182,7 @@ impl Log for MemoryLog {
         for (at, start) in from {
             let (_, partition) = partition_of(&mut topics, at)?;
             let next = partition.resolve(*start);
-            cursors.push(Cursor { at: at.clone(), next, told_end: false });
+            cursors.push(Cursor { at: at.clone(), next, told_end: false, paused: false });
         }
         drop(topics);
         Ok(Box::new(MemoryReader { shared: Arc::clone(&self.shared), cursors, turn: 0 }))
@@ -225,6 +225,7 @@ struct Cursor {
     at: TopicPartition,
     next: u64,
     told_end: bool,
+    paused: bool,
 }
 
 struct MemoryReader {
@@ -247,6 +248,12 @@ impl LogReader for MemoryReader {
             topics = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+
+    fn pause(&mut self, partitions: &[TopicPartition]) {
+        for cursor in &mut self.cursors {
+            cursor.paused = partitions.contains(&cursor.at);
+        }
+    }
 }
 
 fn read(
@@ -258,7 +265,9 @@ fn read(
     let mut batch = Batch::default();
     let mut bytes = 0;
     take_turns(turn, cursors.len(), records_max, |which, quota| {
-        let Some(cursor) = cursors.get_mut(which) else { return Ok(0) };
+        let Some(cursor) = cursors.get_mut(which).filter(|cursor| !cursor.paused) else {
+            return Ok(0);
+        };
         let (_, partition) = partition_of(topics, &cursor.at)?;
         let mut taken = 0;
         for stored in partition.records.range(partition.index_of(cursor.next)..).take(quota) {

@@ -22,6 +22,7 @@ struct Cursor {
     topic: u32,
     next: u64,
     told_end: bool,
+    paused: bool,
 }
 
 impl EmbeddedReader {
@@ -38,7 +39,7 @@ impl EmbeddedReader {
                 Start::Newest => next,
                 Start::At(offset) => offset.min(next),
             };
-            cursors.push(Cursor { at: at.clone(), topic: topic.id, next, told_end: false });
+            cursors.push(Cursor { at: at.clone(), topic: topic.id, next, told_end: false, paused: false });
         }
         drop(known);
         Ok(Self { store: Arc::clone(store), cursors, turn: 0 })
@@ -75,7 +76,8 @@ impl EmbeddedReader {
         let watch = StopWatch::start();
         let mut known = self.store.lock();
         let more = |cursor: &Cursor, known: &super::store::Known| {
-            known.span(&cursor.at).map_or(true, |(_, span)| span.next > cursor.next)
+            let grown = known.span(&cursor.at).map_or(true, |(_, span)| span.next > cursor.next);
+            grown && !cursor.paused
         };
         while !self.cursors.iter().any(|cursor| more(cursor, &known)) {
             let left = at_most.saturating_sub(watch.elapsed());
@@ -96,7 +98,7 @@ impl Cursor {
         bytes: &mut usize,
         out: &mut Vec<Record>,
     ) -> Result<usize, LogError> {
-        if self.next >= end || *bytes >= BATCH_BYTES_MAX {
+        if self.paused || self.next >= end || *bytes >= BATCH_BYTES_MAX {
             return Ok(0);
         }
         let key = |offset| codec::record_key(self.topic, self.at.partition, offset);
@@ -143,5 +145,11 @@ impl LogReader for EmbeddedReader {
         }
         self.wait(wait);
         self.read(records_max)
+    }
+
+    fn pause(&mut self, partitions: &[TopicPartition]) {
+        for cursor in &mut self.cursors {
+            cursor.paused = partitions.contains(&cursor.at);
+        }
     }
 }

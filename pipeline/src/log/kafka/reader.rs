@@ -39,6 +39,7 @@ struct Lane {
     /// The offset behind the last record that was returned.
     next: u64,
     ended: bool,
+    paused: bool,
     stall: Stall,
 }
 
@@ -142,6 +143,13 @@ impl LogReader for KafkaReader {
             self.signal.wait(left.min(WAKE_MAX));
         }
     }
+
+    /// The client goes on to fetch a paused partition up to its own bounds, and then stops.
+    fn pause(&mut self, partitions: &[TopicPartition]) {
+        for lane in &mut self.lanes {
+            lane.paused = partitions.contains(&lane.at);
+        }
+    }
 }
 
 impl Lane {
@@ -156,7 +164,7 @@ impl Lane {
             .ok_or_else(|| LogError::UnknownTopic(at.topic.to_string()))?;
         let signal = Arc::clone(signal);
         queue.set_nonempty_callback(move || signal.raise());
-        Ok(Self { at: at.clone(), queue, next, ended: false, stall: Stall::default() })
+        Ok(Self { at: at.clone(), queue, next, ended: false, paused: false, stall: Stall::default() })
     }
 
     fn take(
@@ -166,6 +174,9 @@ impl Lane {
         batch: &mut Batch,
     ) -> Result<usize, KafkaError> {
         let mut taken = 0;
+        if self.paused {
+            return Ok(0);
+        }
         while taken < quota && *bytes < BATCH_BYTES_MAX {
             match self.queue.poll(Duration::ZERO) {
                 None => break,
