@@ -5,3 +5,5 @@ mod tidy;
 mod schema;
 mod demo;
 mod laws;
+mod casebook;
+mod service;
