@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use model::time::{Nanos, Timestamp};
 use serde_json::{Value, json};
 
-use crate::monitor::{Breach, Labels};
+use crate::rules::{Breach, Labels};
 
 const GROUP_WAIT: Nanos = Nanos::from_secs(10);
 const GROUP_INTERVAL: Nanos = Nanos::from_secs(45);

@@ -29,6 +29,7 @@ mod calls;
 mod logs;
 mod seen;
 mod metrics;
+mod rules;
 mod monitor;
 mod alertmanager;
 mod declared;

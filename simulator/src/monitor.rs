@@ -4,31 +4,15 @@
 //! Absent on purpose: any notion of cause. Whoever waits, queues or retries fires as loudly as the
 //! one that is to blame.
 
-use std::collections::BTreeMap;
-
 use model::time::Timestamp;
 
 use crate::changes::Rollouts;
 use crate::metrics::Vitals;
+use crate::rules::{self, Breach, Findings};
 use crate::scenario::{AlertNoise, Scenario};
-use crate::seen::{SLOT_S, Seen, Tally};
+use crate::seen::{SLOT_S, Seen};
 use crate::table::Table;
 use crate::telemetry::pod_name;
-
-/// Labels, sorted by name.
-pub(crate) type Labels = BTreeMap<&'static str, String>;
-
-/// A rule that holds now.
-#[derive(Clone, Debug)]
-pub(crate) struct Breach {
-    pub(crate) labels: Labels,
-    pub(crate) summary: String,
-    /// For how many evaluations in a row it must hold before it fires.
-    pub(crate) hold: u32,
-}
-
-/// Fewest calls of a window that a ratio or a quantile is taken from.
-const CALLS_MIN: u32 = 12;
 
 /// Rules are evaluated over what was seen.
 pub(crate) struct Monitor<'a> {
@@ -38,43 +22,13 @@ pub(crate) struct Monitor<'a> {
     pub(crate) rollouts: &'a Rollouts<'a>,
 }
 
-/// One evaluation in the making.
-struct Findings<'a> {
-    scenario: &'a Scenario,
-    out: Vec<Breach>,
-}
-
-struct Rule {
-    name: &'static str,
-    severity: &'static str,
-    hold: u32,
-}
-
-const fn rule(name: &'static str, severity: &'static str, hold: u32) -> Rule {
-    Rule { name, severity, hold }
-}
-
-impl Findings<'_> {
-    fn add(&mut self, rule: &Rule, service: &str, more: &[(&'static str, &str)], text: String) {
-        let mut labels = Labels::from([
-            ("alertname", rule.name.to_owned()),
-            ("severity", rule.severity.to_owned()),
-            ("service", service.to_owned()),
-            ("namespace", self.scenario.world.name.clone()),
-            ("env", self.scenario.world.environment.clone()),
-        ]);
-        labels.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        self.out.push(Breach { labels, summary: text, hold: rule.hold });
-    }
-}
-
 impl Monitor<'_> {
     /// All rules that hold at an instant, in a fixed order.
     pub(crate) fn evaluate(&self, now: Timestamp) -> Vec<Breach> {
         let mut findings = Findings { scenario: self.scenario, out: Vec::new() };
         for operation in self.scenario.world.operations.ids() {
             self.operation_rules(operation, now, &mut findings);
-            self.call_rules(operation, &mut findings);
+            self.call_rules(operation, now, &mut findings);
         }
         for route in &self.scenario.traffic.routes {
             self.entry_rules(route.operation, &mut findings);
@@ -95,13 +49,13 @@ impl Monitor<'_> {
         let usual_ms = world.usual_ms(operation);
         let tally = self.seen.operation(operation, None);
         let labels = [("operation", entry.name.as_str())];
-        latency(findings, &tally, usual_ms, &service.name, &labels);
-        errors(findings, &tally, &service.name, &labels);
+        rules::latency(findings, &tally, usual_ms, &service.name, &labels);
+        rules::errors(findings, &tally, &service.name, &labels);
         for instance in 0..service.instances {
             let tally = self.seen.operation(operation, Some(instance));
             let pod = self.pod(entry.service, instance, now);
             let labels = [("operation", entry.name.as_str()), ("pod", pod.as_str())];
-            pod_symptoms(findings, &tally, usual_ms, &service.name, &labels);
+            rules::pod_symptoms(findings, &tally, usual_ms, &service.name, &labels);
         }
     }
 
@@ -110,31 +64,21 @@ impl Monitor<'_> {
         pod_name(world, service, instance, self.rollouts.version(service, instance, now))
     }
 
-    fn call_rules(&self, operation: usize, findings: &mut Findings<'_>) {
+    fn call_rules(&self, operation: usize, now: Timestamp, findings: &mut Findings<'_>) {
         let world = &self.scenario.world;
-        let caller = world.operations[operation].service;
-        let name = &world.services[caller].name;
+        let entry = &world.operations[operation];
+        let caller = entry.service;
+        let service = &world.services[caller];
         for call in world.calls_of(operation) {
+            let upstream = world.callee_name(call);
+            let labels = [("upstream", upstream), ("operation", entry.name.as_str())];
             let tally = self.seen.call(caller, call, None);
-            if tally.calls < CALLS_MIN {
-                continue;
-            }
-            let labels = [
-                ("upstream", world.callee_name(call)),
-                ("operation", world.operations[operation].name.as_str()),
-            ];
-            let to = world.callee_name(call);
-            if tally.error_share() > 0.05 {
-                let text = format!("{:.0} % of calls from {name} to {to} fail", percent(&tally));
-                findings.add(&rule("UpstreamErrors", "warning", 1), name, &labels, text);
-            }
-            if tally.resend_share() > 0.15 {
-                let text = format!("{name} retries its calls to {to}");
-                findings.add(&rule("RetryStorm", "warning", 1), name, &labels, text);
-            }
-            if tally.timeouts >= 5 {
-                let text = format!("{name} gave up waiting for {to} {} times", tally.timeouts);
-                findings.add(&rule("UpstreamTimeouts", "warning", 0), name, &labels, text);
+            rules::call(findings, &tally, &service.name, &labels);
+            for instance in 0..service.instances {
+                let tally = self.seen.call(caller, call, Some(instance));
+                let pod = self.pod(caller, instance, now);
+                let labels = [("upstream", upstream), ("pod", pod.as_str())];
+                rules::pod_call(findings, &tally, &service.name, &labels);
             }
         }
     }
@@ -144,19 +88,8 @@ impl Monitor<'_> {
         let entry = &world.operations[operation];
         let service = &world.services[entry.service].name;
         let tally = self.seen.operation(operation, None);
-        if tally.calls < CALLS_MIN || tally.errors < 3 {
-            return;
-        }
-        let burn = tally.error_share() / 0.001;
         let labels = [("route", entry.name.as_str()), ("slo", "availability-99.9")];
-        let text = format!("{} burns its error budget {burn:.0} times too fast", entry.name);
-        if burn > 14.4 {
-            let fast = rule("SLOBurnRateFast", "critical", 1);
-            findings.add(&fast, service, &labels, text.clone());
-        }
-        if burn > 6.0 {
-            findings.add(&rule("SLOBurnRateSlow", "warning", 3), service, &labels, text);
-        }
+        rules::budget(findings, &tally, service, &labels);
     }
 
     fn pod_rules(&self, service: usize, now: Timestamp, findings: &mut Findings<'_>) {
@@ -169,10 +102,15 @@ impl Monitor<'_> {
             let labels = [("pod", pod.as_str()), ("node", node.as_str())];
             if vitals.down {
                 let text = format!("{pod} does not answer its readiness probe");
-                findings.add(&rule("PodNotReady", "critical", 1), &entry.name, &labels, text);
+                findings.add(
+                    &rules::rule("PodNotReady", "critical", 1),
+                    &entry.name,
+                    &labels,
+                    text,
+                );
                 continue;
             }
-            vital_signs(findings, &vitals, &pod, &entry.name, &labels);
+            rules::vital_signs(findings, &vitals, &pod, &entry.name, &labels);
         }
     }
 
@@ -184,7 +122,7 @@ impl Monitor<'_> {
             let node = world.nodes.iter().next_back().map_or("", String::as_str);
             let text = format!("{node} will have a full disk in 4 days");
             findings.add(
-                &rule("NodeDiskFillingUp", "warning", 2),
+                &rules::rule("NodeDiskFillingUp", "warning", 2),
                 "node-exporter",
                 &[("node", node), ("device", "/dev/nvme0n1p1")],
                 text,
@@ -193,106 +131,12 @@ impl Monitor<'_> {
         if minute % 13 == 4 {
             let text = String::from("a certificate expires in 29 days");
             findings.add(
-                &rule("CertificateExpiresSoon", "info", 1),
+                &rules::rule("CertificateExpiresSoon", "info", 1),
                 "cert-manager",
                 &[("certificate", "static-assets")],
                 text,
             );
         }
-    }
-}
-
-fn percent(tally: &Tally) -> f64 {
-    100.0 * tally.error_share()
-}
-
-fn latency(
-    findings: &mut Findings<'_>,
-    tally: &Tally,
-    usual_ms: f64,
-    service: &str,
-    labels: &[(&'static str, &str)],
-) {
-    if tally.calls < CALLS_MIN {
-        return;
-    }
-    let p95_ms = tally.quantile_ms(0.95);
-    let text = format!("p95 is {p95_ms:.0} ms, usually about {usual_ms:.0} ms");
-    if p95_ms > 3.0 * usual_ms + 60.0 {
-        findings.add(&rule("HighLatencyP95", "warning", 1), service, labels, text.clone());
-    }
-    if p95_ms > 8.0 * usual_ms + 200.0 {
-        findings.add(&rule("LatencyCritical", "critical", 1), service, labels, text);
-    }
-    let p50_ms = tally.quantile_ms(0.5);
-    if p50_ms > 3.0 * usual_ms + 30.0 {
-        let text = format!("half of all requests take longer than {p50_ms:.0} ms");
-        findings.add(&rule("ApdexLow", "warning", 1), service, labels, text);
-    }
-}
-
-fn errors(
-    findings: &mut Findings<'_>,
-    tally: &Tally,
-    service: &str,
-    labels: &[(&'static str, &str)],
-) {
-    if tally.calls < CALLS_MIN || tally.errors < 3 {
-        return;
-    }
-    let text = format!("{:.1} % of requests fail", percent(tally));
-    if tally.error_share() > 0.02 {
-        findings.add(&rule("HighErrorRate", "warning", 1), service, labels, text.clone());
-    }
-    if tally.error_share() > 0.1 {
-        findings.add(&rule("ErrorRateCritical", "critical", 1), service, labels, text);
-    }
-}
-
-fn pod_symptoms(
-    findings: &mut Findings<'_>,
-    tally: &Tally,
-    usual_ms: f64,
-    service: &str,
-    labels: &[(&'static str, &str)],
-) {
-    if tally.calls < CALLS_MIN {
-        return;
-    }
-    let p95_ms = tally.quantile_ms(0.95);
-    if p95_ms > 4.0 * usual_ms + 100.0 {
-        let text = format!("p95 of this pod is {p95_ms:.0} ms");
-        findings.add(&rule("PodHighLatency", "warning", 1), service, labels, text);
-    }
-    if tally.errors >= 3 && tally.error_share() > 0.05 {
-        let text = format!("{:.1} % of this pod's requests fail", percent(tally));
-        findings.add(&rule("PodHighErrorRate", "warning", 1), service, labels, text);
-    }
-}
-
-fn vital_signs(
-    findings: &mut Findings<'_>,
-    vitals: &Vitals,
-    pod: &str,
-    service: &str,
-    labels: &[(&'static str, &str)],
-) {
-    if vitals.cpu > 0.75 {
-        let text = format!("{pod} uses {:.0} % of its CPU", 100.0 * vitals.cpu);
-        findings.add(&rule("PodCPUHigh", "warning", 1), service, labels, text);
-    }
-    if vitals.memory > 0.85 {
-        let text = format!("{pod} uses {:.0} % of its memory", 100.0 * vitals.memory);
-        findings.add(&rule("PodMemoryHigh", "warning", 1), service, labels, text);
-    }
-    if vitals.in_flight > 3.0 {
-        let text = format!("{:.0} requests are in flight on {pod}", vitals.in_flight);
-        findings.add(&rule("RequestQueueDepth", "warning", 1), service, labels, text);
-    }
-    let [used, limit, pending] = vitals.pool;
-    if limit > 0.0 && used >= limit && pending > 0.0 {
-        let text = format!("all {limit:.0} connections of {pod} are in use, {pending:.0} wait");
-        findings.add(&rule("ConnectionPoolSaturated", "critical", 0), service, labels, text);
     }
 }
 

@@ -102,7 +102,6 @@ impl Scenario {
     /// The records in order of arrival: timestamps never decrease.
     ///
     /// Bounds: memory is that of a few seconds of traffic, however long the scenario is.
-    #[must_use]
     pub fn records(&self) -> impl Iterator<Item = TopicRecord> + '_ {
         Play::new(self)
     }

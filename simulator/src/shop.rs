@@ -144,12 +144,12 @@ fn cart(world: &mut World, db: usize) -> (usize, usize) {
 /// What the money passes through: fraud, payment, orders, checkout.
 fn money(world: &mut World, db: usize, below: &Below) -> Money {
     let fraud = service(world, "fraud", "team-payments", High, "1.4.0");
-    let score = world.operation(fraud, Grpc, "shop.fraud.v1.Scores/Score", 9.0);
+    let score = world.operation(fraud, Grpc, "shop.fraud.v1.Scores/Score", 11.0);
     world.says(score, &["transaction {} scored"]);
-    let card = world.provider("card-network", "api.cards.example", 20.0);
+    let card = world.provider("card-network", "api.cards.example", 26.0);
     let payment = service(world, "payment", "team-payments", Critical, "6.0.2");
     world.services[payment].pool = Some(50);
-    let charge = world.operation(payment, Http, "POST /payments", 6.0);
+    let charge = world.operation(payment, Http, "POST /payments", 9.0);
     world.says(charge, &["authorizing payment {}", "payment {} authorized, reference {}"]);
     world.step(charge, vec![Call::to(score).within(500.0, 1)]);
     world.step(charge, vec![Call::outside(card, "POST /v1/charges")]);
@@ -178,7 +178,7 @@ fn money(world: &mut World, db: usize, below: &Below) -> Money {
 
 fn checkout(world: &mut World, below: &Below, charge: usize, create: usize) -> (usize, usize) {
     let checkout = service(world, "checkout", "team-checkout", Critical, "4.17.3");
-    let buy = world.operation(checkout, Http, "POST /checkout", 8.0);
+    let buy = world.operation(checkout, Http, "POST /checkout", 10.0);
     world.says(buy, &["checkout of cart {} begins", "checkout of cart {} done, order {}"]);
     world.step(buy, vec![Call::to(below.cart_get)]);
     world.step(buy, vec![Call::to(below.price), Call::to(below.reserve), Call::to(below.quote)]);
@@ -223,21 +223,21 @@ fn fronts(
         world.step(outer, vec![Call::to(inner).within(8_000.0, 1)]);
         routes.push(Route { operation: outer, per_s });
     };
-    page(web, "GET /", 3.6, vec![side(below)]);
-    page(web, "GET /product/{id}", 3.4, vec![product(below)]);
-    page(web, "GET /find", 2.0, vec![vec![Call::to(below.search)]]);
+    page(web, "GET /", 2.9, vec![side(below)]);
+    page(web, "GET /product/{id}", 2.7, vec![product(below)]);
+    page(web, "GET /find", 1.6, vec![vec![Call::to(below.search)]]);
     let (verify, add) = verified(below.cart_add, below);
-    page(web, "POST /cart", 1.6, vec![verify, add]);
+    page(web, "POST /cart", 1.3, vec![verify, add]);
     let (verify, buy) = verified(money.buy, below);
-    page(web, "POST /buy", 2.6, vec![verify, buy]);
+    page(web, "POST /buy", 2.1, vec![verify, buy]);
     let (verify, status) = verified(money.status, below);
-    page(web, "GET /my/orders/{id}", 1.2, vec![verify, status]);
-    page(mobile, "GET /v2/home", 2.2, vec![side(below)]);
-    page(mobile, "GET /v2/items/{id}", 1.6, vec![product(below)]);
+    page(web, "GET /my/orders/{id}", 1.0, vec![verify, status]);
+    page(mobile, "GET /v2/home", 1.8, vec![side(below)]);
+    page(mobile, "GET /v2/items/{id}", 1.3, vec![product(below)]);
     let (verify, buy) = verified(money.buy, below);
-    page(mobile, "POST /v2/buy", 1.5, vec![verify, buy]);
+    page(mobile, "POST /v2/buy", 1.2, vec![verify, buy]);
     let (verify, status) = verified(money.status, below);
-    page(mobile, "GET /v2/orders/{id}", 0.8, vec![verify, status]);
+    page(mobile, "GET /v2/orders/{id}", 0.6, vec![verify, status]);
 }
 
 /// The ingress sees the web at the root and the app under `/api`.

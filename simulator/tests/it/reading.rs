@@ -1,6 +1,7 @@
 //! Records read back: OTLP by prost and `opentelemetry-proto`, alerts and changes by serde_json.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use model::recording::TopicRecord;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -9,7 +10,7 @@ use prost::Message;
 
 /// A span with the attributes of its resource.
 pub(crate) struct Span {
-    pub(crate) resource: BTreeMap<String, String>,
+    pub(crate) resource: Rc<BTreeMap<String, String>>,
     pub(crate) trace: Vec<u8>,
     pub(crate) id: Vec<u8>,
     pub(crate) parent: Vec<u8>,
@@ -53,10 +54,10 @@ pub(crate) fn spans(record: &TopicRecord) -> Vec<Span> {
     };
     let mut out = Vec::new();
     for group in request.resource_spans {
-        let resource = text(group.resource.unwrap().attributes);
+        let resource = Rc::new(text(group.resource.unwrap().attributes));
         for span in group.scope_spans.into_iter().flat_map(|scope| scope.spans) {
             out.push(Span {
-                resource: resource.clone(),
+                resource: Rc::clone(&resource),
                 trace: span.trace_id,
                 id: span.span_id,
                 parent: span.parent_span_id,
