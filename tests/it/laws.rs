@@ -6,7 +6,8 @@ use model::recording::TopicRecord;
 use pipeline::commands::replay::final_incidents;
 use pipeline::stages::settings::Settings;
 use serde_json::Value;
-use simulator::{Scale, Scenario, shuffle};
+use simulator::disorder::shuffle;
+use simulator::{Scale, Scenario};
 use tests::canonical;
 
 /// Seeds of the law. `FAULTLINE_SEEDS=1000` for a long run.
