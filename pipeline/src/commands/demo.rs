@@ -81,7 +81,7 @@ fn live(story: &Scenario, args: &DemoArgs) -> Result<()> {
     let config = Config::for_demo(&args.listen, directory.path())?;
     let roles = [Role::Observe, Role::Detect, Role::Correlate, Role::Console];
     let running = start(&config, log.clone(), &roles)?;
-    eprintln!("The 2:07 a.m. incident: a shop of {} services, told from 01:47.", story.world.len());
+    eprintln!("The 2:07 a.m. incident: a shop of {} services, told from 01:47.", story.world.services.len());
     eprintln!("Console: http://{}\n", args.listen);
 
     let stop = running.stop.clone();
