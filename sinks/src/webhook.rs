@@ -22,7 +22,7 @@ use crate::render::untrusted::{Untrusted, clean_json, json_bytes};
 use crate::sink::{Delivery, Outcome, Sink, Trouble};
 
 /// Longest text in the event. Unit: characters.
-const TEXT_CHARS_MAX: usize = 8_192;
+const TEXT_CHARS_MAX: usize = 4_096;
 /// Shortest key. Unit: bytes.
 const KEY_BYTES_MIN: usize = 16;
 

@@ -143,7 +143,7 @@ fn decide_next(policy: &DeliveryPolicy, incident: &Incident, known: &Delivered) 
     if incident.revision <= known.revision {
         return Decision::Skip(SkipReason::AlreadySaid);
     }
-    if content_hash(incident) == known.content_hash {
+    if !known.in_doubt() && content_hash(incident) == known.content_hash {
         return Decision::Skip(SkipReason::SameContent);
     }
     let reason = match (is_over(known.told.state), is_over(incident.state)) {
@@ -167,6 +167,7 @@ mod tests {
             sink: "ops".into(),
             incident: incident.id,
             revision: incident.revision,
+            attempted: incident.revision,
             at: when,
             content_hash: content_hash(incident),
             idempotency_key: idempotency_key(incident, &"ops".into()),
@@ -210,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_was_perhaps_told_is_told_to_its_end() {
-        let intent = Delivered::intent(&incident(1), &"ops".into(), at(100));
+        let intent = Delivered::intent(&incident(1), &"ops".into(), None, at(100));
         let policy = DeliveryPolicy::default();
         for (state, reason) in [
             (IncidentState::Open, SayReason::First),
@@ -268,6 +269,12 @@ mod tests {
         assert_eq!(
             decide(&policy, &incident(4), Some(&known), at(500)),
             Decision::Skip(SkipReason::SameContent)
+        );
+        // Something else may have been said in between, and its answer was lost.
+        let doubtful = Delivered { attempted: 4, ..known };
+        assert_eq!(
+            decide(&policy, &incident(5), Some(&doubtful), at(500)),
+            Decision::Say(SayReason::Updated, at(130))
         );
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::command::Command;
-use model::id::{Fingerprint, IncidentId};
+use model::id::IncidentId;
 use model::incident::{Incident, Ticket};
 use model::name::Name;
 use model::time::{Nanos, Timestamp};
@@ -50,7 +50,7 @@ pub struct Due {
     pub incident: Arc<Incident>,
     /// What was said before.
     pub known: Option<Delivered>,
-    /// To be appended before the first attempt; see [`Delivered::intent`].
+    /// To be appended before the sink is called; see [`Delivered::intent`].
     pub intent: Option<Delivered>,
     /// The key of this (incident, revision, sink).
     pub idempotency_key: String,
@@ -261,7 +261,9 @@ impl Outbox {
         }
         let id = record.incident;
         let old = self.entries.get(&id);
-        if old.and_then(|entry| entry.known.as_ref()).is_some_and(|k| k.revision > record.revision)
+        if old
+            .and_then(|entry| entry.known.as_ref())
+            .is_some_and(|k| k.attempted > record.attempted)
         {
             return;
         }
@@ -399,11 +401,10 @@ impl Outbox {
         let Slot::Ready(rank) = entry.slot else { return None };
         let incident = entry.newest.clone()?;
         let known = entry.known.clone().filter(|known| !known.is_intent());
-        let intent = match entry.known {
-            Some(_) => None,
-            None => Some(Delivered::intent(&incident, &self.sink, now)),
-        };
-        if entry.known.is_none() {
+        let tried = entry.known.as_ref().map_or(0, |known| known.attempted);
+        let intent = (tried < incident.revision)
+            .then(|| Delivered::intent(&incident, &self.sink, entry.known.as_ref(), now));
+        if intent.is_some() {
             entry.known.clone_from(&intent);
         }
         let idempotency_key = idempotency_key(&incident, &self.sink);
@@ -418,6 +419,7 @@ impl Outbox {
             sink: self.sink.clone(),
             incident: due.incident.id,
             revision: due.incident.revision,
+            attempted: due.incident.revision,
             at: now,
             content_hash: content_hash(&due.incident),
             idempotency_key: due.idempotency_key.clone(),
@@ -470,13 +472,9 @@ impl Outbox {
         DoneResult::Later(until, trouble)
     }
 
-    /// After a failure: the newest revision waits. The destination may have taken the failed one,
-    /// so what it holds is not known any more and "same content" is no reason to be silent.
+    /// After a failure: the newest revision waits.
     fn reschedule(&mut self, id: IncidentId, until: Timestamp, now: Timestamp) -> Timestamp {
         let Some(entry) = self.entries.get_mut(&id) else { return until };
-        if let Some(known) = &mut entry.known {
-            known.content_hash = Fingerprint(0);
-        }
         let Some(newest) = entry.newest.clone() else { return until };
         let (newest, slot) = match decide(&self.policy, &newest, entry.known.as_ref(), now) {
             Decision::Say(reason, due) => {

@@ -15,9 +15,11 @@ use crate::render::told::Told;
 /// The version of the record's form.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// The newest thing that one sink said of one incident; or, at revision 0, the intent to say the
-/// first thing: it is written before the first attempt, so that after a crash nobody has to guess
-/// whether the destination may have heard of the incident.
+/// The newest thing that one sink said of one incident, and the newest that it tried to say.
+///
+/// It is written twice: before the first attempt of a revision (the intent, with a higher
+/// `attempted`), and after the answer. So nobody has to guess after a crash whether the
+/// destination may have heard of a revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivered {
     /// Version of this form: 1.
@@ -28,6 +30,8 @@ pub struct Delivered {
     pub incident: IncidentId,
     /// The newest revision that the destination has, or that has nothing new for it; 0: none yet.
     pub revision: u32,
+    /// The newest revision that was tried. Higher than `revision`: the destination may have it.
+    pub attempted: u32,
     /// When something was last said: wall clock.
     pub at: Timestamp,
     /// Hash of everything in that revision that could be worth saying.
@@ -41,20 +45,30 @@ pub struct Delivered {
 }
 
 impl Delivered {
-    /// The record that is written before the first attempt.
+    /// The record that is written before the first attempt of a revision.
     #[must_use]
-    pub fn intent(incident: &Incident, sink: &Name, now: Timestamp) -> Self {
+    pub fn intent(incident: &Incident, sink: &Name, known: Option<&Self>, now: Timestamp) -> Self {
+        if let Some(known) = known {
+            return Self { attempted: incident.revision, ..known.clone() };
+        }
         Self {
             schema_version: SCHEMA_VERSION,
             sink: sink.clone(),
             incident: incident.id,
             revision: 0,
+            attempted: incident.revision,
             at: now,
             content_hash: Fingerprint(0),
             idempotency_key: idempotency_key(incident, sink),
             ticket: None,
             told: Told::of(incident),
         }
+    }
+
+    /// Whether the destination may have heard more than we know.
+    #[must_use]
+    pub fn in_doubt(&self) -> bool {
+        self.attempted > self.revision
     }
 
     /// Whether nothing was said yet, as far as we know.
@@ -136,6 +150,7 @@ mod tests {
             sink: "ops".into(),
             incident: incident.id,
             revision: 3,
+            attempted: 3,
             at: at(31),
             content_hash: content_hash(&incident),
             idempotency_key: idempotency_key(&incident, &"ops".into()),

@@ -1,7 +1,7 @@
 //! The texts of a ticket: a line, a description, a note with the news, a closing note.
 //!
-//! Plain text. Every line begins with our own words, so nothing from outside can stand where a
-//! spreadsheet or mail client would read it as a formula or header.
+//! Plain text. Every line begins with our own words or two blanks, so nothing from outside can
+//! stand where a spreadsheet or mail client would read it as a formula or header.
 
 use model::hypothesis::Hypothesis;
 use model::incident::{Incident, IncidentState};
@@ -27,7 +27,8 @@ pub fn short_description(told: &Told) -> String {
 #[must_use]
 pub fn description(incident: &Incident, told: &Told, console: Option<&str>) -> String {
     let mut lines = vec![String::from("Summary:")];
-    lines.push(Untrusted(&incident.narrative).block(8, LINE_CHARS_MAX * 3));
+    let narrative = Untrusted(&incident.narrative).block(8, LINE_CHARS_MAX * 3);
+    lines.extend(narrative.lines().map(|line| format!("  {line}")));
     lines.push(String::new());
     lines.extend(cause_lines(incident));
     lines.extend(reach_lines(incident, told));
@@ -39,7 +40,11 @@ pub fn description(incident: &Incident, told: &Told, console: Option<&str>) -> S
         let traces = incident.exemplars.iter().take(LISTED_MAX).map(ToString::to_string);
         lines.push(format!("Traces: {}", traces.collect::<Vec<_>>().join(", ")));
     }
-    lines.push(format!("Incident: {} in {}", incident.id, names(&[incident.cell.0.clone()], 1)));
+    lines.push(format!(
+        "Incident: {} in {}",
+        incident.id,
+        names(std::slice::from_ref(&incident.cell.0), 1)
+    ));
     lines.extend(console.map(|base| format!("Details: {}", console_link(base, incident))));
     capped(&lines.join("\n"))
 }

@@ -130,8 +130,8 @@ impl Api {
 
     /// Looks up by correlation id: hexadecimal digits only, so nothing has to be escaped.
     ///
-    /// An instance may ignore a query that it does not understand and answer with any tickets;
-    /// therefore the answer is filtered again.
+    /// An instance may ignore a query that it does not understand and answer with any tickets.
+    /// Such an answer does not say that there is none, so nothing is created on it.
     pub(super) fn find(&self, correlation_id: &str, now: Timestamp) -> Result<Found, Stop> {
         let url = format!(
             "{}?sysparm_query=correlation_id={correlation_id}%5EORDERBYsys_created_on\
@@ -140,7 +140,11 @@ impl Api {
         );
         let answer = self.send(Method::GET, &url, None, now)?;
         let mut records: Vec<Record> = parse::<Many>(&answer)?.result;
+        let any = !records.is_empty();
         records.retain(|record| record.correlation_id == correlation_id);
+        if any && records.is_empty() {
+            return Err(Stop::Retry(Wait::Backoff, Trouble::Malformed("other tickets than asked")));
+        }
         records.sort_by(|a, b| (&a.sys_created_on, &a.sys_id).cmp(&(&b.sys_created_on, &b.sys_id)));
         let live = |record: &Record| match record.state {
             TicketState::Active | TicketState::Resolved => true,
@@ -203,6 +207,7 @@ impl Api {
             ("content-type", "application/json"),
             ("authorization", self.authorization.expose()),
         ];
+        let patched = method == Method::PATCH;
         let bytes = body.map(|body| json_bytes(&Value::Object(body.clone()))).unwrap_or_default();
         let answer = match self.client.send(method, url, &headers, bytes, now) {
             Ok(answer) => answer,
@@ -211,8 +216,8 @@ impl Api {
         };
         match verdict(&answer, || detail(&answer)) {
             Verdict::Success => Ok(answer),
-            // 403 with good credentials is a rule of the instance; it says which.
-            Verdict::Retry(_, Trouble::Credentials(status)) if is_rule(&answer) => {
+            // We may read but not write this: a rule of the instance, and it says which.
+            Verdict::Retry(_, Trouble::Credentials(status @ 403)) if is_rule(&answer, patched) => {
                 Err(Stop::Refuse(Trouble::Rejected { status, detail: detail(&answer) }))
             }
             Verdict::Retry(wait, trouble) => Err(Stop::Retry(wait, trouble)),
@@ -236,12 +241,14 @@ fn failure(answer: &Answer) -> Option<FailureError> {
     serde_json::from_slice::<Failure>(&answer.body).ok().map(|failure| failure.error)
 }
 
-fn is_rule(answer: &Answer) -> bool {
-    answer.status == 403
-        && failure(answer).is_some_and(|error| {
-            error.detail.is_some_and(|detail| detail.contains("Data Policy"))
-                || error.message.contains("Data Policy")
-        })
+/// A 403 is about this ticket, not about our credentials, when a ticket that we could read cannot
+/// be changed, or when a data policy is named.
+fn is_rule(answer: &Answer, patched: bool) -> bool {
+    let named = |error: FailureError| {
+        error.message.contains("Data Policy")
+            || error.detail.is_some_and(|detail| detail.contains("Data Policy"))
+    };
+    patched || failure(answer).is_some_and(named)
 }
 
 fn detail(answer: &Answer) -> String {

@@ -121,8 +121,14 @@ fn cause_service<'a>(
         .find_map(|service| config.services.get(service.as_str()))
 }
 
-/// The fields that change; empty when a person would learn nothing, or when the ticket has this
-/// revision already.
+/// Whether the ticket says exactly what there is to say: an earlier attempt came through.
+pub(super) fn has_it(incident: &Incident, record: &Record) -> bool {
+    let mark = Marker { revision: incident.revision, state: incident.state };
+    Marker::parse(&record.correlation_display) == Some(mark)
+}
+
+/// The fields that change; empty when a person would learn nothing. A closed or cancelled ticket
+/// is not touched: it belongs to people, and most roles may not write to it.
 pub(super) fn patch(
     config: &ServiceNowConfig,
     request: &Delivery<'_>,
@@ -133,7 +139,7 @@ pub(super) fn patch(
     let mark = Marker::parse(&record.correlation_display);
     let new_mark = Marker { revision: incident.revision, state: incident.state };
     let mut body = Body::new();
-    if mark == Some(new_mark) {
+    if matches!(record.state, TicketState::Closed | TicketState::Cancelled) {
         return body;
     }
     let mut set = |field: &str, value: &str| {
@@ -154,9 +160,7 @@ pub(super) fn patch(
         | TicketState::Closed
         | TicketState::Cancelled => {}
     }
-    if record.state == TicketState::Active || record.state == TicketState::Resolved {
-        set_changed(&mut set, request, record, told);
-    }
+    set_changed(&mut set, request, record, told);
     if let Some(note) = note(request, mark, told) {
         set("work_notes", &note);
     }

@@ -3,8 +3,8 @@
 //! Every delivery looks up by `correlation_id` first, also when the ticket is known: a ticket is
 //! created only when there is none, so a crash between the answer and our record makes no second
 //! one; and `correlation_display` says which revision the ticket has, so no note is written twice.
-//! What people did is left alone: a cancelled ticket stays so, and one that a person resolved is
-//! not reopened by an update.
+//! What people did is left alone: a closed or cancelled ticket is not touched, and one that a
+//! person resolved is not reopened by an update.
 
 mod api;
 mod fields;
@@ -117,6 +117,9 @@ impl ServiceNow {
         note: Option<String>,
     ) -> Result<Outcome, Stop> {
         let ticket = Some(self.ticket(record));
+        if fields::has_it(request.incident, record) {
+            return Ok(Outcome::Delivered { ticket, note });
+        }
         let told = Told::of(request.incident);
         let body = patch(&self.config, request, record, &told);
         if body.is_empty() {
