@@ -5,5 +5,6 @@ mod tidy;
 mod schema;
 mod demo;
 mod laws;
+mod log_contract;
 mod casebook;
 mod service;
