@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use correlator::observe::{EventClock, Observer, PaneRecord, split};
+use correlator::observe::{ClockConfig, EventClock, Observer, PaneRecord, split};
 use model::alert::Alert;
 use model::id::{Position, stable_hash};
 use model::journal::{JournalEntry, JournalRecord};
@@ -69,7 +69,7 @@ impl ObserveStage {
     #[must_use]
     pub fn new(settings: Arc<Settings>, epoch: u32) -> Self {
         let cell = |_| CellObservers {
-            clock: EventClock::default(),
+            clock: EventClock::new(ClockConfig::default()),
             observers: (0..settings.observe_tasks)
                 .map(|task| Observer::new(task, settings.observe.clone()))
                 .collect(),
