@@ -51,16 +51,32 @@ impl Resolver<'_> {
 
     /// The item that an end of a relation means: by its id, or else as it is spoken of.
     pub(crate) fn end(&self, end: Sym) -> Option<Sym> {
-        if self.declared.item(end).is_some() { Some(end) } else { self.best_item(end) }
+        if self.declared.item(end).is_some() {
+            return Some(end);
+        }
+        self.item_of(self.declared.names.text(end))
     }
 
-    /// Several items may share a word: what can fail goes before groupings, an id before a name
-    /// before an alias, a service before its parts, then the smaller id.
+    /// All texts by which ends of relations mean an item.
+    pub(crate) fn words_of(&self, id: Sym) -> Vec<Sym> {
+        let Some(item) = self.declared.item(id) else { return vec![id] };
+        let names = &self.declared.names;
+        let words = [id, item.name].into_iter().chain(item.aliases.iter().copied());
+        let mut words: Vec<Sym> = words.flat_map(|word| names.folded(names.text(word))).collect();
+        words.sort_unstable();
+        words.dedup();
+        words.retain(|&word| self.end(word) == Some(id));
+        words
+    }
+
+    /// Several items may share a word. An id means its item, always: so every item has a word of
+    /// its own. Then what can fail goes before groupings, a name before an alias, a service before
+    /// its parts, the smaller id before the greater.
     fn best_item(&self, word: Sym) -> Option<Sym> {
         let names = &self.declared.names;
         let candidates = self.declared.meant_by(word).filter_map(|(rank, id)| {
             let kind = self.declared.item(id)?.kind;
-            Some((kind == ItemKind::Other, rank, kind, names.text(id), id))
+            Some((rank > 0, kind == ItemKind::Other, rank, kind, names.text(id), id))
         });
         candidates.min().map(|(.., id)| id)
     }
@@ -68,8 +84,14 @@ impl Resolver<'_> {
     fn known(&self, name: &str) -> Option<Name> {
         match self.item_of(name) {
             Some(item) => Some(self.root_name(self.root(item))),
-            None => self.seen(name),
+            None => self.seen(name).or_else(|| self.whole(name)),
         }
+    }
+
+    /// A name of which nothing is known but that something is part of it.
+    fn whole(&self, name: &str) -> Option<Name> {
+        let word = self.declared.names.get(name)?;
+        self.declared.origins(word, RelationKind::PartOf).next().map(|_| name.into())
     }
 
     /// A name that only telemetry knows.

@@ -28,8 +28,10 @@ pub struct ApplyReport {
     pub items_unchanged: u64,
     /// Items taken out.
     pub items_removed: u64,
-    /// Items and removals older than what is known: without effect.
+    /// Items, removals and relations that a later word overrules: without effect on the map of now.
     pub stale: u64,
+    /// Known items and relations that turn out to have been in the map for longer.
+    pub backdated: u64,
     /// Relations new or brought back.
     pub relations_added: u64,
     /// Relations that were known.
@@ -45,10 +47,15 @@ pub struct ApplyReport {
 }
 
 impl ApplyReport {
-    /// Whether the map differs from before.
+    /// Whether the map of now differs from before.
     #[must_use]
     pub fn changed(&self) -> bool {
         self.items_added + self.items_replaced + self.items_removed + self.relations_added > 0
+    }
+
+    /// Whether the map of now or of an earlier time may differ from before.
+    pub(crate) fn touched(&self) -> bool {
+        self.changed() || self.stale + self.backdated > 0
     }
 }
 
@@ -137,8 +144,7 @@ impl Declared {
                 self.speak(id);
                 report.stale += 1;
             }
-            // Never seen: the removal is remembered, for items and relations that arrive late.
-            (false, _) if !self.items.contains_key(&id) => report.items_removed += 1,
+            // Not there: the removal is remembered, for items and relations that arrive late.
             (false, _) => report.stale += 1,
         }
     }
@@ -191,12 +197,17 @@ impl Declared {
         let Some(known) = self.items.get(&id) else {
             self.items.insert(id, fresh);
             self.speak(id);
-            report.items_added += u64::from(self.is_live(id));
+            if self.is_live(id) {
+                report.items_added += 1
+            } else {
+                report.stale += 1
+            }
             return;
         };
         let same = self.compare(known, &fresh) == Ordering::Equal;
         let newer = fresh.last.cmp(&known.last).then_with(|| self.compare(&fresh, known)).is_gt();
         let first = known.first.min(fresh.first);
+        report.backdated += u64::from(first < known.first);
         let last = known.last.max(fresh.last);
         fresh.first = first;
         self.unspeak(id);
@@ -256,6 +267,7 @@ impl Declared {
             last: known.last.max(at),
         });
         let was_live = known.is_some_and(|known| self.outlives(from, to, known));
+        report.backdated += u64::from(known.is_some_and(|known| life.first < known.first));
         self.relations.insert(key, life);
         self.reverse.insert((to, relation.kind, from));
         match (was_live, self.outlives(from, to, life)) {

@@ -88,14 +88,17 @@ impl Learned {
         if deps.is_empty() {
             return 0;
         }
+        let mut expired = 0;
         if self.latest.is_none_or(|latest| pane > latest) {
             self.latest = Some(pane);
             self.tick = self.tick.saturating_add(1);
+            // Before anything is added, so that the parts of a pane may come in any order.
+            expired = self.expire(limits);
         }
         let mut sorted: Vec<&ObservedDependency> = deps.iter().collect();
         sorted.sort_unstable();
         let appeared: u64 = sorted.into_iter().map(|dep| self.add(pane, dep, limits)).sum();
-        appeared + self.expire(limits)
+        appeared + expired
     }
 
     fn add(&mut self, pane: Pane, dep: &ObservedDependency, limits: &MapParameters) -> u64 {

@@ -67,7 +67,7 @@ impl Topology {
     /// it is counted.
     pub fn apply(&mut self, doc: &TopologyDocument, at: Timestamp) -> ApplyReport {
         let report = Arc::make_mut(&mut self.declared).apply(doc, at, &self.parameters);
-        if report.changed() {
+        if report.touched() {
             self.mark(self.parameters.pane_width.pane_of(at));
         }
         self.forget_snapshots();
@@ -109,7 +109,7 @@ impl Topology {
         }
     }
 
-    /// Count of panes and documents that changed the structure.
+    /// Count of documents and observations that changed the structure, of now or of earlier.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
@@ -152,7 +152,7 @@ impl Topology {
     /// Hosts on which a service or any part of it runs, sorted.
     #[must_use]
     pub fn hosts_of(&self, service: &str) -> Vec<Name> {
-        let [_, Some(root)] = self.item_and_root(service) else { return Vec::new() };
+        let Some(root) = self.root_of(service) else { return Vec::new() };
         let resolver = self.resolver();
         let hosts: BTreeSet<Name> = self
             .parts_of(root)
@@ -216,15 +216,25 @@ impl Topology {
         [item, root]
     }
 
-    /// An item and everything that is part of it, over workloads.
-    fn parts_of(&self, root: u32) -> BTreeSet<u32> {
-        let mut parts = BTreeSet::from([root]);
-        let mut open = vec![root];
+    /// What a name is part of in the end, items or not.
+    fn root_of(&self, name: &str) -> Option<Root> {
+        let names = &self.declared.names;
+        match self.item_and_root(name) {
+            [Some(_), Some(root)] => Some(Root::Item(root)),
+            _ => names.get(&self.bind(name)?).map(Root::Unknown),
+        }
+    }
+
+    /// A root and everything that is part of it, over workloads.
+    fn parts_of(&self, root: Root) -> BTreeSet<u32> {
+        let resolver = self.resolver();
+        let (Root::Item(top) | Root::Unknown(top)) = root;
+        let mut parts = BTreeSet::from([top]);
+        let mut open = vec![top];
         while let Some(whole) = open.pop() {
-            let resolver = self.resolver();
-            for word in self.words_of_item(whole) {
+            for word in resolver.words_of(whole) {
                 for part in self.declared.origins(word, RelationKind::PartOf) {
-                    if resolver.root(part) == Root::Item(root) && parts.insert(part) {
+                    if resolver.root(part) == root && parts.insert(part) {
                         open.push(part);
                     }
                 }
@@ -233,17 +243,12 @@ impl Topology {
         parts
     }
 
-    /// All texts under which relations may speak of what a name means.
+    /// All texts by which relations may speak of what a name means.
     fn words_of(&self, name: &str) -> Vec<u32> {
         match self.item_and_root(name) {
-            [Some(item), _] => self.words_of_item(item),
+            [Some(item), _] => self.resolver().words_of(item),
             _ => self.declared.names.get(name).into_iter().collect(),
         }
-    }
-
-    fn words_of_item(&self, id: u32) -> Vec<u32> {
-        let Some(item) = self.declared.item(id) else { return vec![id] };
-        [id, item.name].into_iter().chain(item.aliases.iter().copied()).collect()
     }
 
     /// Notes that the structure changed in a pane, perhaps an earlier one than the last.

@@ -113,3 +113,24 @@ fn a_peer_seen_by_its_cluster_address_is_the_service_behind_it() {
     assert_eq!(snapshot.edge("checkout", "payment").unwrap().calls, 4);
     assert_eq!(snapshot.kind("payment.example.com"), Some(EntityKind::External));
 }
+
+#[test]
+fn pods_of_a_service_that_only_telemetry_knows_are_its_parts() {
+    let mut map = Topology::default();
+    let items = vec![
+        item("pod-a", ItemKind::Instance, "pod-a", &[]),
+        item("node-1", ItemKind::Host, "node-1", &[]),
+    ];
+    let relations = vec![
+        relation("pod-a", "web", RelationKind::PartOf),
+        relation("pod-a", "node-1", RelationKind::RunsOn),
+    ];
+    map.apply(&doc(items, relations), at(0));
+    map.observe(pane(1), &[dep("web", "cart", 1)]);
+    assert_eq!(bound(&map, "pod-a"), "web");
+    assert_eq!(map.hosts_of("web"), ["node-1".into()]);
+    assert_eq!(map.services_on("node-1"), ["web".into()]);
+    let snapshot = map.snapshot();
+    assert_eq!(snapshot.edge("web", "node-1").unwrap().kind, RelationKind::RunsOn);
+    assert!(!snapshot.contains("pod-a"));
+}

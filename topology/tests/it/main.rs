@@ -3,3 +3,5 @@
 mod words;
 mod binding;
 mod reconcile;
+mod laws;
+mod twin;
