@@ -1,0 +1,269 @@
+//! Which node a name means: ids, names and aliases of items, members of a service, pod names and
+//! qualified forms all lead to the service that we reason about.
+//!
+//! The name of a node is the one that telemetry uses for it, so that what people declared and what
+//! spans show meet; without telemetry it is the item's name where that is its alone, else its id.
+
+use model::entity::EntityKind;
+use model::map::{ItemKind, RelationKind};
+use model::name::Name;
+
+use crate::declared::Declared;
+use crate::learned::Learned;
+use crate::names::Sym;
+
+/// Steps from a pod to its service: pod, replica set, deployment, service and some to spare.
+const MEMBERSHIP_HOPS_MAX: usize = 8;
+
+/// Where a chain of `part_of` ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Root {
+    /// An item.
+    Item(Sym),
+    /// A name that no item has introduced.
+    Unknown(Sym),
+}
+
+/// Answers questions about names from both halves of the map.
+#[derive(Clone, Copy)]
+pub(crate) struct Resolver<'a> {
+    pub(crate) declared: &'a Declared,
+    pub(crate) learned: &'a Learned,
+}
+
+impl Resolver<'_> {
+    /// The node that any name means: exactly, then in another case, then as a qualified name, then
+    /// as the name of a pod.
+    pub(crate) fn bind(&self, name: &str) -> Option<Name> {
+        self.known(name)
+            .or_else(|| qualified_forms(name).find_map(|form| self.known(form)))
+            .or_else(|| pod_bases(name).find_map(|base| self.known(base)))
+    }
+
+    /// The item that a name means, with nothing stripped from it.
+    pub(crate) fn item_of(&self, name: &str) -> Option<Sym> {
+        let names = &self.declared.names;
+        names.get(name).and_then(|sym| self.best_item(sym)).or_else(|| {
+            let folded = names.folded(name).filter_map(|sym| self.best_item(sym));
+            folded.min_by_key(|&item| names.text(item))
+        })
+    }
+
+    /// The item that an end of a relation means: by its id, or else as it is spoken of.
+    pub(crate) fn end(&self, end: Sym) -> Option<Sym> {
+        if self.declared.item(end).is_some() {
+            return Some(end);
+        }
+        self.item_of(self.declared.names.text(end))
+    }
+
+    /// All texts by which ends of relations mean an item.
+    pub(crate) fn words_of(&self, id: Sym) -> Vec<Sym> {
+        let Some(item) = self.declared.item(id) else { return vec![id] };
+        let names = &self.declared.names;
+        let words = [id, item.name].into_iter().chain(item.aliases.iter().copied());
+        let mut words: Vec<Sym> = words.flat_map(|word| names.folded(names.text(word))).collect();
+        words.sort_unstable();
+        words.dedup();
+        words.retain(|&word| self.end(word) == Some(id));
+        words
+    }
+
+    /// Several items may share a word. An id means its item, always: so every item has a word of
+    /// its own. Then what can fail goes before groupings, a name before an alias, a service before
+    /// its parts, the smaller id before the greater.
+    fn best_item(&self, word: Sym) -> Option<Sym> {
+        let names = &self.declared.names;
+        let candidates = self.declared.meant_by(word).filter_map(|(rank, id)| {
+            let kind = self.declared.item(id)?.kind;
+            Some((rank > 0, kind == ItemKind::Other, rank, kind, names.text(id), id))
+        });
+        candidates.min().map(|(.., id)| id)
+    }
+
+    fn known(&self, name: &str) -> Option<Name> {
+        match self.item_of(name) {
+            Some(item) => Some(self.root_name(self.root(item))),
+            None => self.seen(name).or_else(|| self.whole(name)),
+        }
+    }
+
+    /// A name of which nothing is known but that something is part of it.
+    fn whole(&self, name: &str) -> Option<Name> {
+        let word = self.declared.names.get(name)?;
+        self.declared.origins(word, RelationKind::PartOf).next().map(|_| name.into())
+    }
+
+    /// A name that only telemetry knows.
+    fn seen(&self, name: &str) -> Option<Name> {
+        let name = self.learned.name(name).or_else(|| self.learned.name_folded(name))?;
+        Some(self.peer_behind(name).unwrap_or_else(|| name.clone()))
+    }
+
+    /// Peers are often seen under the address of a service that we know: `payment:8080` or
+    /// `payment.shop.svc.cluster.local`. Looser forms may be foreign hosts, so they don't count.
+    fn peer_behind(&self, name: &Name) -> Option<Name> {
+        let kind = self.learned.node(name)?.kind;
+        if kind == EntityKind::Service {
+            return None;
+        }
+        let host = without_port(name);
+        let form = cluster_service(host).unwrap_or(host);
+        if form == &**name {
+            return None;
+        }
+        self.item_of(form)
+            .map(|item| self.root_name(self.root(item)))
+            .or_else(|| self.learned.name(form).cloned())
+    }
+
+    /// The node of a name that telemetry used.
+    pub(crate) fn node_of_seen(&self, name: &Name) -> Name {
+        self.known(name).unwrap_or_else(|| name.clone())
+    }
+
+    /// Follows `part_of` from a pod or workload to the service it is part of.
+    pub(crate) fn root(&self, item: Sym) -> Root {
+        let mut at = item;
+        for _ in 0..MEMBERSHIP_HOPS_MAX {
+            let kind = self.declared.item(at).map(|item| item.kind);
+            if !matches!(kind, Some(ItemKind::Instance | ItemKind::Workload)) {
+                return Root::Item(at);
+            }
+            match self.whole_of(at) {
+                Some(Root::Item(whole)) => at = whole,
+                Some(unknown) => return unknown,
+                None => return Root::Item(at),
+            }
+        }
+        Root::Item(at)
+    }
+
+    /// What an item is part of: a known service first, groupings never.
+    fn whole_of(&self, part: Sym) -> Option<Root> {
+        let names = &self.declared.names;
+        let wholes = self.declared.targets(part, RelationKind::PartOf).filter_map(|target| {
+            let Some(item) = self.end(target) else {
+                return Some((u8::MAX, names.text(target), Root::Unknown(target)));
+            };
+            let preference = match self.declared.item(item)?.kind {
+                ItemKind::Service => 0,
+                ItemKind::Database | ItemKind::Messaging | ItemKind::External => 1,
+                ItemKind::Workload => 2,
+                ItemKind::Instance => 3,
+                ItemKind::Host | ItemKind::Other => return None,
+            };
+            (item != part).then(|| (preference, names.text(item), Root::Item(item)))
+        });
+        wholes.min_by_key(|&(preference, text, _)| (preference, text)).map(|(.., root)| root)
+    }
+
+    /// The name of the node that a root stands for.
+    pub(crate) fn root_name(&self, root: Root) -> Name {
+        match root {
+            Root::Item(item) => self.canonical(item),
+            Root::Unknown(name) => {
+                let text = self.declared.names.text(name);
+                self.seen(text).unwrap_or_else(|| text.into())
+            }
+        }
+    }
+
+    fn canonical(&self, id: Sym) -> Name {
+        let names = &self.declared.names;
+        let Some(item) = self.declared.item(id) else { return names.text(id).into() };
+        let words = || [id, item.name].into_iter().chain(item.aliases.iter().copied());
+        let own = |word: &Sym| self.best_item(*word) == Some(id);
+        let seen = words().filter(own).find_map(|word| self.learned.name(names.text(word)));
+        let seen = seen.or_else(|| {
+            let folded = words().filter(own).map(|word| names.text(word));
+            let mut folded = folded.filter_map(|word| self.learned.name_folded(word));
+            folded.find(|seen| self.item_of(seen) == Some(id))
+        });
+        match seen {
+            Some(seen) => seen.clone(),
+            None if own(&item.name) => names.text(item.name).into(),
+            None => names.text(id).into(),
+        }
+    }
+}
+
+/// What a qualified name may stand for, the most specific form first: `payment:8080`,
+/// `shop/payment`, `component:default/payment`, `payment.shop`, `payment.shop.svc.cluster.local`.
+fn qualified_forms(name: &str) -> impl Iterator<Item = &str> {
+    let host = without_port(name);
+    let path = host.rsplit_once('/').map(|(_, last)| last).filter(|last| !last.is_empty());
+    let base = path.unwrap_or(host);
+    let two_labels = base.split_once('.').filter(|(_, rest)| !rest.contains('.'));
+    let label = cluster_service(base).or(two_labels.map(|(first, _)| first));
+    [Some(host), path, label].into_iter().flatten().filter(move |form| *form != name)
+}
+
+/// Without a trailing `:port`.
+fn without_port(name: &str) -> &str {
+    match name.rsplit_once(':') {
+        Some((host, port))
+            if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            host
+        }
+        _ => name,
+    }
+}
+
+/// The service of a Kubernetes address `service.namespace.svc[.domain]`.
+fn cluster_service(host: &str) -> Option<&str> {
+    let mut labels = host.split('.');
+    let (service, _namespace, svc) = (labels.next()?, labels.next()?, labels.next()?);
+    (svc == "svc").then_some(service)
+}
+
+/// What a pod name may belong to: a deployment's `base-<hash>-<id>`, a daemon set's `base-<id>`, a
+/// stateful set's `base-<ordinal>`.
+fn pod_bases(name: &str) -> impl Iterator<Item = &str> {
+    let name = name.rsplit_once('/').map_or(name, |(_, last)| last);
+    let last = name.rsplit_once('-');
+    let deployment = last
+        .filter(|(_, id)| is_generated(id, 5, 5))
+        .and_then(|(rest, _)| rest.rsplit_once('-'))
+        .filter(|(_, hash)| is_generated(hash, 6, 10))
+        .map(|(base, _)| base);
+    let single = last
+        .filter(|(_, id)| is_generated(id, 5, 10) || id.bytes().all(|byte| byte.is_ascii_digit()))
+        .map(|(base, _)| base);
+    [deployment, single].into_iter().flatten().filter(|base| !base.is_empty())
+}
+
+/// Whether a part of a name looks like what Kubernetes generates: no capital, no separator.
+fn is_generated(text: &str, least: usize, most: usize) -> bool {
+    (least..=most).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pod_names_give_the_workload_they_were_made_by() {
+        let bases = |name: &'static str| pod_bases(name).collect::<Vec<_>>();
+        assert_eq!(bases("checkout-7d9f8b6c5d-x2x4z"), ["checkout", "checkout-7d9f8b6c5d"]);
+        assert_eq!(bases("shop/kafka-0"), ["kafka"]);
+        assert_eq!(bases("node-exporter-k8x2p"), ["node", "node-exporter"]);
+        assert_eq!(bases("checkout"), Vec::<&str>::new());
+        assert_eq!(bases("-0"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn qualified_names_lose_port_namespace_and_domain() {
+        let forms = |name: &'static str| qualified_forms(name).collect::<Vec<_>>();
+        assert_eq!(forms("payment:8080"), ["payment"]);
+        assert_eq!(forms("component:default/payment"), ["payment"]);
+        assert_eq!(
+            forms("payment.shop.svc.cluster.local:80"),
+            ["payment.shop.svc.cluster.local", "payment"]
+        );
+        assert_eq!(forms("payment.shop"), ["payment"]);
+        assert_eq!(forms("api.payment.example.com"), Vec::<&str>::new(), "a foreign host");
+    }
+}

@@ -1,0 +1,429 @@
+//! What imports say: items and relations, last word wins.
+//!
+//! The last word is the one with the latest `at`; between equal times an item's greater content,
+//! and an addition before a removal. So the outcome does not depend on the order in which
+//! documents arrive. Relations may come before the items they speak of, or without them.
+//! Deliberately absent: any decision which item a name means (see `binding`).
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+
+use model::entity::Criticality;
+use model::map::{ConfigurationItem, ItemKind, Relation, RelationKind, TopologyDocument};
+use model::time::{Pane, PaneWidth, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::limits::MapParameters;
+use crate::names::{Names, Sym};
+
+/// What a document did. Counts of items and relations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApplyReport {
+    /// Items new or brought back.
+    pub items_added: u64,
+    /// Items with new content.
+    pub items_replaced: u64,
+    /// Items that said what was known.
+    pub items_unchanged: u64,
+    /// Items taken out.
+    pub items_removed: u64,
+    /// Items, removals and relations that a later word overrules: without effect on the map of now.
+    pub stale: u64,
+    /// Known items and relations that turn out to have been in the map for longer.
+    pub backdated: u64,
+    /// Relations new or brought back.
+    pub relations_added: u64,
+    /// Relations that were known.
+    pub relations_unchanged: u64,
+    /// Relations with an end that no item has introduced yet; they count once it has.
+    pub dangling: u64,
+    /// Relations from an item to itself: dropped.
+    pub self_loops: u64,
+    /// Items, relations and aliases with an empty or oversize name, or too many aliases: dropped.
+    pub oversize: u64,
+    /// Items and relations beyond the map's limits: dropped.
+    pub over_limit: u64,
+}
+
+impl ApplyReport {
+    /// Whether the map of now differs from before.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.items_added + self.items_replaced + self.items_removed + self.relations_added > 0
+    }
+
+    /// Whether the map of now or of an earlier time may differ from before.
+    pub(crate) fn touched(&self) -> bool {
+        self.changed() || self.stale + self.backdated > 0
+    }
+}
+
+/// The time that a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    Now,
+    AsOf(Pane),
+}
+
+/// Content of an item. Names are numbers of `Declared::names`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Item {
+    pub(crate) kind: ItemKind,
+    pub(crate) name: Sym,
+    pub(crate) owner: Option<Sym>,
+    pub(crate) criticality: Option<Criticality>,
+    pub(crate) aliases: Box<[Sym]>,
+    /// The first word on it: from here on it is in the map.
+    first: Timestamp,
+    /// The word that gave the content.
+    last: Timestamp,
+}
+
+/// First and last word on a relation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Life {
+    pub(crate) first: Timestamp,
+    pub(crate) last: Timestamp,
+}
+
+/// How an item is spoken of; the earlier wins when one text means several items.
+pub(crate) type Rank = u8;
+
+/// Declared structure.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Declared {
+    pub(crate) names: Names,
+    items: BTreeMap<Sym, Item>,
+    removed: BTreeMap<Sym, Timestamp>,
+    relations: BTreeMap<(Sym, RelationKind, Sym), Life>,
+    reverse: BTreeSet<(Sym, RelationKind, Sym)>,
+    /// (text, rank, item): live items only.
+    spoken: BTreeSet<(Sym, Rank, Sym)>,
+}
+
+impl Declared {
+    /// Takes a document in: removals first, then items, then relations.
+    pub(crate) fn apply(
+        &mut self,
+        doc: &TopologyDocument,
+        at: Timestamp,
+        limits: &MapParameters,
+    ) -> ApplyReport {
+        let mut report = ApplyReport::default();
+        for id in &doc.removed {
+            self.remove(id, at, limits, &mut report);
+        }
+        for item in &doc.items {
+            self.put_item(item, at, limits, &mut report);
+        }
+        for relation in &doc.relations {
+            self.put_relation(relation, at, limits, &mut report);
+        }
+        self.forget(limits);
+        report
+    }
+
+    fn remove(&mut self, id: &str, at: Timestamp, lim: &MapParameters, report: &mut ApplyReport) {
+        let Some(id) = self.intern(id, lim) else {
+            report.oversize += 1;
+            return;
+        };
+        let known = self.removed.get(&id).copied();
+        if known.is_some_and(|known| known >= at) {
+            report.stale += 1;
+            return;
+        }
+        let was_live = self.is_live(id);
+        self.unspeak(id);
+        self.removed.insert(id, at);
+        match (was_live, self.is_live(id)) {
+            (true, false) => report.items_removed += 1,
+            // A later word on the item than this removal: it stays.
+            (true, true) => {
+                self.speak(id);
+                report.stale += 1;
+            }
+            // Not there: the removal is remembered, for items and relations that arrive late.
+            (false, _) => report.stale += 1,
+        }
+    }
+
+    fn put_item(
+        &mut self,
+        item: &ConfigurationItem,
+        at: Timestamp,
+        limits: &MapParameters,
+        report: &mut ApplyReport,
+    ) {
+        let name = if item.name.is_empty() { &item.id } else { &item.name };
+        let (Some(id), Some(name)) = (self.intern(&item.id, limits), self.intern(name, limits))
+        else {
+            report.oversize += 1;
+            return;
+        };
+        if !self.items.contains_key(&id) && self.items.len() >= limits.items_max {
+            report.over_limit += 1;
+            return;
+        }
+        let fresh = Item {
+            kind: item.kind,
+            name,
+            owner: item.owner.as_deref().and_then(|owner| self.intern(owner, limits)),
+            criticality: item.criticality,
+            aliases: self.aliases(item, limits, report),
+            first: at,
+            last: at,
+        };
+        self.merge_item(id, fresh, report);
+    }
+
+    fn aliases(
+        &mut self,
+        item: &ConfigurationItem,
+        limits: &MapParameters,
+        report: &mut ApplyReport,
+    ) -> Box<[Sym]> {
+        let kept = item.aliases.iter().take(limits.aliases_max);
+        let mut aliases: Vec<Sym> = kept.filter_map(|alias| self.intern(alias, limits)).collect();
+        report.oversize += (item.aliases.len() - aliases.len()) as u64;
+        aliases.sort_by(|a, b| self.names.text(*a).cmp(self.names.text(*b)));
+        aliases.dedup();
+        aliases.into_boxed_slice()
+    }
+
+    fn merge_item(&mut self, id: Sym, mut fresh: Item, report: &mut ApplyReport) {
+        let was_live = self.is_live(id);
+        let Some(known) = self.items.get(&id) else {
+            self.items.insert(id, fresh);
+            self.speak(id);
+            if self.is_live(id) {
+                report.items_added += 1
+            } else {
+                report.stale += 1
+            }
+            return;
+        };
+        let same = self.compare(known, &fresh) == Ordering::Equal;
+        let newer = fresh.last.cmp(&known.last).then_with(|| self.compare(&fresh, known)).is_gt();
+        let first = known.first.min(fresh.first);
+        report.backdated += u64::from(first < known.first);
+        let last = known.last.max(fresh.last);
+        fresh.first = first;
+        self.unspeak(id);
+        if newer {
+            self.items.insert(id, fresh);
+        } else if let Some(known) = self.items.get_mut(&id) {
+            (known.first, known.last) = (first, last);
+        }
+        self.speak(id);
+        match (was_live, self.is_live(id)) {
+            (false, true) => report.items_added += 1,
+            (_, true) if same => report.items_unchanged += 1,
+            (_, true) if newer => report.items_replaced += 1,
+            _ => report.stale += 1,
+        }
+    }
+
+    /// Order of contents by their texts, so that a tie in time does not depend on arrival.
+    fn compare(&self, a: &Item, b: &Item) -> Ordering {
+        let text = |sym: Option<Sym>| sym.map(|sym| self.names.text(sym));
+        a.kind
+            .cmp(&b.kind)
+            .then_with(|| text(Some(a.name)).cmp(&text(Some(b.name))))
+            .then_with(|| text(a.owner).cmp(&text(b.owner)))
+            .then_with(|| a.criticality.cmp(&b.criticality))
+            .then_with(|| {
+                let aliases = |item: &'_ Item| -> Vec<Sym> { item.aliases.to_vec() };
+                let left = aliases(a).into_iter().map(|sym| self.names.text(sym));
+                left.cmp(aliases(b).into_iter().map(|sym| self.names.text(sym)))
+            })
+    }
+
+    fn put_relation(
+        &mut self,
+        relation: &Relation,
+        at: Timestamp,
+        limits: &MapParameters,
+        report: &mut ApplyReport,
+    ) {
+        if relation.from == relation.to {
+            report.self_loops += 1;
+            return;
+        }
+        let ends = (self.intern(&relation.from, limits), self.intern(&relation.to, limits));
+        let (Some(from), Some(to)) = ends else {
+            report.oversize += 1;
+            return;
+        };
+        let key = (from, relation.kind, to);
+        let known = self.relations.get(&key).copied();
+        if known.is_none() && self.relations.len() >= limits.relations_max {
+            report.over_limit += 1;
+            return;
+        }
+        let life = known.map_or(Life { first: at, last: at }, |known| Life {
+            first: known.first.min(at),
+            last: known.last.max(at),
+        });
+        let was_live = known.is_some_and(|known| self.outlives(from, to, known));
+        report.backdated += u64::from(known.is_some_and(|known| life.first < known.first));
+        self.relations.insert(key, life);
+        self.reverse.insert((to, relation.kind, from));
+        match (was_live, self.outlives(from, to, life)) {
+            (false, true) => report.relations_added += 1,
+            (true, _) => report.relations_unchanged += 1,
+            (false, false) => report.stale += 1,
+        }
+        let introduced = |end: Sym| self.meant_by(end).next().is_some();
+        report.dangling += u64::from(!introduced(from) || !introduced(to));
+    }
+
+    fn intern(&mut self, text: &str, limits: &MapParameters) -> Option<Sym> {
+        let fits = !text.is_empty() && text.len() <= limits.name_bytes_max;
+        if fits { self.names.intern(text) } else { None }
+    }
+
+    fn speak(&mut self, id: Sym) {
+        if self.is_live(id) {
+            self.spoken.extend(self.words(id));
+        }
+    }
+
+    fn unspeak(&mut self, id: Sym) {
+        for word in self.words(id) {
+            self.spoken.remove(&word);
+        }
+    }
+
+    fn words(&self, id: Sym) -> Vec<(Sym, Rank, Sym)> {
+        let Some(item) = self.items.get(&id) else { return Vec::new() };
+        let aliases = item.aliases.iter().map(|alias| (*alias, 2, id));
+        [(id, 0, id), (item.name, 1, id)].into_iter().chain(aliases).collect()
+    }
+
+    /// Drops what was removed longest ago when too much is remembered.
+    fn forget(&mut self, limits: &MapParameters) {
+        if self.removed.len() <= limits.tombstones_max {
+            return;
+        }
+        let mut times: Vec<Timestamp> = self.removed.values().copied().collect();
+        times.sort_unstable();
+        let cut = times.get(times.len() / 2).copied().unwrap_or_default();
+        let old: Vec<Sym> =
+            self.removed.iter().filter(|(_, at)| **at <= cut).map(|(id, _)| *id).collect();
+        for id in old {
+            self.forget_one(id);
+        }
+    }
+
+    fn forget_one(&mut self, id: Sym) {
+        let outgoing = self.relations.range(from_any(id)).map(|(key, life)| (*key, *life));
+        let incoming = self.reverse.range(from_any(id)).filter_map(|&(to, kind, from)| {
+            self.relations.get(&(from, kind, to)).map(|life| ((from, kind, to), *life))
+        });
+        let dead: Vec<(Sym, RelationKind, Sym)> = outgoing
+            .chain(incoming)
+            .filter(|((from, _, to), life)| !self.outlives(*from, *to, *life))
+            .map(|(key, _)| key)
+            .collect();
+        for (from, kind, to) in dead {
+            self.relations.remove(&(from, kind, to));
+            self.reverse.remove(&(to, kind, from));
+        }
+        if !self.is_live(id) {
+            self.items.remove(&id);
+        }
+        self.removed.remove(&id);
+    }
+
+    fn removed_at(&self, id: Sym) -> Timestamp {
+        self.removed.get(&id).copied().unwrap_or(Timestamp(i64::MIN))
+    }
+
+    fn outlives(&self, from: Sym, to: Sym, life: Life) -> bool {
+        life.last >= self.removed_at(from).max(self.removed_at(to))
+    }
+
+    fn is_live(&self, id: Sym) -> bool {
+        self.items.get(&id).is_some_and(|item| item.last >= self.removed_at(id))
+    }
+
+    /// The item, if it is in the map.
+    pub(crate) fn item(&self, id: Sym) -> Option<&Item> {
+        self.items.get(&id).filter(|item| item.last >= self.removed_at(id))
+    }
+
+    /// Items in the map at a time.
+    pub(crate) fn items_at(
+        &self,
+        when: When,
+        width: PaneWidth,
+    ) -> impl Iterator<Item = (Sym, &Item)> {
+        self.items.iter().map(|(id, item)| (*id, item)).filter(move |(id, item)| {
+            let life = Life { first: item.first, last: item.last };
+            holds(life, self.removed_at(*id), when, width)
+        })
+    }
+
+    /// Relations in the map at a time.
+    pub(crate) fn relations_at(
+        &self,
+        when: When,
+        width: PaneWidth,
+    ) -> impl Iterator<Item = (Sym, RelationKind, Sym, Life)> {
+        self.relations.iter().map(|(&(from, kind, to), &life)| (from, kind, to, life)).filter(
+            move |&(from, _, to, life)| {
+                holds(life, self.removed_at(from).max(self.removed_at(to)), when, width)
+            },
+        )
+    }
+
+    /// Live targets of an item's relations of one kind.
+    pub(crate) fn targets(&self, from: Sym, kind: RelationKind) -> impl Iterator<Item = Sym> {
+        self.relations
+            .range((from, kind, Sym::MIN)..=(from, kind, Sym::MAX))
+            .filter(|((from, _, to), life)| self.outlives(*from, *to, **life))
+            .map(|((_, _, to), _)| *to)
+    }
+
+    /// Live origins of the relations of one kind that lead to an item.
+    pub(crate) fn origins(&self, to: Sym, kind: RelationKind) -> impl Iterator<Item = Sym> {
+        self.reverse.range((to, kind, Sym::MIN)..=(to, kind, Sym::MAX)).filter_map(
+            move |&(to, kind, from)| {
+                let life = self.relations.get(&(from, kind, to))?;
+                self.outlives(from, to, *life).then_some(from)
+            },
+        )
+    }
+
+    /// The live items that a text means, with how it speaks of them.
+    pub(crate) fn meant_by(&self, text: Sym) -> impl Iterator<Item = (Rank, Sym)> {
+        self.spoken
+            .range((text, Rank::MIN, Sym::MIN)..=(text, Rank::MAX, Sym::MAX))
+            .map(|&(_, rank, item)| (rank, item))
+    }
+
+    pub(crate) fn item_count(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(crate) fn relation_count(&self) -> usize {
+        self.relations.len()
+    }
+}
+
+/// Now: the last word is no removal. In an earlier pane: it had begun and was not yet removed.
+fn holds(life: Life, removed: Timestamp, when: When, width: PaneWidth) -> bool {
+    match when {
+        When::Now => life.last >= removed,
+        When::AsOf(pane) => {
+            let begun = width.pane_of(life.first) <= pane;
+            begun && (life.last >= removed || pane < width.pane_of(removed))
+        }
+    }
+}
+
+fn from_any(id: Sym) -> RangeInclusive<(Sym, RelationKind, Sym)> {
+    (id, RelationKind::DependsOn, Sym::MIN)..=(id, RelationKind::Related, Sym::MAX)
+}

@@ -1,0 +1,250 @@
+//! The map at one moment, immutable: who depends on whom, in compact adjacency both ways.
+//!
+//! Nodes are numbered in the order of their names, so every walk and every list has an order that
+//! depends on content alone. Rows hold only neighbour and weight number (8 bytes each way); equal
+//! weights are held once.
+
+use model::entity::EntityKind;
+use model::map::RelationKind;
+use model::name::Name;
+
+/// What an edge weighs.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub(crate) struct Weight {
+    pub(crate) confidence: f64,
+    pub(crate) probability: f64,
+    pub(crate) calls: u64,
+    pub(crate) failed: u64,
+    pub(crate) kind: RelationKind,
+    pub(crate) declared: bool,
+    pub(crate) observed: bool,
+}
+
+/// An edge between node numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Edge {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    pub(crate) weight: Weight,
+}
+
+/// One entry of a row: the neighbour, and the number of the edge's weight.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    pub(crate) node: u32,
+    weight: u32,
+}
+
+/// Which way to walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// To what a node depends on.
+    Upstream,
+    /// To who depends on a node.
+    Downstream,
+}
+
+/// Rows of links, one for each node.
+#[derive(Debug, Default)]
+struct Rows {
+    ends: Vec<u32>,
+    links: Vec<Link>,
+}
+
+impl Rows {
+    /// From (row, link), sorted by row. Bound: 2^32 links.
+    fn build(nodes: usize, sorted: impl Iterator<Item = (u32, Link)>) -> Self {
+        let (mut ends, mut links) = (vec![0_u32; nodes], Vec::new());
+        for (row, link) in sorted {
+            links.push(link);
+            if let Some(end) = ends.get_mut(row as usize) {
+                *end = links.len() as u32;
+            }
+        }
+        let mut end = 0;
+        for slot in &mut ends {
+            end = end.max(*slot);
+            *slot = end;
+        }
+        Self { ends, links }
+    }
+
+    fn row(&self, node: u32) -> &[Link] {
+        let end = |node: u32| self.ends.get(node as usize).copied().unwrap_or_default() as usize;
+        let start = node.checked_sub(1).map_or(0, end);
+        self.links.get(start..end(node)).unwrap_or_default()
+    }
+}
+
+/// An edge, as it is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EdgeView {
+    /// Who depends.
+    pub from: Name,
+    /// On whom.
+    pub to: Name,
+    /// How sure we are that the dependency exists. Unit: 0 to 1.
+    pub confidence: f64,
+    /// Share of `from`'s requests that call `to`, as far as it is known. Unit: 0 to 1.
+    pub probability: f64,
+    /// Decayed calls.
+    pub calls: u64,
+    /// Those of them that failed.
+    pub failed: u64,
+    /// Whether an import says so.
+    pub declared: bool,
+    /// Whether spans showed it.
+    pub observed: bool,
+    /// `DependsOn` or `RunsOn`.
+    pub kind: RelationKind,
+}
+
+/// The map of one time. Cheap to share (`Arc`), never changes.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    version: u64,
+    names: Vec<Name>,
+    kinds: Vec<EntityKind>,
+    weights: Vec<Weight>,
+    upstream: Rows,
+    downstream: Rows,
+}
+
+impl Snapshot {
+    /// From nodes sorted by name without repeats, and edges sorted by (from, to) without repeats,
+    /// whose ends are numbers of nodes.
+    pub(crate) fn build(version: u64, nodes: Vec<(Name, EntityKind)>, edges: &[Edge]) -> Self {
+        let (weights, numbers) = number_weights(edges);
+        let count = nodes.len();
+        let outgoing = edges
+            .iter()
+            .zip(&numbers)
+            .map(|(edge, &weight)| (edge.from, Link { node: edge.to, weight }));
+        let upstream = Rows::build(count, outgoing);
+        let mut incoming: Vec<(u32, Link)> = edges
+            .iter()
+            .zip(&numbers)
+            .map(|(edge, &weight)| (edge.to, Link { node: edge.from, weight }))
+            .collect();
+        // Stable: inside a row callers keep their order.
+        incoming.sort_by_key(|(row, _)| *row);
+        let downstream = Rows::build(count, incoming.into_iter());
+        let (names, kinds) = nodes.into_iter().unzip();
+        Self { version, names, kinds, weights, upstream, downstream }
+    }
+
+    /// Count of structural changes up to this map.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Names of all nodes, sorted.
+    #[must_use]
+    pub fn nodes(&self) -> &[Name] {
+        &self.names
+    }
+
+    /// Whether a node has this name. Aliases don't count: `Topology::bind` first.
+    #[must_use]
+    pub fn contains(&self, node: &str) -> bool {
+        self.index(node).is_some()
+    }
+
+    /// What a node is.
+    #[must_use]
+    pub fn kind(&self, node: &str) -> Option<EntityKind> {
+        self.kinds.get(self.index(node)? as usize).copied()
+    }
+
+    /// Count of edges.
+    #[must_use]
+    pub fn edge_count(&self) -> usize {
+        self.upstream.links.len()
+    }
+
+    /// Who depends directly on a node, sorted by name.
+    #[must_use]
+    pub fn callers(&self, node: &str) -> Vec<EdgeView> {
+        self.edges_of(node, Direction::Downstream)
+    }
+
+    /// What a node depends on directly, sorted by name.
+    #[must_use]
+    pub fn callees(&self, node: &str) -> Vec<EdgeView> {
+        self.edges_of(node, Direction::Upstream)
+    }
+
+    /// The edge by which `from` depends directly on `to`.
+    #[must_use]
+    pub fn edge(&self, from: &str, to: &str) -> Option<EdgeView> {
+        let (from, to) = (self.index(from)?, self.index(to)?);
+        let row = self.row(from, Direction::Upstream);
+        let at = row.binary_search_by_key(&to, |link| link.node).ok()?;
+        self.view(from, Direction::Upstream, row.get(at)?)
+    }
+
+    fn edges_of(&self, node: &str, direction: Direction) -> Vec<EdgeView> {
+        let Some(node) = self.index(node) else { return Vec::new() };
+        let row = self.row(node, direction).iter();
+        row.filter_map(|link| self.view(node, direction, link)).collect()
+    }
+
+    fn view(&self, node: u32, direction: Direction, link: &Link) -> Option<EdgeView> {
+        let (from, to) = match direction {
+            Direction::Upstream => (node, link.node),
+            Direction::Downstream => (link.node, node),
+        };
+        let weight = self.weight(link)?;
+        Some(EdgeView {
+            from: self.name(from)?.clone(),
+            to: self.name(to)?.clone(),
+            confidence: weight.confidence,
+            probability: weight.probability,
+            calls: weight.calls,
+            failed: weight.failed,
+            declared: weight.declared,
+            observed: weight.observed,
+            kind: weight.kind,
+        })
+    }
+
+    pub(crate) fn index(&self, node: &str) -> Option<u32> {
+        let at = self.names.binary_search_by(|name| name.as_str().cmp(node)).ok()?;
+        u32::try_from(at).ok()
+    }
+
+    pub(crate) fn name(&self, node: u32) -> Option<&Name> {
+        self.names.get(node as usize)
+    }
+
+    pub(crate) fn row(&self, node: u32, direction: Direction) -> &[Link] {
+        match direction {
+            Direction::Upstream => self.upstream.row(node),
+            Direction::Downstream => self.downstream.row(node),
+        }
+    }
+
+    pub(crate) fn weight(&self, link: &Link) -> Option<&Weight> {
+        self.weights.get(link.weight as usize)
+    }
+}
+
+/// Gives equal neighbours in weight order one number: most declared edges weigh the same.
+fn number_weights(edges: &[Edge]) -> (Vec<Weight>, Vec<u32>) {
+    let mut order: Vec<u32> = (0..edges.len() as u32).collect();
+    let weight = |at: u32| edges.get(at as usize).map(|edge| edge.weight);
+    order.sort_by(|a, b| weight(*a).partial_cmp(&weight(*b)).unwrap_or(std::cmp::Ordering::Equal));
+    let mut weights: Vec<Weight> = Vec::new();
+    let mut numbers = vec![0_u32; edges.len()];
+    for at in order {
+        let Some(own) = weight(at) else { continue };
+        if weights.last() != Some(&own) {
+            weights.push(own);
+        }
+        if let Some(number) = numbers.get_mut(at as usize) {
+            *number = (weights.len() - 1) as u32;
+        }
+    }
+    (weights, numbers)
+}
