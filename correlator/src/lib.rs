@@ -7,3 +7,5 @@
 pub mod observe;
 // counts per pane -> symptoms
 pub mod detect;
+// symptoms, alerts, changes, map -> incidents
+pub mod correlate;
