@@ -21,6 +21,8 @@ mod loose;
 mod record;
 mod observer;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use clock::{ClockConfig, ClockStats, EventClock};
