@@ -473,7 +473,7 @@ mod tests {
         let sink =
             parse(r#"{"webhook": {"name": "a", "url": "http://h", "secrets": [{"env": "X"}]}}"#)
                 .unwrap();
-        assert_eq!(validate(&[sink.clone()]), []);
+        assert_eq!(validate(std::slice::from_ref(&sink)), []);
         let errors = validate(&[sink.clone(), sink]);
         assert_eq!(errors.len(), 1);
     }
