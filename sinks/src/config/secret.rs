@@ -37,8 +37,9 @@ impl Secret {
         Self(text.to_owned())
     }
 
-    /// The text, for the one place that signs or sends it.
-    pub(crate) fn expose(&self) -> &str {
+    /// The text, for the one place that signs, sends or compares it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
         &self.0
     }
 }
