@@ -1,1 +1,11 @@
-//! (room under construction)
+//! The mind of faultline: three pure machines. Time and input go in, decisions come out.
+//!
+//! Modules stand in the order in which a signal meets them. What is deliberately absent: I/O, the
+//! clock, randomness, threads, async. Equal input gives equal output, byte for byte.
+
+// telemetry -> counts per pane
+pub mod observe;
+// counts per pane -> symptoms
+pub mod detect;
+// symptoms, alerts, changes, map -> incidents
+pub mod correlate;

@@ -3,5 +3,19 @@
 //!
 //! Modules stand in the order in which a signal walks through them.
 
+pub mod cli;
+pub mod config;
+pub mod commands;
+pub mod telemetry;
 pub mod clock;
+pub mod topics;
 pub mod log;
+pub mod recording;
+pub mod intake;
+pub mod dead_letter;
+pub mod stages;
+pub mod snapshot;
+pub mod run;
+pub mod http;
+pub mod tell;
+pub mod progress;

@@ -2,15 +2,25 @@
 //! cannot tell apart: [`memory`], [`embedded`], [`kafka`].
 //!
 //! A topic has partitions; a partition is a sequence of records with growing offsets (gaps are
-//! allowed, as Kafka has them). What is deliberately absent: transactions, consumer groups as a
-//! means of correctness, any knowledge of what a record means.
+//! allowed, as Kafka has them). On a compacted topic a key belongs to one partition: whoever
+//! appends chooses the partition by the key. What is deliberately absent: transactions, consumer
+//! groups as a means of correctness, any knowledge of what a record means.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+mod fair;
+
 pub mod memory;
 pub mod embedded;
 pub mod kafka;
+
+/// Bound on the payload bytes of one batch; a batch holds at least one record, however large.
+pub const BATCH_BYTES_MAX: usize = 32 << 20;
+
+/// The largest record that the logs of our own (memory, embedded) take. Kafka has a limit of its
+/// own, which is far smaller unless the operator raises it.
+pub const RECORD_BYTES_MAX: usize = 64 << 20;
 
 /// One partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +52,39 @@ pub struct NewRecord {
     pub value: Option<Vec<u8>>,
 }
 
+impl NewRecord {
+    /// Bytes of key, headers and value: what is held against a log's limit.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        bytes_of(self.key.as_ref(), &self.headers, self.value.as_ref())
+    }
+}
+
+impl Record {
+    /// Bytes of key, headers and value.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        bytes_of(self.key.as_ref(), &self.headers, self.value.as_ref())
+    }
+}
+
+fn bytes_of(
+    key: Option<&Vec<u8>>,
+    headers: &[(String, Vec<u8>)],
+    value: Option<&Vec<u8>>,
+) -> usize {
+    let headers: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    key.map_or(0, Vec::len) + headers + value.map_or(0, Vec::len)
+}
+
+/// Refuses the first record that is too large, before any of them is stored.
+fn check_sizes(topic: &str, records: &[NewRecord], limit: usize) -> Result<(), LogError> {
+    match records.iter().map(NewRecord::bytes).find(|&bytes| bytes > limit) {
+        Some(bytes) => Err(LogError::TooLarge { topic: topic.to_owned(), bytes, limit }),
+        None => Ok(()),
+    }
+}
+
 /// A record as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -66,7 +109,8 @@ pub enum Start {
     Oldest,
     /// After the newest record that is there now.
     Newest,
-    /// At this offset, or at the next that is there.
+    /// At this offset, or at the next that is there. An offset beyond the end means the end (the
+    /// log lost records that were read once): what is appended from now on is read.
     At(u64),
 }
 
@@ -86,7 +130,10 @@ pub struct TopicSpec {
 pub struct Batch {
     /// Records; in order inside each partition.
     pub records: Vec<Record>,
-    /// Partitions whose end was reached at this moment: everything appended before is read.
+    /// Partitions whose end was reached after the last record of theirs in this batch. A partition
+    /// is told once each time: when it is first found to hold nothing more, and again only after
+    /// further records. To know who is caught up *now*, keep a set: take out the partitions of
+    /// `records`, then put in these.
     pub caught_up: Vec<TopicPartition>,
 }
 
@@ -94,10 +141,14 @@ pub struct Batch {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The topic does not exist.
-    #[error("topic {0} does not exist; create it, or let faultline create it (`create_topics: true`)")]
+    #[error(
+        "topic {0} does not exist; create it, or let faultline create it (`create_topics: true`)"
+    )]
     UnknownTopic(String),
     /// One record is larger than the log takes.
-    #[error("a record of {bytes} bytes for topic {topic} is larger than the limit of {limit} bytes")]
+    #[error(
+        "a record of {bytes} bytes for topic {topic} is larger than the limit of {limit} bytes"
+    )]
     TooLarge {
         /// The topic.
         topic: String,
@@ -112,7 +163,8 @@ pub enum LogError {
     /// The log is there but did not answer as it should; trying again may help.
     #[error("the log did not answer: {0}")]
     Unavailable(String),
-    /// What was read is damaged.
+    /// What was read is damaged, or the storage failed to keep what was written. Trying again does
+    /// not help: say so, and stop.
     #[error("the log is damaged: {0}")]
     Corrupt(String),
 }
@@ -136,13 +188,11 @@ pub trait Log: Send + Sync {
     ///
     /// # Errors
     /// When the records may not be durable. Some of them may be; repeating them must be harmless.
-    fn append(
-        &self,
-        to: &TopicPartition,
-        records: Vec<NewRecord>,
-    ) -> Result<Option<u64>, LogError>;
+    fn append(&self, to: &TopicPartition, records: Vec<NewRecord>)
+    -> Result<Option<u64>, LogError>;
 
-    /// A reader over partitions, each from its own start.
+    /// A reader over partitions, each from its own start. The starts are resolved before it
+    /// returns: after `Start::Newest`, whatever is appended from then on is read.
     ///
     /// # Errors
     /// When a topic does not exist or the log cannot be reached.
@@ -171,9 +221,15 @@ pub trait Log: Send + Sync {
 
 /// Reads partitions of a log. Fair between partitions: none starves while others have records.
 pub trait LogReader: Send {
-    /// Waits at most `wait` for records and returns at most `records_max` of them.
+    /// Waits at most `wait` for records and returns at most `records_max` of them (and at most
+    /// [`BATCH_BYTES_MAX`] bytes, but always one record if there is any). Returns at once when
+    /// there is something to tell: records, or a partition whose end was reached.
     ///
     /// # Errors
     /// When the log cannot be read. The reader stays usable and goes on where it was.
     fn poll(&mut self, records_max: usize, wait: Duration) -> Result<Batch, LogError>;
+
+    /// Names the partitions that are not to be read for now; all others are read. Records that
+    /// were already on their way may still come.
+    fn pause(&mut self, partitions: &[TopicPartition]);
 }

@@ -1,0 +1,214 @@
+//! Activity: which services behave abnormally right now, since when and by how much evidence.
+//!
+//! The nodes that [`super::cluster`] ties together. Deliberately absent: any tie between them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::entity::Entity;
+use model::id::{Fingerprint, TraceId};
+use model::name::Name;
+use model::nats::Nats;
+use model::symptom::{Symptom, SymptomKind};
+use model::time::{Nanos, Pane, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::config::CorrelateConfig;
+use super::dedup::Alerts;
+use super::limits::ACTIVE_NODES_MAX;
+
+/// Evidence of one pane from which a symptom counts as present in it.
+pub(super) const PRESENT_FROM: Nats = Nats::from_int(1);
+
+/// What clusters are made of: services, and rules whose alerts name no service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum NodeKey {
+    /// A service or virtual node.
+    Service(Name),
+    /// The alerts of one rule that could not be bound.
+    Rule(Name),
+}
+
+impl NodeKey {
+    /// The service, if it is one.
+    pub(super) fn service(&self) -> Option<&Name> {
+        match self {
+            Self::Service(name) => Some(name),
+            Self::Rule(_) => None,
+        }
+    }
+}
+
+/// Identity of a symptom over panes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct SymptomKey {
+    /// By which test.
+    pub(super) kind: SymptomKind,
+    /// Who.
+    pub(super) entity: Entity,
+    /// What exactly.
+    pub(super) detail: Name,
+}
+
+impl SymptomKey {
+    /// The identity of a symptom.
+    pub(super) fn of(symptom: &Symptom) -> Self {
+        Self { kind: symptom.kind, entity: symptom.entity.clone(), detail: symptom.detail.clone() }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Track {
+    level: Nats,
+    onset: Pane,
+    last: Pane,
+    exemplars: Vec<TraceId>,
+}
+
+/// A node that is abnormal now.
+#[derive(Clone, Debug)]
+pub(super) struct ActiveNode {
+    /// Which.
+    pub(super) key: NodeKey,
+    /// Since when.
+    pub(super) onset: Pane,
+    /// Whether the onset is a change-point of telemetry, or only what a monitor said.
+    pub(super) measured: bool,
+    /// Sequential evidence of telemetry without metrics.
+    pub(super) level: Nats,
+    /// Sequential evidence of metrics.
+    pub(super) metric_level: Nats,
+    /// What is abnormal.
+    pub(super) symptoms: Vec<SymptomKey>,
+    /// What fires.
+    pub(super) alerts: Vec<Fingerprint>,
+}
+
+impl ActiveNode {
+    /// Evidence that may open an incident: metrics only double what telemetry says, and never open
+    /// alone.
+    pub(super) fn opening_level(&self) -> Nats {
+        self.level + self.metric_level.min(self.level)
+    }
+}
+
+/// Symptoms that were seen lately, by service.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Activity {
+    tracks: BTreeMap<Name, BTreeMap<SymptomKey, Track>>,
+}
+
+impl Activity {
+    /// Takes the symptoms of a pane in and forgets what was not seen for `active_panes`.
+    pub(super) fn update(&mut self, pane: Pane, symptoms: &[Symptom], active_panes: i64) {
+        for symptom in symptoms {
+            let key = SymptomKey::of(symptom);
+            let tracks = self.tracks.entry(symptom.entity.service.clone()).or_default();
+            if symptom.nats < PRESENT_FROM {
+                // The sequential sum only fades: it shows how bad it was, not that it lasts.
+                if let Some(track) = tracks.get_mut(&key) {
+                    track.level = symptom.level;
+                }
+                continue;
+            }
+            let track = Track {
+                level: symptom.level,
+                onset: symptom.onset.min(pane),
+                last: pane,
+                exemplars: symptom.exemplars.clone(),
+            };
+            tracks.insert(key, track);
+        }
+        for tracks in self.tracks.values_mut() {
+            tracks.retain(|_, track| pane.since(track.last) < active_panes);
+        }
+        self.tracks.retain(|_, tracks| !tracks.is_empty());
+    }
+
+    /// The service at which a trace fails.
+    pub(super) fn service_of_trace(&self, trace: TraceId) -> Option<Name> {
+        let shows = |track: &Track| track.exemplars.contains(&trace);
+        let found = self.tracks.iter().find(|(_, tracks)| tracks.values().any(shows));
+        found.map(|(service, _)| service.clone())
+    }
+
+    /// All nodes that are abnormal at the end of a pane, sorted by key, at most
+    /// [`ACTIVE_NODES_MAX`], the strongest first kept. Alerts in `fired` count even if they were
+    /// resolved inside the pane: no alert is dropped.
+    pub(super) fn nodes(
+        &self,
+        now: Timestamp,
+        alerts: &Alerts,
+        fired: &BTreeSet<Fingerprint>,
+        config: &CorrelateConfig,
+    ) -> Vec<ActiveNode> {
+        let mut nodes: BTreeMap<NodeKey, ActiveNode> = BTreeMap::new();
+        for (service, tracks) in &self.tracks {
+            let key = NodeKey::Service(service.clone());
+            nodes.insert(key.clone(), measured_node(key, tracks));
+        }
+        for (fingerprint, state) in alerts.iter() {
+            if !state.holds(now, config.alert_stale_after) && !fired.contains(&fingerprint) {
+                continue;
+            }
+            let key = match state.binding.node() {
+                Some(service) => NodeKey::Service(service.clone()),
+                None => NodeKey::Rule(state.alert.name.clone()),
+            };
+            let since = alert_onset(state.since, now);
+            let onset = config.width.pane_of(since);
+            let node = nodes.entry(key.clone()).or_insert_with(|| alerted_node(key, onset));
+            if !node.measured {
+                node.onset = node.onset.min(onset);
+            }
+            node.alerts.push(fingerprint);
+        }
+        let mut nodes: Vec<ActiveNode> = nodes.into_values().collect();
+        if nodes.len() > ACTIVE_NODES_MAX {
+            nodes.sort_by(|a, b| (b.level, &a.key).cmp(&(a.level, &b.key)));
+            nodes.truncate(ACTIVE_NODES_MAX);
+            nodes.sort_by(|a, b| a.key.cmp(&b.key));
+        }
+        nodes
+    }
+}
+
+/// A monitor may say that its alert began days ago; more than this before now is not believed.
+const ALERT_PAST_MAX: Nanos = Nanos::from_secs(900);
+
+fn alert_onset(since: Timestamp, now: Timestamp) -> Timestamp {
+    since.max(now - ALERT_PAST_MAX)
+}
+
+fn alerted_node(key: NodeKey, onset: Pane) -> ActiveNode {
+    ActiveNode {
+        key,
+        onset,
+        measured: false,
+        level: Nats::ZERO,
+        metric_level: Nats::ZERO,
+        symptoms: Vec::new(),
+        alerts: Vec::new(),
+    }
+}
+
+/// The onset of a service is the earliest of its telling symptoms: those with at least a quarter of
+/// the strongest one's evidence. A weak one that has been there for hours says nothing.
+fn measured_node(key: NodeKey, tracks: &BTreeMap<SymptomKey, Track>) -> ActiveNode {
+    let strongest = tracks.values().map(|track| track.level).max().unwrap_or_default();
+    let telling =
+        tracks.values().filter(|track| Nats(track.level.0.saturating_mul(4)) >= strongest);
+    let onset = telling.map(|track| track.onset).min().unwrap_or_default();
+    let sum = |metric: bool| -> Nats {
+        let own = tracks.iter().filter(|(key, _)| (key.kind == SymptomKind::Metric) == metric);
+        own.map(|(_, track)| track.level).sum()
+    };
+    ActiveNode {
+        key,
+        onset,
+        measured: true,
+        level: sum(false),
+        metric_level: sum(true),
+        symptoms: tracks.keys().cloned().collect(),
+        alerts: Vec::new(),
+    }
+}

@@ -1,0 +1,261 @@
+//! The engine: takes each record of the journal to its room, and derives the provisional view when
+//! something that matters has changed. Dispatch only.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use model::alert::{Alert, AlertStatus};
+use model::command::Command;
+use model::id::{CellId, IncidentId};
+use model::journal::{JournalEntry, JournalRecord};
+use model::symptom::SymptomBatch;
+use model::time::{Pane, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::binding;
+use super::config::CorrelateConfig;
+use super::facts::{AlertFact, BatchVerdict, Ring};
+use super::lifecycle;
+use super::limits::RING_FACTS_MAX;
+use super::output::{CorrelateStats, Output, ShedReason};
+use super::publish::{Registry, Told};
+use super::render;
+use super::stamps::Stamps;
+use super::world::{Layer, Rules, World};
+
+/// The third machine of the mind: folds the journal of one cell into incidents.
+///
+/// Contract: give records with [`Correlator::step`] in journal order, take what leaves with
+/// [`Correlator::poll_output`] whenever it suits; how often does not change what leaves. It never fails,
+/// blocks or reads a clock. The same records give the same outputs, byte for byte; the whole state
+/// serialises, and a restored one goes on as if nothing had happened.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Correlator {
+    cell: CellId,
+    detect_tasks: u32,
+    config: CorrelateConfig,
+    stamps: Stamps,
+    ring: Ring,
+    settled: World,
+    registry: Registry,
+    outputs: VecDeque<Output>,
+    now: Timestamp,
+    judged: Option<Pane>,
+    newest_arrival: Option<Timestamp>,
+    derived_pane: Option<Pane>,
+    stats: CorrelateStats,
+}
+
+impl Correlator {
+    /// An empty correlator of a cell whose telemetry `detect_tasks` tasks judge.
+    #[must_use]
+    pub fn new(cell: CellId, detect_tasks: u32, config: CorrelateConfig) -> Self {
+        Self {
+            cell,
+            detect_tasks: detect_tasks.max(1),
+            config,
+            stamps: Stamps::default(),
+            ring: Ring::default(),
+            settled: World::default(),
+            registry: Registry::default(),
+            outputs: VecDeque::new(),
+            now: Timestamp::EPOCH,
+            judged: None,
+            newest_arrival: None,
+            derived_pane: None,
+            stats: CorrelateStats::default(),
+        }
+    }
+
+    /// Folds one record of the journal.
+    pub fn step(&mut self, entry: &JournalEntry) {
+        self.stats.entries += 1;
+        if !self.stamps.admit(entry.position.as_ref()) {
+            self.stats.repeats += 1;
+            return;
+        }
+        let pane = self.config.width.pane_of(entry.arrival);
+        let news = match &entry.record {
+            JournalRecord::Symptoms(batch) => self.take_batch(batch),
+            JournalRecord::Alert(alert) => self.take_alert(alert, entry.arrival),
+            JournalRecord::Change(change) => {
+                self.ring.put_change(change.clone(), pane);
+                false
+            }
+            JournalRecord::Topology(document) => {
+                self.ring.put_document(document.clone(), entry.arrival, pane);
+                false
+            }
+            JournalRecord::Command(command) => {
+                self.take_command(command);
+                false
+            }
+        };
+        if news {
+            self.settle();
+            self.derive();
+        }
+    }
+
+    /// The input has ended: settles everything, and tells the last word on every incident.
+    pub fn finish(&mut self) {
+        let last = self.ring.bounds().map(|(_, last)| last);
+        if let Some(last) = last {
+            self.now = self.now.max(self.config.width.end(last));
+            self.settle_through(last);
+        }
+        let rules = Rules { cell: &self.cell, config: &self.config };
+        lifecycle::pass_time(&mut self.settled, self.now, rules);
+        self.close_ended();
+        let world = self.settled.clone();
+        self.tell(&world, true);
+    }
+
+    /// The next output, oldest first.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The incidents that exist in the settled world, merged and withdrawn ones left out.
+    #[must_use]
+    pub fn settled_ids(&self) -> Vec<IncidentId> {
+        let told = self.settled.cases.values().filter(|case| case.is_told());
+        let cases: BTreeSet<IncidentId> = told.map(|case| case.id).collect();
+        self.registry.settled(&cases)
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub fn stats(&self) -> CorrelateStats {
+        CorrelateStats {
+            unsettled_facts: self.ring.len() as u64,
+            open_incidents: self.registry.open(),
+            ..self.stats
+        }
+    }
+
+    /// True if the view must be derived again: all tasks judged another pane, or one that they had
+    /// judged changed.
+    fn take_batch(&mut self, batch: &SymptomBatch) -> bool {
+        let verdict = self.ring.put_batch(batch.clone());
+        match verdict {
+            BatchVerdict::News => {}
+            BatchVerdict::Repeat => self.stats.repeats += 1,
+            BatchVerdict::TooLate => {
+                self.stats.late += 1;
+                self.shed(ShedReason::LateSymptoms, 1);
+            }
+        }
+        let before = self.judged;
+        self.stamps.judged(batch.task, batch.judged_through);
+        self.judged = self.stamps.judged_by_all(self.detect_tasks).max(before);
+        if let Some(judged) = self.judged {
+            self.now = self.now.max(self.config.width.end(judged));
+        }
+        let revised = verdict == BatchVerdict::News && before.is_some_and(|all| batch.pane <= all);
+        self.judged > before || revised
+    }
+
+    /// True if the view must be derived again: an alert of a service without an open incident, or the
+    /// first alert of another pane. Alerts of one pane that only join wait for each other.
+    fn take_alert(&mut self, alert: &Alert, arrival: Timestamp) -> bool {
+        let fact = AlertFact::new(alert.clone(), arrival, self.config.alert_lateness);
+        if !self.ring.put_alert(fact, self.config.width) {
+            self.stats.repeats += 1;
+            return false;
+        }
+        self.newest_arrival = self.newest_arrival.max(Some(arrival));
+        self.now = self.now.max(arrival);
+        if self.derived_pane.is_none_or(|pane| self.config.width.pane_of(self.now) > pane) {
+            return true;
+        }
+        let trace_at = |trace| self.settled.activity.service_of_trace(trace);
+        let bound = binding::bind(alert, &self.config.bindings, &self.settled.map, trace_at);
+        let known = bound.node().is_some_and(|service| self.registry.is_open_for(service));
+        alert.status == AlertStatus::Firing && bound.node().is_some() && !known
+    }
+
+    fn take_command(&mut self, command: &Command) {
+        match command {
+            Command::LinkTicket { incident, ticket } => {
+                let output = self.registry.link(*incident, ticket.clone(), self.now);
+                self.outputs.extend(output);
+            }
+        }
+    }
+
+    /// Folds for good what can no longer change.
+    fn settle(&mut self) {
+        let width = self.config.width;
+        let without = self.newest_arrival.map(|at| at - self.config.settle_without_telemetry_after);
+        let judged = self.judged.map(|pane| width.end(pane));
+        let frontier = if self.stamps.any_judged() { judged } else { without };
+        if let Some(frontier) = frontier {
+            let through = width.pane_of(frontier - self.config.settle_after).plus(-1);
+            self.settle_through(through);
+        }
+        let mut early = 0;
+        while self.ring.len() > RING_FACTS_MAX {
+            let Some((oldest, _)) = self.ring.bounds() else { break };
+            self.settle_through(oldest);
+            early += 1;
+        }
+        if early > 0 {
+            self.shed(ShedReason::Limit, early);
+        }
+    }
+
+    fn settle_through(&mut self, through: Pane) {
+        let rules = Rules { cell: &self.cell, config: &self.config };
+        while let Some((pane, mut facts)) = self.ring.take_settled(through) {
+            self.settled.fold(pane, &mut facts, Layer::Settled, rules);
+        }
+        self.ring.settle(through);
+        let shed = std::mem::take(&mut self.settled.shed);
+        if shed > 0 {
+            self.shed(ShedReason::Limit, shed);
+        }
+        self.close_ended();
+    }
+
+    /// Tells the last word on cases that may no longer be reopened, and lets them go.
+    fn close_ended(&mut self) {
+        let Some((through, _)) = self.settled.recent.back() else { return };
+        let end = self.config.width.end(*through);
+        let rules = Rules { cell: &self.cell, config: &self.config };
+        for case in self.settled.take_ended(end, &self.config) {
+            if let Some(incident) = render::incident(&self.settled, &case, rules) {
+                let told = Told::new(&case, incident, true);
+                self.outputs.extend(self.registry.close(told, self.now));
+            }
+        }
+    }
+
+    /// Derives the provisional view: the settled world and a fold of what is unsettled.
+    fn derive(&mut self) {
+        self.stats.derivations += 1;
+        self.derived_pane = Some(self.config.width.pane_of(self.now));
+        let rules = Rules { cell: &self.cell, config: &self.config };
+        let mut world = self.settled.clone();
+        for (pane, facts) in self.ring.iter_mut() {
+            world.fold(pane, facts, Layer::Provisional, rules);
+        }
+        lifecycle::pass_time(&mut world, self.now, rules);
+        self.tell(&world, false);
+    }
+
+    fn tell(&mut self, world: &World, last: bool) {
+        let rules = Rules { cell: &self.cell, config: &self.config };
+        let mut told = Vec::new();
+        for case in world.cases.values().filter(|case| case.is_told()) {
+            let Some(incident) = render::incident(world, case, rules) else { continue };
+            let same = self.settled.cases.get(&case.id).is_some_and(|known| known == case);
+            told.push(Told::new(case, incident, last || (same && !case.is_live())));
+        }
+        self.outputs.extend(self.registry.update(told, self.now));
+    }
+
+    fn shed(&mut self, reason: ShedReason, count: u64) {
+        self.stats.shed += count;
+        self.outputs.push_back(Output::Shed { reason, count });
+    }
+}

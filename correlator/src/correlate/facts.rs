@@ -1,0 +1,245 @@
+//! Facts that may still change: the ring of unsettled panes, in canonical order.
+//!
+//! A pane's facts are a set: they are sorted before anybody looks, so that the order in which they
+//! came cannot be seen. Deliberately absent: any judgement of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::alert::{Alert, AlertStatus};
+use model::change::ChangeEvent;
+use model::map::{ObservedDependency, TopologyDocument};
+use model::name::Name;
+use model::symptom::{EntryObservation, Symptom, SymptomBatch, VersionObservation};
+use model::time::{Nanos, Pane, PaneWidth, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// An alert with the time that counts for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct AlertFact {
+    /// Its own start or end if it came in time, else its arrival.
+    pub(super) at: Timestamp,
+    /// The alert.
+    pub(super) alert: Arc<Alert>,
+}
+
+impl AlertFact {
+    /// The time that counts: the source's own if the record arrived at most `lateness` after it.
+    pub(super) fn new(alert: Alert, arrival: Timestamp, lateness: Nanos) -> Self {
+        let own = match alert.status {
+            AlertStatus::Firing => alert.starts_at,
+            AlertStatus::Resolved => alert.ends_at.unwrap_or(arrival),
+        };
+        let in_time = own <= arrival && arrival - own <= lateness;
+        Self { at: if in_time { own } else { arrival }, alert: Arc::new(alert) }
+    }
+
+    fn order(&self) -> impl Ord + '_ {
+        let alert = &*self.alert;
+        (
+            (self.at, alert.fingerprint, alert.status, alert.starts_at, alert.ends_at),
+            (alert.severity, &alert.annotations, alert.trace_id, &alert.generator_url),
+        )
+    }
+}
+
+/// The facts of one pane.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct PaneFacts {
+    batches: BTreeMap<u32, Arc<SymptomBatch>>,
+    /// Alerts, sorted.
+    pub(super) alerts: Vec<AlertFact>,
+    /// Changes, sorted.
+    pub(super) changes: Vec<Arc<ChangeEvent>>,
+    /// Declared structure with its arrival, sorted.
+    pub(super) documents: Vec<(Timestamp, Arc<TopologyDocument>)>,
+    #[serde(skip)]
+    summary: Option<Arc<PaneSummary>>,
+}
+
+impl PaneFacts {
+    /// All tasks' words on the pane as one; built once until a word changes.
+    pub(super) fn summary(&mut self) -> Arc<PaneSummary> {
+        let batches = &self.batches;
+        Arc::clone(self.summary.get_or_insert_with(|| Arc::new(PaneSummary::of(batches))))
+    }
+
+    fn len(&self) -> usize {
+        self.batches.len() + self.alerts.len() + self.changes.len() + self.documents.len()
+    }
+}
+
+/// What all detect tasks together say of one pane, sorted and added up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct PaneSummary {
+    /// Whether there was any telemetry.
+    pub(super) has_telemetry: bool,
+    /// Symptoms by (service, kind, entity, detail).
+    pub(super) symptoms: Vec<Symptom>,
+    /// Failing or slow traces by (origin, reached).
+    pub(super) reach: BTreeMap<(Name, Name), u64>,
+    /// What users saw.
+    pub(super) entries: Vec<EntryObservation>,
+    /// Old against new.
+    pub(super) versions: Vec<VersionObservation>,
+    /// What called what.
+    pub(super) dependencies: Vec<ObservedDependency>,
+    /// Changes that telemetry shows.
+    pub(super) changes: Vec<ChangeEvent>,
+}
+
+impl PaneSummary {
+    fn of(batches: &BTreeMap<u32, Arc<SymptomBatch>>) -> Self {
+        let mut all = Self::default();
+        for batch in batches.values() {
+            all.has_telemetry |= batch.has_telemetry;
+            all.symptoms.extend(batch.symptoms.iter().cloned());
+            for row in &batch.reach {
+                let sum = all.reach.entry((row.origin.clone(), row.reached.clone())).or_default();
+                *sum = sum.saturating_add(row.traces);
+            }
+            all.entries.extend(batch.entries.iter().cloned());
+            all.versions.extend(batch.versions.iter().cloned());
+            all.dependencies.extend(batch.dependencies.iter().cloned());
+            all.changes.extend(batch.changes.iter().cloned());
+        }
+        all.symptoms.sort_by(|a, b| {
+            (&a.entity.service, a.kind, &a.entity, &a.detail, a.nats).cmp(&(
+                &b.entity.service,
+                b.kind,
+                &b.entity,
+                &b.detail,
+                b.nats,
+            ))
+        });
+        all.entries.sort();
+        all.versions.sort();
+        all.dependencies.sort();
+        all.changes.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        all
+    }
+}
+
+/// What became of a symptom batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BatchVerdict {
+    /// It says something new of its pane.
+    News,
+    /// Its stamp is not newer, or its content is the same.
+    Repeat,
+    /// Its pane is settled.
+    TooLate,
+}
+
+/// The unsettled panes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Ring {
+    panes: BTreeMap<Pane, PaneFacts>,
+    settled_through: Option<Pane>,
+    facts: usize,
+}
+
+impl Ring {
+    /// Puts a batch in; a later revision of its stamp replaces.
+    pub(super) fn put_batch(&mut self, batch: SymptomBatch) -> BatchVerdict {
+        if self.settled_through.is_some_and(|settled| batch.pane <= settled) {
+            return BatchVerdict::TooLate;
+        }
+        let facts = self.panes.entry(batch.pane).or_default();
+        if let Some(known) = facts.batches.get(&batch.task) {
+            if known.revision >= batch.revision || same_content(known, &batch) {
+                return BatchVerdict::Repeat;
+            }
+        } else {
+            self.facts += 1;
+        }
+        facts.batches.insert(batch.task, Arc::new(batch));
+        facts.summary = None;
+        BatchVerdict::News
+    }
+
+    /// Puts an alert in, at the first unsettled pane if its own is settled.
+    pub(super) fn put_alert(&mut self, fact: AlertFact, width: PaneWidth) -> bool {
+        let facts = self.place(width.pane_of(fact.at));
+        let place = facts.alerts.partition_point(|other| other.order() < fact.order());
+        if facts.alerts.get(place) == Some(&fact) {
+            return false;
+        }
+        facts.alerts.insert(place, fact);
+        self.facts += 1;
+        true
+    }
+
+    /// Puts a change in, by its arrival.
+    pub(super) fn put_change(&mut self, change: ChangeEvent, pane: Pane) {
+        let facts = self.place(pane);
+        let key = |c: &ChangeEvent| (c.at, c.id.clone(), c.title.clone(), c.outcome);
+        let place = facts.changes.partition_point(|other| key(other) < key(&change));
+        facts.changes.insert(place, Arc::new(change));
+        self.facts += 1;
+    }
+
+    /// Puts declared structure in, by its arrival.
+    pub(super) fn put_document(&mut self, doc: TopologyDocument, at: Timestamp, pane: Pane) {
+        let facts = self.place(pane);
+        // Documents carry no time of their own: inside a pane they are ordered by arrival, then by
+        // what they hold.
+        let key =
+            |at: Timestamp, doc: &TopologyDocument| (at, doc.source.clone(), document_key(doc));
+        let wanted = key(at, &doc);
+        let place = facts.documents.partition_point(|(at, other)| key(*at, other) < wanted);
+        facts.documents.insert(place, (at, Arc::new(doc)));
+        self.facts += 1;
+    }
+
+    fn place(&mut self, wanted: Pane) -> &mut PaneFacts {
+        let first = self.settled_through.map(|settled| settled.plus(1));
+        self.panes.entry(first.map_or(wanted, |first| first.max(wanted))).or_default()
+    }
+
+    /// Takes the oldest pane out if it is at or before `through`.
+    pub(super) fn take_settled(&mut self, through: Pane) -> Option<(Pane, PaneFacts)> {
+        let oldest = *self.panes.keys().next()?;
+        if oldest > through {
+            return None;
+        }
+        let facts = self.panes.remove(&oldest)?;
+        self.facts = self.facts.saturating_sub(facts.len());
+        self.settle(oldest);
+        Some((oldest, facts))
+    }
+
+    /// Nothing up to `through` may be put in any more.
+    pub(super) fn settle(&mut self, through: Pane) {
+        self.settled_through = Some(self.settled_through.map_or(through, |old| old.max(through)));
+    }
+
+    /// The unsettled panes in order.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Pane, &mut PaneFacts)> {
+        self.panes.iter_mut().map(|(pane, facts)| (*pane, facts))
+    }
+
+    /// The oldest and the newest unsettled pane with a fact.
+    pub(super) fn bounds(&self) -> Option<(Pane, Pane)> {
+        Some((*self.panes.keys().next()?, *self.panes.keys().next_back()?))
+    }
+
+    /// How many facts wait.
+    pub(super) fn len(&self) -> usize {
+        self.facts
+    }
+}
+
+fn same_content(a: &SymptomBatch, b: &SymptomBatch) -> bool {
+    a.has_telemetry == b.has_telemetry
+        && a.symptoms == b.symptoms
+        && a.reach == b.reach
+        && a.entries == b.entries
+        && a.versions == b.versions
+        && a.dependencies == b.dependencies
+        && a.changes == b.changes
+}
+
+fn document_key(doc: &TopologyDocument) -> (Vec<Name>, usize) {
+    (doc.items.iter().map(|item| item.id.clone()).collect(), doc.relations.len())
+}

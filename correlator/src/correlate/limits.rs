@@ -1,0 +1,49 @@
+//! Every bound of the correlator in one place, each with its reason.
+//!
+//! What a bound drops is counted and said as [`super::Output::Shed`]. Deliberately absent: bounds in time;
+//! those are configuration.
+
+/// Facts that wait to be settled. Above it the oldest pane is settled early: memory before lateness.
+pub(super) const RING_FACTS_MAX: usize = 200_000;
+/// Alerts that are remembered at once. Above it the longest resolved ones go first.
+pub(super) const ALERTS_MAX: usize = 100_000;
+/// Alerts listed in one incident: a page of JSON must stay readable by its consumers.
+pub(super) const CASE_ALERTS_MAX: usize = 10_000;
+/// Symptom keys of one incident; (service, operation, test) of a large system fit in.
+pub(super) const CASE_SYMPTOMS_MAX: usize = 2_000;
+/// Symptoms printed in one incident.
+pub(super) const SHOWN_SYMPTOMS_MAX: usize = 100;
+/// Rows of failing traces by (origin, reached) kept for one incident.
+pub(super) const CASE_REACH_MAX: usize = 4_000;
+/// Entry operations kept for one incident.
+pub(super) const CASE_ENTRIES_MAX: usize = 1_000;
+/// Versions kept for one incident.
+pub(super) const CASE_VERSIONS_MAX: usize = 500;
+/// Nodes that one pane clusters; the quadratic part of clustering is bounded by it.
+pub(super) const ACTIVE_NODES_MAX: usize = 2_000;
+/// Candidate causes that may join clusters in one pane.
+pub(super) const MERGE_CAUSES_MAX: usize = 200;
+/// Panes looked back at when an incident is born, for what happened since its onset.
+pub(super) const RECENT_PANES_MAX: usize = 30;
+/// Changes that the ledger holds.
+pub(super) const LEDGER_CHANGES_MAX: usize = 10_000;
+/// Changes that one ranking considers, the newest before the onset first.
+pub(super) const RANKED_CHANGES_MAX: usize = 400;
+/// Hypotheses printed in one incident.
+pub(super) const HYPOTHESES_MAX: usize = 12;
+/// Traces printed as examples of one symptom or one incident.
+pub(super) const EXEMPLARS_MAX: usize = 10;
+/// Lines of a timeline.
+pub(super) const TIMELINE_MAX: usize = 100;
+/// Nodes of the picture.
+pub(super) const GRAPH_NODES_MAX: usize = 150;
+/// Services in the predicted blast radius.
+pub(super) const PREDICTED_MAX: usize = 50;
+/// Dependants walked from one node.
+pub(super) const WALK_HOPS_MAX: u32 = 3;
+/// Transitions of one alert that are remembered; more than four in ten minutes are flapping.
+pub(super) const TRANSITIONS_MAX: usize = 16;
+/// Entry operations whose usual traffic is remembered.
+pub(super) const TRAFFIC_KEYS_MAX: usize = 10_000;
+/// Incidents that stay in the registry of published ones after their end, for tickets that come late.
+pub(super) const CLOSED_PUBLISHED_MAX: usize = 1_000;

@@ -1,0 +1,320 @@
+//! Membership: which case each cluster of a pane belongs to; births, merges and splits.
+//!
+//! A member stays one while its case lives. Clusters that touch several cases join them only if a
+//! cause is checked to cover both. Deliberately absent: whether a case is worth telling.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use model::id::{Fingerprint, IncidentId, stable_hash};
+use model::incident::JoinReason;
+use model::name::Name;
+use model::time::{Pane, Timestamp};
+
+use super::activity::{ActiveNode, NodeKey};
+use super::case::{Case, Member};
+use super::cluster::{self, Component, Surroundings};
+use super::dedup::AlertState;
+use super::facts::PaneSummary;
+use super::world::{Rules, World};
+
+/// Share of the failing traces that each part of a split must have to itself.
+const SPLIT_SHARE: f64 = 0.35;
+/// Panes in a row that must show two roots before a case is split.
+const SPLIT_PANES: u32 = 2;
+
+/// Hands every cluster to a case.
+pub(super) fn assign(
+    world: &mut World,
+    pane: Pane,
+    nodes: &[ActiveNode],
+    components: &[Component],
+    around: &Surroundings<'_>,
+    surge: u64,
+    rules: Rules<'_>,
+) {
+    for component in components {
+        let owners = owners(world, nodes, component);
+        let case = match owners.as_slice() {
+            [] => match returning(world, nodes, component, rules) {
+                Some(id) => Some(id),
+                None => Some(give_birth(world, pane, nodes, component, surge, rules)),
+            },
+            [one] => Some(*one),
+            several => join_cases(world, several, nodes, around),
+        };
+        if let Some(id) = case {
+            enlist(world, id, pane, nodes, component, rules);
+        }
+    }
+    split_cases(world, pane, around, rules);
+}
+
+/// The live cases whose members are in a cluster, the oldest first.
+fn owners(world: &World, nodes: &[ActiveNode], component: &Component) -> Vec<IncidentId> {
+    let keys: Vec<&NodeKey> =
+        component.members.iter().filter_map(|(at, _)| nodes.get(*at)).map(|n| &n.key).collect();
+    let mut found: Vec<(Pane, IncidentId)> = world
+        .cases
+        .values()
+        .filter(|case| case.is_live() && keys.iter().any(|key| case.nodes.contains_key(key)))
+        .map(|case| (case.born, case.id))
+        .collect();
+    found.sort();
+    // A told case goes before one that is still forming: its id is known outside.
+    found.sort_by_key(|(_, id)| world.cases.get(id).is_none_or(|case| !case.is_told()));
+    found.into_iter().map(|(_, id)| id).collect()
+}
+
+/// A resolved case to which a cluster belongs: what went has come back, or an alert of its time has
+/// come late.
+fn returning(
+    world: &World,
+    nodes: &[ActiveNode],
+    component: &Component,
+    rules: Rules<'_>,
+) -> Option<IncidentId> {
+    let members: Vec<&ActiveNode> =
+        component.members.iter().filter_map(|(at, _)| nodes.get(*at)).collect();
+    let belongs = |case: &&Arc<Case>| {
+        let Some(resolved_at) = case.resolved_at.filter(|_| !case.is_live()) else { return false };
+        members.iter().any(|node| {
+            let known = case.nodes.contains_key(&node.key);
+            let same = node.symptoms.iter().any(|key| case.symptoms.contains_key(key))
+                || node.alerts.iter().any(|fingerprint| case.alerts.contains_key(fingerprint));
+            let late = !node.measured && is_late(world, node, case, resolved_at, rules);
+            known && (same || late)
+        })
+    };
+    let found = world.cases.values().filter(belongs).max_by_key(|case| (case.resolved_at, case.id));
+    found.map(|case| case.id)
+}
+
+/// Whether all alerts of a node began while the case was going on.
+fn is_late(
+    world: &World,
+    node: &ActiveNode,
+    case: &Case,
+    resolved_at: Timestamp,
+    rules: Rules<'_>,
+) -> bool {
+    let onset = rules.config.width.start(case.first_onset);
+    let inside = |fingerprint: &Fingerprint| {
+        let since = world.alerts.get(*fingerprint).map(|state| state.since);
+        since.is_some_and(|at| at >= onset && at <= resolved_at)
+    };
+    !node.alerts.is_empty() && node.alerts.iter().all(inside)
+}
+
+fn give_birth(
+    world: &mut World,
+    pane: Pane,
+    nodes: &[ActiveNode],
+    component: &Component,
+    surge: u64,
+    rules: Rules<'_>,
+) -> IncidentId {
+    let members = || component.members.iter().filter_map(|(at, _)| nodes.get(*at));
+    let onset = members().map(|node| node.onset).min().unwrap_or(pane);
+    let first = members().map(|node| &node.key).min();
+    let id = free_id(world, first, onset, rules);
+    let mut case = Case::new(id, pane, onset);
+    case.surge_milli = case.surge_milli.max(surge);
+    for (_, summary) in world.recent.iter().filter(|(past, _)| *past >= onset) {
+        case.absorb_traffic(summary);
+    }
+    world.cases.insert(id, Arc::new(case));
+    id
+}
+
+/// Hash of cell, first entity and onset pane; salted while another case has it.
+fn free_id(world: &World, first: Option<&NodeKey>, onset: Pane, rules: Rules<'_>) -> IncidentId {
+    let (kind, name): (&[u8], &str) = match first {
+        Some(NodeKey::Service(name)) => (b"service", name.as_str()),
+        Some(NodeKey::Rule(name)) => (b"rule", name.as_str()),
+        None => (b"none", ""),
+    };
+    let mut salt = 0_u64;
+    loop {
+        let id = IncidentId(stable_hash(&[
+            rules.cell.0.as_bytes(),
+            kind,
+            name.as_bytes(),
+            &onset.0.to_le_bytes(),
+            &salt.to_le_bytes(),
+        ]));
+        if !world.cases.contains_key(&id) {
+            return id;
+        }
+        salt += 1;
+    }
+}
+
+/// Joins the cases that a cluster touches, as far as a cause covers them; the oldest lives on.
+fn join_cases(
+    world: &mut World,
+    owners: &[IncidentId],
+    nodes: &[ActiveNode],
+    around: &Surroundings<'_>,
+) -> Option<IncidentId> {
+    let (first, others) = owners.split_first()?;
+    for other in others {
+        let (Some(a), Some(b)) = (world.cases.get(first), world.cases.get(other)) else { continue };
+        if !may_merge(a, b, nodes, around) {
+            continue;
+        }
+        let Some(gone) = world.cases.remove(other) else { continue };
+        if let Some(kept) = world.cases.get_mut(first) {
+            Arc::make_mut(kept).merge(&gone);
+        }
+    }
+    Some(*first)
+}
+
+/// Two cases are one if one cause explains both: origins of the one are related to those of the
+/// other, or all members with telemetry depend on one candidate. A case of alerts alone has no
+/// origin of its own and follows the cluster.
+fn may_merge(a: &Case, b: &Case, nodes: &[ActiveNode], around: &Surroundings<'_>) -> bool {
+    let origins = |case: &Case| -> Vec<Name> {
+        let active = nodes.iter().filter(|n| n.measured && case.nodes.contains_key(&n.key));
+        let strong = active.filter(|node| node.opening_level() >= around.config.support_level);
+        strong.filter_map(|node| node.key.service().cloned()).collect()
+    };
+    let (left, right) = (origins(a), origins(b));
+    if left.is_empty() || right.is_empty() {
+        return true;
+    }
+    let pairs = left.len() * right.len();
+    let tied = left.iter().flat_map(|x| right.iter().map(move |y| (x, y)));
+    let tied = tied.filter(|(x, y)| common_cause(x, y, around)).count();
+    tied * 10 >= pairs * 5
+}
+
+fn common_cause(a: &Name, b: &Name, around: &Surroundings<'_>) -> bool {
+    if cluster::related(a, b, around) {
+        return true;
+    }
+    let need = around.map.callees(b);
+    let shared = |name: &&Name| need.contains(*name) && cluster::is_blind(around.map, name);
+    around.map.callees(a).iter().any(|name| shared(&name))
+}
+
+/// Makes the nodes of a cluster members, unless they are members of another live case.
+fn enlist(
+    world: &mut World,
+    id: IncidentId,
+    pane: Pane,
+    nodes: &[ActiveNode],
+    component: &Component,
+    rules: Rules<'_>,
+) {
+    let taken: BTreeSet<NodeKey> = world
+        .cases
+        .values()
+        .filter(|case| case.id != id && case.is_live())
+        .flat_map(|case| case.nodes.keys().cloned())
+        .collect();
+    let recent = world.recent.clone();
+    let Some(slot) = world.cases.get_mut(&id) else { return };
+    let case = Arc::make_mut(slot);
+    let mut joined: BTreeMap<Name, Pane> = BTreeMap::new();
+    for (at, reason) in &component.members {
+        let Some(node) = nodes.get(*at).filter(|node| !taken.contains(&node.key)) else { continue };
+        let reason = if case.nodes.is_empty() { JoinReason::First } else { *reason };
+        if let Some(service) = node.key.service().filter(|_| !case.nodes.contains_key(&node.key)) {
+            joined.insert(service.clone(), node.onset);
+        }
+        let member = Member { onset: node.onset, measured: node.measured, reason };
+        let known = case.nodes.entry(node.key.clone()).or_insert(member);
+        if node.measured && !known.measured {
+            known.measured = true;
+            known.onset = node.onset;
+        }
+        let why = known.reason;
+        for (place, fingerprint) in node.alerts.iter().enumerate() {
+            let why =
+                if place == 0 && node.symptoms.is_empty() { why } else { JoinReason::SameEntity };
+            if case.add_alert(*fingerprint, why) {
+                case.last_news = case.last_news.max(pane);
+                case.frozen = None;
+            }
+        }
+    }
+    catch_up(case, &joined, &recent, rules);
+}
+
+/// New members bring what the last panes said of them since their onset.
+fn catch_up(
+    case: &mut Case,
+    joined: &BTreeMap<Name, Pane>,
+    recent: &VecDeque<(Pane, Arc<PaneSummary>)>,
+    rules: Rules<'_>,
+) {
+    let horizon = rules.config.ranking.evidence_panes;
+    for (pane, summary) in recent {
+        let of: BTreeSet<Name> = joined
+            .iter()
+            .filter(|(_, onset)| **onset <= *pane)
+            .map(|(service, _)| service.clone())
+            .collect();
+        if !of.is_empty() {
+            case.absorb(*pane, summary, &of, pane.since(case.first_onset) <= horizon);
+        }
+    }
+}
+
+/// Splits cases in which two independent roots each explain a good part for themselves.
+fn split_cases(world: &mut World, pane: Pane, around: &Surroundings<'_>, rules: Rules<'_>) {
+    let ids: Vec<IncidentId> =
+        world.cases.values().filter(|case| case.is_live()).map(|case| case.id).collect();
+    for id in ids {
+        let Some(case) = world.cases.get(&id) else { continue };
+        let services: Vec<&Name> = case.nodes.keys().filter_map(NodeKey::service).collect();
+        let roots = cluster::independent_roots(&services, SPLIT_SHARE, around);
+        let two = roots.len() >= 2;
+        if !two && case.two_roots == 0 {
+            continue;
+        }
+        let due = two && case.two_roots + 1 >= SPLIT_PANES;
+        let parts = if due { parts(case, &roots, around) } else { Vec::new() };
+        let Some(slot) = world.cases.get_mut(&id) else { continue };
+        let case = Arc::make_mut(slot);
+        case.two_roots = if two && !due { case.two_roots + 1 } else { 0 };
+        let mut born = Vec::new();
+        for keys in parts {
+            let mut part = case.cut(&keys, IncidentId(0), pane);
+            part.hot_panes = case.hot_panes;
+            part.state = case.state;
+            part.history.clone_from(&case.history);
+            let moved = |fp: &Fingerprint| speaks_of(&around.alerts.get(*fp), &keys);
+            part.alerts = case.alerts.extract_if(.., |fp, _| moved(fp)).collect();
+            born.push((keys, part));
+        }
+        for (keys, mut part) in born {
+            part.id = free_id(world, keys.first(), part.first_onset, rules);
+            world.cases.insert(part.id, Arc::new(part));
+        }
+    }
+}
+
+/// The members of each root but the leading one, which keeps the id: the one with most evidence.
+fn parts(case: &Case, roots: &[Name], around: &Surroundings<'_>) -> Vec<BTreeSet<NodeKey>> {
+    let evidence = case.evidence_by_service();
+    let weight = |root: &Name| evidence.get(root).copied().unwrap_or_default();
+    let leading =
+        roots.iter().max_by_key(|root| (weight(root), std::cmp::Reverse((*root).clone())));
+    let mut parts: BTreeMap<&Name, BTreeSet<NodeKey>> = BTreeMap::new();
+    for key in case.nodes.keys() {
+        let Some(service) = key.service() else { continue };
+        if let Some(root) = roots.get(cluster::nearest(roots, service, around)) {
+            parts.entry(root).or_default().insert(key.clone());
+        }
+    }
+    parts.into_iter().filter(|(root, _)| Some(*root) != leading).map(|(_, keys)| keys).collect()
+}
+
+/// Alerts go with the node that they are bound to; what is bound to none stays.
+fn speaks_of(alert: &Option<&AlertState>, keys: &BTreeSet<NodeKey>) -> bool {
+    let node = alert.and_then(|state| state.binding.node());
+    node.is_some_and(|name| keys.contains(&NodeKey::Service(name.clone())))
+}

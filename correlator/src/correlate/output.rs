@@ -1,0 +1,78 @@
+//! What leaves the correlator: a closed list, each with its reason.
+
+use model::incident::Incident;
+use serde::{Deserialize, Serialize};
+
+/// Why an incident was told again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ChangeReason {
+    /// It is new, or was only suspected before.
+    Opened,
+    /// Other alerts are its members.
+    AlertJoined,
+    /// Other symptoms, or other numbers.
+    Symptoms,
+    /// The causes rank differently, or its impact changed.
+    Ranked,
+    /// Its causes are quiet.
+    Resolved,
+    /// What went has come back.
+    Reopened,
+    /// It became part of another, or another became part of it.
+    Merged,
+    /// It was cut out of another.
+    Split,
+    /// Later data took its evidence back.
+    Withdrawn,
+    /// A sink has its ticket.
+    TicketLinked,
+}
+
+/// What was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ShedReason {
+    /// Symptoms of a pane that is settled.
+    LateSymptoms,
+    /// More than a bound allows.
+    Limit,
+    /// A ticket of an incident that is not known.
+    UnknownIncident,
+}
+
+/// What leaves the correlator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Output {
+    /// An incident at a new revision.
+    Incident {
+        /// The whole record.
+        incident: Box<Incident>,
+        /// Why.
+        reason: ChangeReason,
+    },
+    /// Something was not kept.
+    Shed {
+        /// Why.
+        reason: ShedReason,
+        /// How many.
+        count: u64,
+    },
+}
+
+/// Counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorrelateStats {
+    /// Records of the journal.
+    pub entries: u64,
+    /// Records that said nothing new.
+    pub repeats: u64,
+    /// Symptom batches of settled panes.
+    pub late: u64,
+    /// What bounds took.
+    pub shed: u64,
+    /// Times the provisional view was derived.
+    pub derivations: u64,
+    /// Facts that may still change.
+    pub unsettled_facts: u64,
+    /// Incidents that are open.
+    pub open_incidents: u64,
+}

@@ -1,0 +1,120 @@
+//! Candidates: every entity that could be the cause, with its evidence, with and without a change.
+
+use std::collections::BTreeSet;
+
+use model::entity::{Entity, EntityKind};
+use model::hypothesis::{CauseKind, Evidence, EvidenceTerm};
+use model::name::Name;
+
+use crate::correlate::change_ledger::Change;
+use crate::correlate::cluster::is_blind;
+
+use super::{View, change_term, common_cause, evidence};
+
+/// A hypothesis before it is scored.
+pub(super) struct Draft {
+    /// Who.
+    pub(super) entity: Entity,
+    /// What kind of cause.
+    pub(super) kind: CauseKind,
+    /// The change, if one is blamed.
+    pub(super) change: Option<Change>,
+    /// The ledger.
+    pub(super) evidence: Vec<Evidence>,
+}
+
+impl Draft {
+    /// The sum of the ledger. Unit: nats.
+    pub(super) fn log_odds(&self) -> f64 {
+        self.evidence.iter().map(|row| row.nats).sum()
+    }
+
+    /// The sum of what the entity itself shows, without prior, coverage and change.
+    pub(super) fn own(&self) -> f64 {
+        let own = self.evidence.iter().filter(|row| evidence::is_own(row.term));
+        own.map(|row| row.nats).sum()
+    }
+}
+
+/// All drafts but "nothing", in order of their names.
+pub(super) fn drafts(view: &View<'_>) -> Vec<Draft> {
+    let names = names(view);
+    let width = view.config.width;
+    let ranking = &view.config.ranking;
+    let onset = width.start(view.case.onset());
+    let changes = view.world.ledger.before(onset, ranking.change_window, ranking.change_skew);
+    let prior = libm::log(0.5 / names.len().max(1) as f64);
+    let corpus = super::content::Corpus::new(view, &changes);
+    let mut drafts = Vec::new();
+    for name in &names {
+        let entity = entity(view, name);
+        let mut rows = vec![evidence::row(
+            EvidenceTerm::Prior,
+            prior,
+            format!("one of {} candidates, before any evidence", names.len()),
+        )];
+        rows.extend(evidence::own(view, name));
+        rows.extend(common_cause::term(view, name));
+        rows.extend(evidence::coverage(view, name));
+        rows.extend(evidence::absent(view, name));
+        let kind = kind(view, &entity, &rows);
+        for change in &changes {
+            if let Some(terms) = change_term::terms(view, name, change, onset, &corpus) {
+                let evidence = rows.iter().cloned().chain(terms).collect();
+                let (entity, change) = (entity.clone(), Some(change.clone()));
+                drafts.push(Draft { entity, kind: CauseKind::Change, change, evidence });
+            }
+        }
+        drafts.push(Draft { entity, kind, change: None, evidence: rows });
+    }
+    drafts
+}
+
+/// Members, the origins of their failing traces, what changed just before and could reach them, and
+/// the nodes without telemetry that several members need.
+fn names(view: &View<'_>) -> BTreeSet<Name> {
+    let mut names = view.case.services();
+    names.extend(view.case.symptoms.keys().map(|key| key.entity.service.clone()));
+    names
+        .extend(view.case.symptoms.keys().filter_map(|key| key.entity.edge_from().map(Name::from)));
+    names.extend(view.case.reach.keys().map(|(origin, _)| origin.clone()));
+    let members = view.case.services();
+    for member in &members {
+        let needed = view.world.map.callees(member);
+        names.extend(needed.into_iter().filter(|name| is_blind(&view.world.map, name)));
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+fn entity(view: &View<'_>, name: &Name) -> Entity {
+    let told = view.case.symptoms.keys().map(|key| &key.entity);
+    let virtual_node = |e: &&Entity| e.service == *name && e.id == *name;
+    if let Some(entity) = told.clone().find(virtual_node) {
+        return entity.clone();
+    }
+    match view.world.map.kind(name) {
+        None | Some(EntityKind::Service) => Entity::service(name.clone()),
+        Some(kind) => Entity::standalone(kind, name.clone()),
+    }
+}
+
+/// The kind of cause that the heaviest row speaks for.
+fn kind(view: &View<'_>, entity: &Entity, rows: &[Evidence]) -> CauseKind {
+    let heaviest = rows.iter().filter(|row| evidence::is_own(row.term)).fold(
+        None::<&Evidence>,
+        |best, row| match best {
+            Some(kept) if kept.nats >= row.nats => Some(kept),
+            _ => Some(row),
+        },
+    );
+    match (entity.kind, heaviest.map(|row| row.term)) {
+        (EntityKind::External, _) => CauseKind::External,
+        (EntityKind::Host, _) | (_, Some(EvidenceTerm::Metric)) => CauseKind::Resource,
+        (_, Some(EvidenceTerm::Silence | EvidenceTerm::OrphanCalls)) => CauseKind::Unavailable,
+        (_, Some(EvidenceTerm::SlowEdge)) => CauseKind::Network,
+        (EntityKind::Database | EntityKind::Messaging, _) => CauseKind::Resource,
+        _ if evidence::has_resource_metric(view, &entity.service) => CauseKind::Resource,
+        _ => CauseKind::Code,
+    }
+}

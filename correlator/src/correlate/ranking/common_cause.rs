@@ -1,0 +1,37 @@
+//! Nodes without telemetry (database, queue, host, outside party) are seen through their dependants:
+//! when most of them fail together, the shared node is the simpler explanation.
+
+use model::hypothesis::{Evidence, EvidenceTerm};
+use model::name::Name;
+
+use crate::correlate::cluster::is_blind;
+
+use super::{View, evidence};
+
+/// Probability that a dependant is abnormal if the shared node is the cause.
+const GIVEN_CAUSE: f64 = 0.7;
+/// Least probability that a dependant is abnormal by itself.
+const BY_ITSELF_MIN: f64 = 0.1;
+/// Bound of the term. Unit: nats.
+const CAP: f64 = 15.0;
+
+/// `ln P(k of n | common cause) - ln P(k of n | independent)`, only for nodes without telemetry with
+/// at least two abnormal dependants.
+pub(super) fn term(view: &View<'_>, name: &Name) -> Option<Evidence> {
+    if !is_blind(&view.world.map, name) {
+        return None;
+    }
+    let members = view.case.services();
+    let dependants = view.world.map.callers(name);
+    let abnormal = dependants.iter().filter(|caller| members.contains(*caller)).count();
+    if abnormal < 2 {
+        return None;
+    }
+    let well = dependants.len() - abnormal;
+    let alone = BY_ITSELF_MIN;
+    let nats = abnormal as f64 * libm::log(GIVEN_CAUSE / alone)
+        + well as f64 * libm::log((1.0 - GIVEN_CAUSE) / (1.0 - alone));
+    let text =
+        format!("{abnormal} of the {} services that need it are in trouble", dependants.len());
+    Some(evidence::row(EvidenceTerm::CommonCause, nats.clamp(-CAP, CAP), text))
+}

@@ -1,0 +1,250 @@
+//! What an entity itself shows: one row per kind of evidence, each capped.
+//!
+//! Caps keep one loud modality from deciding alone; above its cap evidence counts by its logarithm,
+//! so that more is still more and two candidates at the cap are not tied.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::alert::Severity;
+use model::hypothesis::{Evidence, EvidenceTerm};
+use model::id::TraceId;
+use model::name::Name;
+use model::symptom::SymptomKind;
+
+use crate::correlate::activity::SymptomKey;
+use crate::correlate::case::SymptomSum;
+use crate::correlate::limits::{EXEMPLARS_MAX, WALK_HOPS_MAX};
+
+use super::{View, rounded};
+
+/// The kinds of telemetry evidence with the rows they make.
+const KINDS: [(SymptomKind, EvidenceTerm); 7] = [
+    (SymptomKind::ErrorOrigin, EvidenceTerm::ErrorOrigin),
+    (SymptomKind::SlowSelf, EvidenceTerm::SlowSelf),
+    (SymptomKind::SlowEdge, EvidenceTerm::SlowEdge),
+    (SymptomKind::LogPath, EvidenceTerm::LogPath),
+    (SymptomKind::OrphanCalls, EvidenceTerm::OrphanCalls),
+    (SymptomKind::Silence, EvidenceTerm::Silence),
+    (SymptomKind::Metric, EvidenceTerm::Metric),
+];
+
+/// Share of an edge's evidence by star centrality: the callee's weight, then the caller's.
+const EDGE_WEIGHTS: (f64, f64) = (1.2, 0.8);
+
+/// A row without pointers.
+pub(super) fn row(term: EvidenceTerm, nats: f64, text: String) -> Evidence {
+    let nats = rounded(nats);
+    Evidence { term, nats, text, traces: Vec::new(), alerts: Vec::new(), changes: Vec::new() }
+}
+
+/// Whether a term is evidence of the entity itself.
+pub(super) fn is_own(term: EvidenceTerm) -> bool {
+    term == EvidenceTerm::Alerts
+        || term == EvidenceTerm::CommonCause
+        || KINDS.iter().any(|(_, own)| *own == term)
+}
+
+/// Below the cap as it is; above, the cap and its tenth part for every e-fold.
+pub(super) fn capped(nats: f64, cap: f64) -> f64 {
+    if nats <= cap { nats.max(0.0) } else { cap + 0.1 * cap * libm::log(nats / cap) }
+}
+
+/// One row for each kind of evidence that the entity shows.
+pub(super) fn own(view: &View<'_>, name: &Name) -> Vec<Evidence> {
+    let mut rows = Vec::new();
+    for (kind, term) in KINDS {
+        rows.extend(telemetry(view, name, kind, term));
+    }
+    rows.extend(alerts(view, name));
+    rows
+}
+
+fn telemetry(
+    view: &View<'_>,
+    name: &Name,
+    kind: SymptomKind,
+    term: EvidenceTerm,
+) -> Option<Evidence> {
+    let ranking = &view.config.ranking;
+    let (mut nats, mut hits, mut trials) = (0.0, 0_u64, 0_u64);
+    let mut traces: BTreeSet<TraceId> = BTreeSet::new();
+    let mut heaviest: Option<(&SymptomKey, &SymptomSum, f64)> = None;
+    for (key, sum) in view.case.symptoms.iter().filter(|(key, _)| key.kind == kind) {
+        let share = share(view, key, name);
+        if share <= 0.0 {
+            continue;
+        }
+        let part = share * sum.early.to_f64();
+        nats += part;
+        hits = hits.saturating_add(sum.hits);
+        trials = trials.saturating_add(sum.trials);
+        traces.extend(sum.exemplars.iter().copied());
+        if heaviest.is_none_or(|(_, _, most)| part > most) {
+            heaviest = Some((key, sum, part));
+        }
+    }
+    let (key, sum, _) = heaviest?;
+    let cap = if kind == SymptomKind::Metric { ranking.metric_cap } else { ranking.telemetry_cap };
+    let mut found = row(term, capped(nats, cap), sentence(kind, key, sum, hits, trials));
+    found.traces = traces.into_iter().take(EXEMPLARS_MAX).collect();
+    Some(found)
+}
+
+/// How much of a symptom speaks against an entity: all of its own, and of a slow edge the part that
+/// star centrality gives to either end: many slow edges at one node blame the node.
+fn share(view: &View<'_>, key: &SymptomKey, name: &Name) -> f64 {
+    let owns = key.entity.service == *name;
+    if key.kind != SymptomKind::SlowEdge {
+        return if owns { 1.0 } else { 0.0 };
+    }
+    let Some(from) = key.entity.edge_from() else { return if owns { 1.0 } else { 0.0 } };
+    if !owns && from != name.as_str() {
+        return 0.0;
+    }
+    let callee = EDGE_WEIGHTS.0 * centrality(view, &key.entity.service);
+    let caller = EDGE_WEIGHTS.1 * centrality(view, &Name::from(from));
+    let own = if owns { callee } else { caller };
+    if callee + caller > 0.0 { own / (callee + caller) } else { 0.0 }
+}
+
+/// `(affected edges / (edges + 0.5))^2` of a node.
+fn centrality(view: &View<'_>, name: &Name) -> f64 {
+    let slow = view.case.symptoms.keys().filter(|key| key.kind == SymptomKind::SlowEdge);
+    let touches = |key: &&SymptomKey| {
+        key.entity.service == *name || key.entity.edge_from() == Some(name.as_str())
+    };
+    let affected = slow.filter(touches).map(|key| &key.entity).collect::<BTreeSet<_>>().len();
+    let map = &view.world.map;
+    let edges = (map.callers(name).len() + map.callees(name).len()).max(affected);
+    let share = affected as f64 / (edges as f64 + 0.5);
+    share * share
+}
+
+fn sentence(
+    kind: SymptomKind,
+    key: &SymptomKey,
+    sum: &SymptomSum,
+    hits: u64,
+    trials: u64,
+) -> String {
+    let expected = f64::from(sum.expected_ppm) / 10_000.0;
+    let detail = &key.detail;
+    match kind {
+        SymptomKind::ErrorOrigin => {
+            format!(
+                "{hits} of {trials} calls fail here and nowhere deeper (expected {expected:.2} %): {detail}"
+            )
+        }
+        SymptomKind::SlowSelf => {
+            format!("{hits} of {trials} calls spend far more time here than usual: {detail}")
+        }
+        SymptomKind::SlowEdge => {
+            format!("{hits} of {trials} calls lose time on the way: {}", key.entity.id)
+        }
+        SymptomKind::LogPath => format!("{hits} log lines out of the ordinary: {detail}"),
+        SymptomKind::OrphanCalls => {
+            format!("{hits} of {trials} calls to it get no answer (expected {expected:.2} %)")
+        }
+        SymptomKind::Silence => {
+            format!("{hits} calls where {trials} were expected, while callers still try")
+        }
+        SymptomKind::Metric => format!("out of its range: {detail}"),
+    }
+}
+
+/// Alerts that speak of the entity; each further one of the same rule says half as much.
+fn alerts(view: &View<'_>, name: &Name) -> Option<Evidence> {
+    let mut by_rule: BTreeMap<&Name, Vec<(model::id::Fingerprint, f64)>> = BTreeMap::new();
+    for fingerprint in view.case.alerts.keys() {
+        let Some(state) = view.world.alerts.get(*fingerprint) else { continue };
+        if state.binding.node() == Some(name) {
+            let weight = if state.flapping() { 0.25 } else { weight(state.alert.severity) };
+            by_rule.entry(&state.alert.name).or_default().push((*fingerprint, weight));
+        }
+    }
+    if by_rule.is_empty() {
+        return None;
+    }
+    let (mut nats, mut pointers, mut rules) = (0.0, Vec::new(), Vec::new());
+    for (rule, mut alerts) in by_rule {
+        alerts.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let mut part = 1.0;
+        for (fingerprint, weight) in alerts {
+            nats += weight * part;
+            part *= 0.5;
+            pointers.push(fingerprint);
+        }
+        rules.push(rule.as_str());
+    }
+    let count = pointers.len();
+    let told = rules.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+    let text = format!("{count} alert{} of it: {told}", if count == 1 { "" } else { "s" });
+    let mut found = row(EvidenceTerm::Alerts, capped(nats, view.config.ranking.alerts_cap), text);
+    pointers.truncate(EXEMPLARS_MAX);
+    found.alerts = pointers;
+    Some(found)
+}
+
+/// What an alert says by its severity. Unit: nats.
+fn weight(severity: Severity) -> f64 {
+    match severity {
+        Severity::Critical => 3.0,
+        Severity::Error => 2.5,
+        Severity::Warning | Severity::Unknown => 1.5,
+        Severity::Info => 0.5,
+    }
+}
+
+/// Share of the failing traces that come from the entity; without traces, share of the members that
+/// are it or depend on it. A tie-breaker where there is other evidence.
+pub(super) fn coverage(view: &View<'_>, name: &Name) -> Option<Evidence> {
+    let ranking = &view.config.ranking;
+    let own = |key: &(Name, Name)| key.0 == key.1;
+    let total: u64 = view.case.reach.iter().filter(|(key, _)| own(key)).map(|(_, n)| *n).sum();
+    if total > 0 {
+        let explained = view.case.reach.get(&(name.clone(), name.clone())).copied().unwrap_or(0);
+        let share = (explained as f64 + 0.5) / (total as f64 + 1.0);
+        let text = format!("{explained} of {total} failing or slow traces come from here");
+        let nats = ranking.coverage_weight * libm::log(share);
+        return Some(row(EvidenceTerm::Coverage, nats.max(-6.0), text));
+    }
+    let members = view.case.services();
+    if members.len() < 2 {
+        return None;
+    }
+    let below: BTreeSet<Name> =
+        view.world.map.downstream(name, WALK_HOPS_MAX).into_iter().map(|d| d.0).collect();
+    let explained = members.iter().filter(|m| *m == name || below.contains(*m)).count();
+    let share = (explained as f64 + 0.5) / (members.len() as f64 + 1.0);
+    let text = format!("{explained} of {} troubled services are it or depend on it", members.len());
+    let nats = ranking.coverage_weight_alerts * libm::log(share);
+    Some(row(EvidenceTerm::Coverage, nats.max(-9.0), text))
+}
+
+/// What it should have caused and did not: direct callers that are well. Half a nat each, at most
+/// three.
+pub(super) fn absent(view: &View<'_>, name: &Name) -> Option<Evidence> {
+    let case = view.case;
+    if case.reach.is_empty() || !case.reach.contains_key(&(name.clone(), name.clone())) {
+        return None;
+    }
+    let members = case.services();
+    let well = |caller: &&Name| {
+        !members.contains(*caller) && !case.reach.contains_key(&(name.clone(), (*caller).clone()))
+    };
+    let callers = view.world.map.callers(name);
+    let missing: Vec<&str> = callers.iter().filter(well).map(Name::as_str).take(3).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let text = format!("{} call it and are well", missing.join(", "));
+    Some(row(EvidenceTerm::Absent, -0.5 * missing.len() as f64, text))
+}
+
+/// Whether a metric of CPU, memory, disk or connections is among the symptoms of a service.
+pub(super) fn has_resource_metric(view: &View<'_>, name: &Name) -> bool {
+    const RESOURCES: [&str; 6] = ["cpu", "mem", "disk", "fs", "connection", "heap"];
+    let own = view.case.symptoms.keys().filter(|key| key.entity.service == *name);
+    let speaks = |detail: &str| RESOURCES.iter().any(|word| detail.to_lowercase().contains(word));
+    own.filter(|key| key.kind == SymptomKind::Metric).any(|key| speaks(&key.detail))
+}

@@ -1,0 +1,59 @@
+//! Ranking: which cause explains a case, by a sum of evidence that anybody can add up.
+//!
+//! `Lambda = prior + sum of capped evidence + coverage - absent + change`, softmax to a probability.
+//! "Nothing inside the system" is always among the hypotheses. Every term is a row of the ledger;
+//! the ledger is the explanation. Deliberately absent: learned weights, and reasoning along the
+//! graph beyond one tie-breaking term: measured, it does not pay.
+
+mod candidates;
+mod change_term;
+mod common_cause;
+mod content;
+mod evidence;
+mod nothing;
+mod score;
+
+use model::blast_radius::BlastRadius;
+use model::hypothesis::Hypothesis;
+use serde::{Deserialize, Serialize};
+
+use super::blast_radius;
+use super::case::Case;
+use super::config::CorrelateConfig;
+use super::world::World;
+
+/// What a case means: causes and reach.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Analysis {
+    /// Causes, most likely first.
+    pub(super) hypotheses: Vec<Hypothesis>,
+    /// How many of the first hold 90 % of the probability.
+    pub(super) confidence_set_size: u32,
+    /// Whom it reaches, seen from the first cause.
+    pub(super) blast_radius: BlastRadius,
+}
+
+/// Ranks the causes of a case and measures its reach.
+pub(super) fn analyse(world: &World, case: &Case, config: &CorrelateConfig) -> Analysis {
+    let view = View { world, case, config };
+    let mut drafts = candidates::drafts(&view);
+    drafts.push(nothing::draft(&view, &drafts));
+    let hypotheses = score::rank(drafts, &view);
+    let confidence_set_size = score::confidence_set_size(&hypotheses);
+    let blast_radius = blast_radius::measure(world, case, hypotheses.first());
+    Analysis { hypotheses, confidence_set_size, blast_radius }
+}
+
+/// What ranking looks at.
+pub(super) struct View<'a> {
+    world: &'a World,
+    case: &'a Case,
+    config: &'a CorrelateConfig,
+}
+
+/// Three decimals: what is printed is what is summed.
+pub(super) fn rounded(nats: f64) -> f64 {
+    let value = (nats * 1000.0).round() / 1000.0;
+    // Minus zero and what is not a number print badly and mean nothing.
+    if value.is_finite() && value != 0.0 { value } else { 0.0 }
+}

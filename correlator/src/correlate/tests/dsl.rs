@@ -1,0 +1,401 @@
+//! A small language for stories: what happened when, and the incidents that come of it.
+
+use std::collections::BTreeMap;
+
+use model::alert::{Alert, AlertStatus, Labels, Severity};
+use model::change::{ChangeContent, ChangeEvent, ChangeKind, ChangeOutcome};
+use model::entity::{Entity, EntityKind};
+use model::id::{CellId, IncidentId, TraceId};
+use model::incident::Incident;
+use model::journal::{JournalEntry, JournalRecord};
+use model::map::ObservedDependency;
+use model::name::Name;
+use model::nats::Nats;
+use model::symptom::{
+    EntryObservation, Reach, Symptom, SymptomBatch, SymptomKind, VersionObservation,
+};
+use model::time::{Nanos, Pane, PaneWidth, Timestamp};
+
+use crate::correlate::{ChangeReason, CorrelateConfig, Correlator, Output};
+
+/// Pane 0 of every story.
+pub(super) const START: i64 = 100_000_000;
+
+/// What one pane holds.
+#[derive(Clone, Debug, Default)]
+struct Telemetry {
+    symptoms: BTreeMap<(Name, SymptomKind, Name), Symptom>,
+    reach: BTreeMap<(Name, Name), u64>,
+    entries: BTreeMap<(Name, Name), EntryObservation>,
+    versions: Vec<VersionObservation>,
+    silent: bool,
+}
+
+/// A story: telemetry by pane, and records at instants.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Story {
+    panes: BTreeMap<i64, Telemetry>,
+    calls: Vec<(Name, Name, EntityKind)>,
+    records: Vec<(Timestamp, JournalRecord)>,
+    last: i64,
+}
+
+/// Seconds of the story as an instant.
+pub(super) fn at(secs: i64) -> Timestamp {
+    PaneWidth::default().start(Pane(START)) + Nanos::from_secs(secs)
+}
+
+impl Story {
+    /// A system with calls `from>to`, and panes of telemetry for so many seconds.
+    pub(super) fn new(calls: &str, secs: i64) -> Self {
+        let mut story = Self { last: secs / 10, ..Self::default() };
+        for call in calls.split_whitespace() {
+            let (from, to) = call.split_once('>').unwrap();
+            let (to, kind) = match to.split_once(':') {
+                Some((to, "db")) => (to, EntityKind::Database),
+                Some((to, _)) => (to, EntityKind::External),
+                None => (to, EntityKind::Service),
+            };
+            story.calls.push((from.into(), to.into(), kind));
+        }
+        story
+    }
+
+    fn pane(&mut self, pane: i64) -> &mut Telemetry {
+        self.panes.entry(pane).or_default()
+    }
+
+    /// A service originates errors for a while; its failing traces pass `through`.
+    pub(super) fn errors(self, service: &str, from: i64, to: i64, through: &[&str]) -> Self {
+        self.symptom(
+            Entity::service(service.into()),
+            SymptomKind::ErrorOrigin,
+            20,
+            (from, to),
+            through,
+        )
+    }
+
+    /// A service is slow for a while.
+    pub(super) fn slow(self, service: &str, from: i64, to: i64, through: &[&str]) -> Self {
+        self.symptom(
+            Entity::service(service.into()),
+            SymptomKind::SlowSelf,
+            20,
+            (from, to),
+            through,
+        )
+    }
+
+    /// Any symptom for a while, with so many nats a pane.
+    pub(super) fn symptom(
+        mut self,
+        entity: Entity,
+        kind: SymptomKind,
+        nats: i64,
+        (from, to): (i64, i64),
+        through: &[&str],
+    ) -> Self {
+        let service = entity.service.clone();
+        for pane in from / 10..to / 10 {
+            let run = pane - from / 10 + 1;
+            let telemetry = self.pane(pane);
+            telemetry.symptoms.insert(
+                (service.clone(), kind, Name::from("op")),
+                Symptom {
+                    entity: entity.clone(),
+                    kind,
+                    detail: "op".into(),
+                    nats: Nats::from_int(nats),
+                    level: Nats::from_int((nats - 1) * run),
+                    onset: Pane(START + from / 10),
+                    hits: 10,
+                    trials: 50,
+                    expected_ppm: 1000,
+                    exemplars: vec![TraceId(u128::from(model::id::stable_hash(&[
+                        service.as_bytes(),
+                        &pane.to_le_bytes(),
+                    ])))],
+                },
+            );
+            if through.is_empty() {
+                continue;
+            }
+            for reached in through.iter().copied().chain([service.as_str()]) {
+                *telemetry.reach.entry((service.clone(), reached.into())).or_default() += 10;
+            }
+            if let Some(entry) = through.last() {
+                let key: (Name, Name) = ((*entry).into(), "GET /".into());
+                let slot = telemetry.entries.entry(key.clone()).or_insert(EntryObservation {
+                    service: key.0,
+                    operation: key.1,
+                    calls: 50,
+                    failed: 0,
+                    slow: 0,
+                    expected_failed_ppm: 1000,
+                    origins: Vec::new(),
+                });
+                slot.failed += 10;
+                slot.origins.push((service.clone(), 10));
+                slot.origins.sort();
+            }
+        }
+        self.last = self.last.max(to / 10);
+        self
+    }
+
+    /// Traffic at an entry in every pane of a time.
+    pub(super) fn traffic(mut self, service: &str, calls: u64, from: i64, to: i64) -> Self {
+        for pane in from / 10..to / 10 {
+            let key: (Name, Name) = (service.into(), "GET /".into());
+            self.pane(pane)
+                .entries
+                .entry(key.clone())
+                .or_insert(EntryObservation {
+                    service: key.0,
+                    operation: key.1,
+                    calls: 0,
+                    failed: 0,
+                    slow: 0,
+                    expected_failed_ppm: 1000,
+                    origins: Vec::new(),
+                })
+                .calls = calls;
+        }
+        self
+    }
+
+    /// No telemetry at all for a while.
+    pub(super) fn gap(mut self, from: i64, to: i64) -> Self {
+        for pane in from / 10..to / 10 {
+            self.pane(pane).silent = true;
+        }
+        self
+    }
+
+    /// Two versions side by side for a while: (version, calls, bad) a pane.
+    pub(super) fn versions(
+        mut self,
+        service: &str,
+        rows: &[(&str, u64, u64)],
+        from: i64,
+        to: i64,
+    ) -> Self {
+        for pane in from / 10..to / 10 {
+            for (version, calls, failed) in rows {
+                self.pane(pane).versions.push(VersionObservation {
+                    service: service.into(),
+                    version: (*version).into(),
+                    calls: *calls,
+                    failed: *failed,
+                    slow: 0,
+                });
+            }
+        }
+        self
+    }
+
+    /// A firing alert: `labels` are `k=v` words, `alertname` first.
+    pub(super) fn fires(self, secs: i64, labels: &str, severity: Severity) -> Self {
+        let alert = alert(secs, labels, severity, AlertStatus::Firing);
+        self.record(secs, JournalRecord::Alert(alert))
+    }
+
+    /// A firing alert that began `began` and arrives later.
+    pub(super) fn fires_late(
+        self,
+        began: i64,
+        arrives: i64,
+        labels: &str,
+        severity: Severity,
+    ) -> Self {
+        let alert = alert(began, labels, severity, AlertStatus::Firing);
+        self.record(arrives, JournalRecord::Alert(alert))
+    }
+
+    /// The same alert resolved.
+    pub(super) fn resolves(self, secs: i64, labels: &str, severity: Severity) -> Self {
+        let alert = alert(secs, labels, severity, AlertStatus::Resolved);
+        self.record(secs, JournalRecord::Alert(alert))
+    }
+
+    /// A change that takes effect and arrives at once.
+    pub(super) fn change(
+        self,
+        secs: i64,
+        id: &str,
+        kind: ChangeKind,
+        target: &str,
+        text: &str,
+    ) -> Self {
+        let change = ChangeEvent {
+            id: id.into(),
+            kind,
+            at: at(secs),
+            started_at: None,
+            targets: if target.is_empty() { Vec::new() } else { vec![target.into()] },
+            environment: None,
+            title: text.into(),
+            author: None,
+            version: (kind == ChangeKind::Deploy).then(|| "v2".into()),
+            outcome: ChangeOutcome::Succeeded,
+            content: ChangeContent { paths: Vec::new(), text: text.into() },
+            links: Vec::new(),
+            url: None,
+        };
+        self.record(secs, JournalRecord::Change(change))
+    }
+
+    fn record(mut self, secs: i64, record: JournalRecord) -> Self {
+        self.records.push((at(secs), record));
+        self
+    }
+
+    /// The journal: what came when, a pane's symptoms 5 s after its end.
+    pub(super) fn journal(&self) -> Vec<JournalEntry> {
+        let mut entries: Vec<JournalEntry> = self
+            .records
+            .iter()
+            .map(|(at, record)| JournalEntry {
+                arrival: *at,
+                position: None,
+                record: record.clone(),
+            })
+            .collect();
+        for pane in 0..self.last {
+            let batch = self.batch(pane);
+            let arrival = at((pane + 1) * 10 + 5);
+            let record = JournalRecord::Symptoms(batch);
+            entries.push(JournalEntry { arrival, position: None, record });
+        }
+        entries.sort_by_key(|entry| entry.arrival);
+        entries
+    }
+
+    fn batch(&self, pane: i64) -> SymptomBatch {
+        let told = self.panes.get(&pane).cloned().unwrap_or_default();
+        let call = |(from, to, kind): &(Name, Name, EntityKind)| ObservedDependency {
+            from: from.clone(),
+            to: to.clone(),
+            to_kind: *kind,
+            calls: 50,
+            failed: 0,
+        };
+        SymptomBatch {
+            task: 0,
+            pane: Pane(START + pane),
+            revision: 0,
+            judged_through: Pane(START + pane),
+            settled_through: Pane(START + pane - 6),
+            has_telemetry: !told.silent,
+            symptoms: told.symptoms.into_values().collect(),
+            reach: told
+                .reach
+                .into_iter()
+                .map(|((origin, reached), traces)| Reach { origin, reached, traces })
+                .collect(),
+            entries: told.entries.into_values().collect(),
+            versions: told.versions,
+            dependencies: if told.silent {
+                Vec::new()
+            } else {
+                self.calls.iter().map(call).collect()
+            },
+            changes: Vec::new(),
+        }
+    }
+
+    /// Runs the story and returns what came of it.
+    pub(super) fn run(&self) -> Ending {
+        Ending::of(&self.journal())
+    }
+}
+
+fn alert(secs: i64, labels: &str, severity: Severity, status: AlertStatus) -> Alert {
+    let mut pairs: Vec<(Name, Name)> = Vec::new();
+    for word in labels.split_whitespace() {
+        let (key, value) = word.split_once('=').unwrap_or(("alertname", word));
+        pairs.push((key.into(), value.into()));
+    }
+    let labels = Labels::new(pairs);
+    Alert {
+        fingerprint: labels.fingerprint(),
+        name: labels.get("alertname").cloned().unwrap_or_default(),
+        status,
+        annotations: Labels::default(),
+        starts_at: at(secs),
+        ends_at: (status == AlertStatus::Resolved).then(|| at(secs)),
+        severity,
+        trace_id: None,
+        generator_url: None,
+        labels,
+    }
+}
+
+/// What came of a story.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ending {
+    /// Every revision in order.
+    pub(super) revisions: Vec<(Incident, ChangeReason)>,
+    /// The last record of each settled incident, by id.
+    pub(super) last: BTreeMap<IncidentId, Incident>,
+}
+
+impl Ending {
+    /// Folds a journal from the start.
+    pub(super) fn of(journal: &[JournalEntry]) -> Self {
+        let cell = CellId("test".into());
+        let mut correlator = Correlator::new(cell, 1, CorrelateConfig::default());
+        let mut ending = Self::default();
+        for entry in journal {
+            correlator.step(entry);
+            ending.take(&mut correlator);
+        }
+        ending.end(correlator)
+    }
+
+    /// Takes what has left so far.
+    pub(super) fn take(&mut self, correlator: &mut Correlator) {
+        while let Some(output) = correlator.poll_output() {
+            if let Output::Incident { incident, reason } = output {
+                self.revisions.push((*incident, reason));
+            }
+        }
+    }
+
+    /// The end of the input.
+    pub(super) fn end(mut self, mut correlator: Correlator) -> Self {
+        correlator.finish();
+        self.take(&mut correlator);
+        for id in correlator.settled_ids() {
+            let record = self.revisions.iter().rev().find(|(incident, _)| incident.id == id);
+            self.last.insert(id, record.unwrap().0.clone());
+        }
+        self
+    }
+
+    /// The incidents, drawn: one line each, in order of their onset.
+    pub(super) fn drawn(&self) -> String {
+        let mut lines: Vec<String> = self.last.values().map(draw).collect();
+        lines.sort();
+        lines.join("\n")
+    }
+}
+
+/// `+60s open [cart checkout] 2 alerts: payment/config`.
+fn draw(incident: &Incident) -> String {
+    let services: Vec<&str> = incident.services.iter().map(Name::as_str).collect();
+    let cause = incident.hypotheses.first().map_or(String::new(), |first| {
+        let change = first.change.as_ref().map(|change| format!(" after {}", change.id));
+        let who =
+            if first.entity.id.is_empty() { "nothing" } else { first.entity.service.as_str() };
+        format!("{who}{}", change.unwrap_or_default())
+    });
+    format!(
+        "+{}s {:?} [{}] {} alerts: {cause}",
+        (incident.onset_at - at(0)).secs(),
+        incident.state,
+        services.join(" "),
+        incident.alerts.len(),
+    )
+}

@@ -1,0 +1,5 @@
+//! Tests of the whole machine: signals in, drawn incidents out.
+
+mod dsl;
+mod stories;
+mod laws;

@@ -1,0 +1,88 @@
+//! The timeline: what happened, in event time.
+
+use std::collections::BTreeMap;
+
+use model::hypothesis::Hypothesis;
+use model::incident::{IncidentAlert, TimelineEntry, TimelineKind};
+use model::name::Name;
+use model::time::{PaneWidth, Timestamp};
+
+use super::case::Case;
+use super::incident::CaseState;
+use super::limits::TIMELINE_MAX;
+
+/// Draws the timeline; sorted, at most [`TIMELINE_MAX`] lines: alerts of one rule are one line.
+pub(super) fn draw(
+    case: &Case,
+    hypotheses: &[Hypothesis],
+    alerts: &[IncidentAlert],
+    width: PaneWidth,
+) -> Vec<TimelineEntry> {
+    let mut lines = Vec::new();
+    for hypothesis in hypotheses.iter().take(3) {
+        if let Some(change) = &hypothesis.change {
+            let service = Some(hypothesis.entity.service.clone());
+            let text = format!("{}: {}", change.kind.label(), change.title);
+            lines.push(TimelineEntry { at: change.at, kind: TimelineKind::Change, service, text });
+        }
+    }
+    lines.extend(symptoms(case, width));
+    lines.extend(alert_lines(alerts));
+    for (at, state) in &case.history {
+        let text = match state {
+            CaseState::Forming => continue,
+            CaseState::Suspected => "suspected",
+            CaseState::Open => "opened",
+            CaseState::Resolved => "resolved: its causes are quiet",
+        };
+        lines.push(line(*at, TimelineKind::State, None, text.to_owned()));
+    }
+    lines.sort();
+    lines.dedup();
+    lines.truncate(TIMELINE_MAX);
+    lines
+}
+
+fn line(at: Timestamp, kind: TimelineKind, service: Option<Name>, text: String) -> TimelineEntry {
+    TimelineEntry { at, kind, service, text }
+}
+
+/// The first symptom of each service and test.
+fn symptoms(case: &Case, width: PaneWidth) -> Vec<TimelineEntry> {
+    let mut first = BTreeMap::new();
+    for (key, sum) in &case.symptoms {
+        let slot = first.entry((key.entity.service.clone(), key.kind)).or_insert((sum.onset, key));
+        if sum.onset < slot.0 {
+            *slot = (sum.onset, key);
+        }
+    }
+    let say = |((service, kind), (onset, key)): ((Name, _), (_, &super::activity::SymptomKey))| {
+        let text = format!("{}: {}", super::narrative::symptom_word(kind), key.detail);
+        line(width.start(onset), TimelineKind::Symptom, Some(service), text)
+    };
+    first.into_iter().map(say).collect()
+}
+
+/// One line when a rule first fires for a service, one when all of its alerts are quiet.
+fn alert_lines(alerts: &[IncidentAlert]) -> Vec<TimelineEntry> {
+    let mut rules: BTreeMap<(Option<Name>, Name), Vec<&IncidentAlert>> = BTreeMap::new();
+    for alert in alerts {
+        rules.entry((alert.service.clone(), alert.name.clone())).or_default().push(alert);
+    }
+    let mut lines = Vec::new();
+    for ((service, rule), all) in rules {
+        let Some(first) = all.iter().map(|alert| alert.starts_at).min() else { continue };
+        let text = match all.len() {
+            1 => format!("{rule} fires"),
+            n => format!("{rule} fires, {n} alerts in all"),
+        };
+        lines.push(line(first, TimelineKind::Alert, service.clone(), text));
+        let ends: Vec<Timestamp> = all.iter().filter_map(|alert| alert.ends_at).collect();
+        if ends.len() == all.len() {
+            if let Some(last) = ends.iter().max() {
+                lines.push(line(*last, TimelineKind::Quiet, service, format!("{rule} is quiet")));
+            }
+        }
+    }
+    lines
+}

@@ -1,0 +1,54 @@
+//! What traffic is usual at each entry: the yardstick for "more load than it can carry".
+//!
+//! An exponential mean in integers, one step a pane; the first ten panes only learn.
+
+use std::collections::BTreeMap;
+
+use model::name::Name;
+use model::symptom::EntryObservation;
+use serde::{Deserialize, Serialize};
+
+use super::limits::TRAFFIC_KEYS_MAX;
+
+/// Panes before a mean is believed.
+const WARM_PANES: u32 = 10;
+/// The mean moves by one part in this many a pane: half of it is 20 minutes old at 10 s panes.
+const SLOWNESS: u64 = 170;
+
+/// Usual requests a pane over all entries, and how many panes it knows.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Traffic {
+    usual: BTreeMap<(Name, Name), (u64, u32)>,
+}
+
+impl Traffic {
+    /// The traffic of a pane against the usual, in thousandths, then learns the pane. While
+    /// `troubled`, nothing is learned: a surge must not become usual.
+    pub(super) fn note(&mut self, entries: &[EntryObservation], troubled: bool) -> u64 {
+        let (mut now, mut usual) = (0_u64, 0_u64);
+        for entry in entries {
+            let key = (entry.service.clone(), entry.operation.clone());
+            let calls = entry.calls.saturating_mul(1000);
+            let room = self.usual.len() < TRAFFIC_KEYS_MAX;
+            match self.usual.get_mut(&key) {
+                Some((mean, panes)) => {
+                    if *panes >= WARM_PANES {
+                        now = now.saturating_add(calls);
+                        usual = usual.saturating_add(*mean);
+                    }
+                    if !troubled {
+                        // While young the mean is exact, then it moves slowly.
+                        let weight = u64::from(*panes + 1).min(SLOWNESS);
+                        *mean = (mean.saturating_mul(weight - 1).saturating_add(calls)) / weight;
+                        *panes = panes.saturating_add(1).min(1_000_000);
+                    }
+                }
+                None if room => {
+                    self.usual.insert(key, (calls, 1));
+                }
+                None => {}
+            }
+        }
+        if usual == 0 { 1000 } else { now.saturating_mul(1000) / usual }
+    }
+}

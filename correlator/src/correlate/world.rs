@@ -1,0 +1,225 @@
+//! The world: everything that the fold knows, and how one pane changes it.
+//!
+//! A world is cheap to clone (what is large is shared), so that the provisional view is the settled
+//! world plus a fold of the unsettled panes. Deliberately absent: what was published, and when.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use model::id::{CellId, Fingerprint, IncidentId};
+use model::name::Name;
+use model::time::{Nanos, Pane, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::activity::Activity;
+use super::binding;
+use super::case::Case;
+use super::change_ledger::ChangeLedger;
+use super::cluster::{self, Surroundings};
+use super::config::CorrelateConfig;
+use super::dedup::{AlertChange, Alerts};
+use super::facts::{PaneFacts, PaneSummary};
+use super::lifecycle;
+use super::limits::RECENT_PANES_MAX;
+use super::map::Map;
+use super::membership;
+use super::traffic::Traffic;
+
+/// How long changes are remembered: a day before any onset that still matters.
+const LEDGER_KEEPS: Nanos = Nanos::from_secs(26 * 3600);
+/// How long resolved alerts are remembered.
+const ALERTS_KEEP: Nanos = Nanos::from_secs(2 * 3600);
+/// Panes whose failing traces tie nodes together.
+const REACH_PANES: usize = 12;
+/// Changes this recent tie what they touched.
+const CHANGED_TOGETHER: Nanos = Nanos::from_secs(3600);
+
+/// Whether a pane is folded for good or only to see how things stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layer {
+    /// For good: the map learns from traces.
+    Settled,
+    /// To see. What traces teach the map waits until it is settled, so that no clone copies the map.
+    Provisional,
+}
+
+/// What the fold needs to know and never changes.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    /// The cell.
+    pub(super) cell: &'a CellId,
+    /// Settings.
+    pub(super) config: &'a CorrelateConfig,
+}
+
+/// The state of the fold.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct World {
+    /// The map.
+    pub(super) map: Arc<Map>,
+    /// The changes.
+    pub(super) ledger: Arc<ChangeLedger>,
+    /// The alerts.
+    pub(super) alerts: Alerts,
+    /// What is abnormal now.
+    pub(super) activity: Activity,
+    /// The last panes.
+    pub(super) recent: VecDeque<(Pane, Arc<PaneSummary>)>,
+    /// The cases by id.
+    pub(super) cases: BTreeMap<IncidentId, Arc<Case>>,
+    traffic: Arc<Traffic>,
+    /// What bounds took.
+    pub(super) shed: u64,
+}
+
+impl World {
+    /// Folds one pane.
+    pub(super) fn fold(
+        &mut self,
+        pane: Pane,
+        facts: &mut PaneFacts,
+        layer: Layer,
+        rules: Rules<'_>,
+    ) {
+        let summary = facts.summary();
+        let now = rules.config.width.end(pane);
+        lifecycle::pass_time(self, rules.config.width.start(pane), rules);
+        self.learn(facts, &summary, pane, layer, now);
+        let fired = self.take_alerts(facts, rules.config);
+        let active_panes = rules.config.width.panes_in(rules.config.active_after);
+        self.activity.update(pane, &summary.symptoms, active_panes);
+        let surge = self.note_traffic(&summary);
+        for case in self.cases.values_mut().filter(|case| case.is_live()) {
+            let case = Arc::make_mut(case);
+            let members = case.services();
+            let early = pane.since(case.first_onset) <= rules.config.ranking.evidence_panes;
+            case.absorb(pane, &summary, &members, early);
+            case.absorb_traffic(&summary);
+            if early {
+                case.surge_milli = case.surge_milli.max(surge);
+            }
+        }
+        self.recent.push_back((pane, summary));
+        while self.recent.len() > RECENT_PANES_MAX {
+            self.recent.pop_front();
+        }
+        let nodes = self.activity.nodes(now, &self.alerts, &fired, rules.config);
+        if !nodes.is_empty() {
+            self.cluster(pane, &nodes, surge, rules);
+        }
+        lifecycle::judge(self, pane, &nodes, rules);
+    }
+
+    fn learn(
+        &mut self,
+        facts: &PaneFacts,
+        summary: &PaneSummary,
+        pane: Pane,
+        layer: Layer,
+        now: Timestamp,
+    ) {
+        for (at, doc) in &facts.documents {
+            Arc::make_mut(&mut self.map).apply(doc, *at);
+        }
+        if layer == Layer::Settled && !summary.dependencies.is_empty() {
+            Arc::make_mut(&mut self.map).observe(pane, &summary.dependencies);
+        }
+        if !facts.changes.is_empty() || !summary.changes.is_empty() {
+            let ledger = Arc::make_mut(&mut self.ledger);
+            for change in &facts.changes {
+                ledger.record(change);
+            }
+            for change in &summary.changes {
+                ledger.record(&Arc::new(change.clone()));
+            }
+            self.shed += ledger.forget(now - LEDGER_KEEPS);
+        }
+    }
+
+    fn take_alerts(
+        &mut self,
+        facts: &PaneFacts,
+        config: &CorrelateConfig,
+    ) -> BTreeSet<Fingerprint> {
+        let (map, activity) = (&self.map, &self.activity);
+        let mut fired = BTreeSet::new();
+        for fact in &facts.alerts {
+            let bind = || {
+                let trace_at = |trace| activity.service_of_trace(trace);
+                binding::bind(&fact.alert, &config.bindings, map, trace_at)
+            };
+            if self.alerts.apply(fact, bind) == AlertChange::Firing {
+                fired.insert(fact.alert.fingerprint);
+            }
+        }
+        if let Some(last) = facts.alerts.last() {
+            self.shed += self.alerts.forget(last.at - ALERTS_KEEP);
+        }
+        fired
+    }
+
+    fn note_traffic(&mut self, summary: &PaneSummary) -> u64 {
+        if summary.entries.is_empty() {
+            return 1000;
+        }
+        let troubled = self.cases.values().any(|case| case.is_live() && case.is_told());
+        Arc::make_mut(&mut self.traffic).note(&summary.entries, troubled)
+    }
+
+    fn cluster(
+        &mut self,
+        pane: Pane,
+        nodes: &[super::activity::ActiveNode],
+        surge: u64,
+        rules: Rules<'_>,
+    ) {
+        let reach = self.recent_reach();
+        let together = self.changed_together(rules.config.width.end(pane));
+        let (map, alerts) = (Arc::clone(&self.map), self.alerts.clone());
+        let around = Surroundings {
+            map: &map,
+            reach: &reach,
+            alerts: &alerts,
+            changed_together: &together,
+            config: rules.config,
+        };
+        let components = cluster::components(nodes, &around);
+        membership::assign(self, pane, nodes, &components, &around, surge, rules);
+    }
+
+    /// Failing traces of the last panes.
+    fn recent_reach(&self) -> BTreeMap<(Name, Name), u64> {
+        let mut reach: BTreeMap<(Name, Name), u64> = BTreeMap::new();
+        for (_, summary) in self.recent.iter().rev().take(REACH_PANES) {
+            for (key, traces) in &summary.reach {
+                *reach.entry(key.clone()).or_default() += traces;
+            }
+        }
+        reach
+    }
+
+    /// Services that one change of the last hour touched together.
+    fn changed_together(&self, now: Timestamp) -> Vec<BTreeSet<Name>> {
+        if self.ledger.is_empty() {
+            return Vec::new();
+        }
+        let changes = self.ledger.between(now - CHANGED_TOGETHER, now);
+        let bound = |name: &Name| self.map.bind(name).unwrap_or_else(|| name.clone());
+        let groups = changes.iter().filter(|c| (2..=10).contains(&c.targets.len()));
+        groups.map(|change| change.targets.iter().map(bound).collect()).collect()
+    }
+
+    /// Takes out the cases that can no longer change: resolved for longer than they may be reopened.
+    pub(super) fn take_ended(
+        &mut self,
+        now: Timestamp,
+        config: &CorrelateConfig,
+    ) -> Vec<Arc<Case>> {
+        let ended = |case: &Arc<Case>| {
+            case.resolved_at.is_some_and(|at| !case.is_live() && now - at > config.reopen_within)
+        };
+        let ids: Vec<IncidentId> =
+            self.cases.iter().filter(|(_, case)| ended(case)).map(|(id, _)| *id).collect();
+        ids.iter().filter_map(|id| self.cases.remove(id)).collect()
+    }
+}

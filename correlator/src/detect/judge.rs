@@ -1,0 +1,133 @@
+//! All tests over one pane.
+
+use std::collections::BTreeMap;
+
+use model::entity::{Entity, EntityKind};
+use model::id::TraceId;
+use model::name::Name;
+use model::nats::Nats;
+use model::symptom::SymptomKind;
+use model::time::Timestamp;
+
+use super::baseline::ServiceBaseline;
+use super::bounded::bounded;
+use super::evidence::{Direction, Evidence, Key};
+use super::statistics::ppm;
+use super::{errors, logs, metric, silence, slow};
+use crate::observe::{Exemplars, PaneCounts, SeriesKey, ServiceCounts};
+
+/// Baselines by owner.
+pub(crate) type Baselines = BTreeMap<Name, ServiceBaseline>;
+
+/// One owner in one pane, against its baseline.
+pub(crate) struct Case<'a> {
+    pub(crate) name: &'a Name,
+    pub(crate) kind: EntityKind,
+    pub(crate) counts: &'a ServiceCounts,
+    pub(crate) baseline: &'a ServiceBaseline,
+}
+
+/// The last point of a series before the pane.
+pub(crate) type Before<'a> = &'a dyn Fn(&Name, &SeriesKey) -> Option<(Timestamp, u64)>;
+
+/// Evidence of a pane, sorted by key. Owners without a baseline give none: nothing is normal yet.
+pub(crate) fn judge(pane: &PaneCounts, baselines: &Baselines, before: Before<'_>) -> Vec<Evidence> {
+    let mut found = Vec::new();
+    let mut slow = Vec::new();
+    for (name, counts) in &pane.services {
+        let Some(baseline) = baselines.get(name.as_str()) else { continue };
+        let counts = bounded(counts, Some(baseline));
+        let case = Case { name, kind: counts.kind.min(baseline.kind()), counts: &counts, baseline };
+        errors::judge(&case, &mut found);
+        slow::collect(&case, &mut slow);
+        logs::judge(&case, pane.signals, &mut found);
+        metric::judge(&case, before, &mut found);
+    }
+    slow::weigh(slow, &mut found);
+    silence::judge(pane, baselines, &mut found);
+    found.sort_by(|a, b| a.key.cmp(&b.key));
+    // Two tests may speak of one key (templates of one text): the stronger stays.
+    found.dedup_by(|later, kept| {
+        let same = later.key == kept.key;
+        if same && later.nats > kept.nats {
+            std::mem::swap(later, kept);
+        }
+        same
+    });
+    found
+}
+
+impl Case<'_> {
+    /// The entity of the owner itself.
+    pub(crate) fn entity(&self) -> Entity {
+        owner_entity(self.name, self.kind)
+    }
+
+    /// The entity of an operation.
+    pub(crate) fn operation(&self, operation: &str) -> Entity {
+        Entity::operation(self.name.clone(), operation)
+    }
+
+    /// The entity of the calls of one caller.
+    pub(crate) fn edge(&self, caller: &str) -> Entity {
+        Entity::edge(caller, self.name.clone())
+    }
+}
+
+/// The entity of an owner: a service, or a node that stands for itself.
+pub(crate) fn owner_entity(name: &Name, kind: EntityKind) -> Entity {
+    match kind {
+        EntityKind::Service | EntityKind::Nothing => Entity::service(name.clone()),
+        _ => Entity::standalone(kind, name.clone()),
+    }
+}
+
+/// Hits of trials against an expected share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tally {
+    pub(crate) hits: u64,
+    pub(crate) trials: u64,
+    pub(crate) expected: f64,
+}
+
+/// Notes evidence above zero; none is no line.
+pub(crate) fn note(
+    found: &mut Vec<Evidence>,
+    (entity, kind, detail): (Entity, SymptomKind, Name),
+    nats: f64,
+    tally: Tally,
+    exemplars: &Exemplars,
+) {
+    let nats = Nats::from_f64(nats);
+    if nats > Nats::ZERO {
+        let exemplars: Vec<TraceId> = exemplars.traces().collect();
+        found.push(Evidence {
+            key: Key { entity, kind, detail },
+            nats,
+            direction: Direction::Up,
+            hits: tally.hits,
+            trials: tally.trials,
+            expected_ppm: ppm(tally.expected),
+            exemplars,
+        });
+    }
+}
+
+/// Whether a pane could have spoken of a key: then its silence is a sign of health.
+pub(crate) fn has_trials(pane: &PaneCounts, key: &Key) -> bool {
+    let Some(counts) = pane.services.get(key.entity.service.as_str()) else { return false };
+    match (key.entity.kind, key.kind) {
+        (_, SymptomKind::Metric) => counts.series.iter().any(|(series, _)| {
+            metric::detail(series) == key.detail && metric::belongs(series, &key.entity)
+        }),
+        (EntityKind::Operation, _) => key
+            .entity
+            .operation_name()
+            .is_some_and(|operation| counts.operations.contains_key(operation)),
+        (EntityKind::Edge, _) => {
+            key.entity.edge_from().is_some_and(|caller| counts.callers.contains_key(caller))
+        }
+        (_, SymptomKind::LogPath) => true,
+        _ => !counts.operations.is_empty() || !counts.callers.is_empty(),
+    }
+}

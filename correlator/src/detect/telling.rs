@@ -1,0 +1,133 @@
+//! What a pane tells beside its symptoms: entries, reach, versions and dependencies.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::map::ObservedDependency;
+use model::name::Name;
+use model::symptom::{EntryObservation, Reach, Symptom, VersionObservation};
+
+use super::baseline::ServiceBaseline;
+use super::bounded::bounded;
+use super::judge::Baselines;
+use super::profile::SlowProfile;
+use super::statistics::ppm;
+use crate::observe::{EntryCounts, Histogram, PaneCounts};
+
+/// What users saw, and which services their failures passed; both sorted.
+pub(crate) fn entries(
+    pane: &PaneCounts,
+    baselines: &Baselines,
+) -> (Vec<EntryObservation>, Vec<Reach>) {
+    let mut entries = Vec::new();
+    let mut reach: BTreeMap<(&Name, &Name), u64> = BTreeMap::new();
+    let mut owned: BTreeMap<(Name, Name), u64> = BTreeMap::new();
+    for (service, counts) in &pane.services {
+        let baseline = baselines.get(service.as_str());
+        let limited = bounded(counts, baseline);
+        for (operation, entry) in &limited.entries {
+            entries.push(observation(service, operation, entry, baseline));
+            let profile = baseline.and_then(|baseline| baseline.entry_profile(operation));
+            for (origin, counts) in &entry.origins {
+                for (reached, counts) in &counts.reached {
+                    let traces = counts.failed + slow_coarse(&counts.durations, profile);
+                    if traces > 0 {
+                        *owned.entry((origin.clone(), reached.clone())).or_default() += traces;
+                    }
+                }
+            }
+        }
+    }
+    for ((origin, reached), traces) in &owned {
+        reach.insert((origin, reached), *traces);
+    }
+    let reach = reach
+        .into_iter()
+        .map(|((origin, reached), traces)| Reach {
+            origin: origin.clone(),
+            reached: reached.clone(),
+            traces,
+        })
+        .collect();
+    (entries, reach)
+}
+
+/// Versions of services that run several or have a symptom; sorted.
+pub(crate) fn versions(
+    pane: &PaneCounts,
+    baselines: &Baselines,
+    symptoms: &[Symptom],
+) -> Vec<VersionObservation> {
+    let ill: BTreeSet<&Name> = symptoms.iter().map(|symptom| &symptom.entity.service).collect();
+    let mut versions = Vec::new();
+    for (service, counts) in &pane.services {
+        if counts.versions.len() < 2 && !ill.contains(service) {
+            continue;
+        }
+        let profile = baselines.get(service.as_str()).and_then(ServiceBaseline::local_profile);
+        for (version, counts) in &counts.versions {
+            versions.push(VersionObservation {
+                service: service.clone(),
+                version: version.clone(),
+                calls: counts.calls,
+                failed: counts.failed,
+                slow: slow(&counts.local_time, profile),
+            });
+        }
+    }
+    versions
+}
+
+/// All dependencies of the pane; sorted.
+pub(crate) fn dependencies(pane: &PaneCounts) -> Vec<ObservedDependency> {
+    let mut dependencies: Vec<ObservedDependency> = pane
+        .services
+        .iter()
+        .flat_map(|(to, counts)| {
+            counts.callers.iter().map(move |(from, edge)| ObservedDependency {
+                from: from.clone(),
+                to: to.clone(),
+                to_kind: counts.kind,
+                calls: edge.calls,
+                failed: edge.failed,
+            })
+        })
+        .collect();
+    dependencies.sort();
+    dependencies
+}
+
+fn observation(
+    service: &Name,
+    operation: &Name,
+    entry: &EntryCounts,
+    baseline: Option<&ServiceBaseline>,
+) -> EntryObservation {
+    let profile = baseline.and_then(|baseline| baseline.entry_profile(operation));
+    let normal = baseline.map(|baseline| baseline.entry(operation)).unwrap_or_default();
+    let origins = entry
+        .origins
+        .iter()
+        .map(|(origin, counts)| {
+            (origin.clone(), counts.failed + slow_coarse(&counts.durations, profile))
+        })
+        .filter(|&(_, requests)| requests > 0)
+        .collect();
+    EntryObservation {
+        service: service.clone(),
+        operation: operation.clone(),
+        calls: entry.calls,
+        failed: entry.failed,
+        slow: slow(&entry.durations, profile),
+        expected_failed_ppm: ppm(normal.hits as f64 / normal.trials.max(1) as f64),
+        origins,
+    }
+}
+
+fn slow(durations: &Histogram, profile: Option<&SlowProfile>) -> u64 {
+    profile.map_or(0, |profile| durations.count_above(profile.threshold))
+}
+
+/// A coarse bucket stands at its lower end: it is slow if all of it is.
+fn slow_coarse(durations: &Histogram, profile: Option<&SlowProfile>) -> u64 {
+    slow(durations, profile)
+}

@@ -1,0 +1,139 @@
+//! Durations in sparse logarithmic buckets (DDSketch, Masson et al. 2019): any quantile within
+//! 2 %, and adding two histograms adds integers, so the order of additions cannot matter.
+
+use serde::{Deserialize, Serialize};
+
+/// Relative error of a bucket's value.
+const ALPHA: f64 = 0.02;
+/// Ratio of neighbouring bucket bounds, (1 + alpha) / (1 - alpha).
+const GAMMA: f64 = (1.0 + ALPHA) / (1.0 - ALPHA);
+/// Lower bound of the first bucket; shorter durations fall into it. Unit: nanoseconds.
+const SHORTEST_NS: f64 = 1000.0;
+/// Last bucket; its lower bound is about 1,000 s, longer durations fall into it.
+const BUCKET_LAST: u16 = 518;
+
+/// A sparse histogram of durations.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// (bucket, count), sorted by bucket, no zero counts.
+    buckets: Vec<(u16, u64)>,
+}
+
+impl Histogram {
+    /// The bucket of a duration.
+    #[must_use]
+    pub fn bucket_of(duration_ns: u64) -> u16 {
+        let ratio = duration_ns as f64 / SHORTEST_NS;
+        if ratio <= 1.0 {
+            return 0;
+        }
+        let index = libm::floor(libm::log(ratio) / libm::log(GAMMA));
+        // Saturating float-to-integer conversion.
+        (index as u16).min(BUCKET_LAST)
+    }
+
+    /// Lower bound of a bucket. Unit: nanoseconds.
+    #[must_use]
+    pub fn lower_bound_ns(bucket: u16) -> f64 {
+        SHORTEST_NS * libm::pow(GAMMA, f64::from(bucket))
+    }
+
+    /// The value that stands for a bucket, within 2 % of everything in it. Unit: nanoseconds.
+    #[must_use]
+    pub fn value_ns(bucket: u16) -> f64 {
+        Self::lower_bound_ns(bucket) * 2.0 * GAMMA / (GAMMA + 1.0)
+    }
+
+    /// Counts one duration.
+    pub fn add(&mut self, duration_ns: u64) {
+        self.add_bucket(Self::bucket_of(duration_ns), 1);
+    }
+
+    /// Counts durations of one bucket.
+    pub fn add_bucket(&mut self, bucket: u16, count: u64) {
+        if count == 0 {
+            return;
+        }
+        match self.buckets.binary_search_by_key(&bucket, |&(b, _)| b) {
+            Ok(at) => {
+                if let Some(entry) = self.buckets.get_mut(at) {
+                    entry.1 = entry.1.saturating_add(count);
+                }
+            }
+            Err(at) => self.buckets.insert(at, (bucket, count)),
+        }
+    }
+
+    /// Adds another histogram's counts.
+    pub fn absorb(&mut self, other: &Self) {
+        for &(bucket, count) in &other.buckets {
+            self.add_bucket(bucket, count);
+        }
+    }
+
+    /// How many durations were counted.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().map(|&(_, count)| count).sum()
+    }
+
+    /// Whether nothing was counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.buckets.is_empty()
+    }
+
+    /// The bucket that holds the quantile `q` of 0..=1 (lower of two neighbours); `None` if empty.
+    #[must_use]
+    pub fn quantile_bucket(&self, q: f64) -> Option<u16> {
+        let rank = (q.clamp(0.0, 1.0) * self.count() as f64) as u64;
+        let mut seen = 0;
+        for &(bucket, count) in &self.buckets {
+            seen += count;
+            if seen > rank {
+                return Some(bucket);
+            }
+        }
+        self.buckets.last().map(|&(bucket, _)| bucket)
+    }
+
+    /// How many durations lie in buckets above `bucket`.
+    #[must_use]
+    pub fn count_above(&self, bucket: u16) -> u64 {
+        self.iter().filter(|&(b, _)| b > bucket).map(|(_, count)| count).sum()
+    }
+
+    /// (bucket, count) in rising order.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
+        self.buckets.iter().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_stands_for_its_durations_within_two_percent() {
+        let mut ns = 1000.0;
+        while ns < 9e11 {
+            let value = Histogram::value_ns(Histogram::bucket_of(ns as u64));
+            assert!((value / ns - 1.0).abs() < 0.021, "{ns} {value}");
+            ns *= 1.013;
+        }
+        assert_eq!(Histogram::bucket_of(u64::MAX), BUCKET_LAST);
+    }
+
+    #[test]
+    fn quantiles_follow_the_counts() {
+        let mut histogram = Histogram::default();
+        assert_eq!(histogram.quantile_bucket(0.5), None);
+        for ms in 1..=100 {
+            histogram.add(ms * 1_000_000);
+        }
+        let median = Histogram::value_ns(histogram.quantile_bucket(0.5).unwrap());
+        assert!((median / 51e6 - 1.0).abs() < 0.03, "{median}");
+        let above = histogram.count_above(Histogram::bucket_of(90_000_000));
+        assert!((6..=10).contains(&above), "{above}");
+    }
+}

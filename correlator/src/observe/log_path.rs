@@ -1,0 +1,90 @@
+//! The path of a span through its log statements: pairs of neighbouring templates, from its start
+//! to its end. A span that logged nothing has the one pair (start, end).
+
+use std::collections::BTreeMap;
+
+use model::id::{TemplateId, TraceId};
+use model::name::Name;
+
+use super::counts::{OperationCounts, PaneCounts, TemplateKey};
+use super::limits::{BIGRAMS_MAX, LOG_PATH_MAX};
+use super::trace::{LogRow, OpenTrace};
+use super::tree::{Role, TraceTree};
+
+/// Stands before the first log record of a span.
+pub const LOG_START: TemplateId = TemplateId(0);
+/// Stands after the last log record of a span.
+pub const LOG_END: TemplateId = TemplateId(u64::MAX);
+
+/// The templates of each working span, in the order of time; empty where nothing was logged.
+pub(crate) fn sequences(tree: &TraceTree<'_>, trace: &OpenTrace) -> Vec<Vec<TemplateId>> {
+    let mut sequences = vec![Vec::new(); tree.spans.len()];
+    let mut entries: Option<BTreeMap<&Name, usize>> = None;
+    for log in &trace.logs {
+        let named = log
+            .span_id
+            .and_then(|id| tree.spans.binary_search_by(|span| span.span_id.cmp(&id)).ok());
+        let target = match named.and_then(|index| tree.worker(index)) {
+            Some(index) => Some(index),
+            None => {
+                let entries = entries.get_or_insert_with(|| first_entries(tree));
+                entries.get(&log.owner.1).copied()
+            }
+        };
+        if let Some(sequence) = target.and_then(|index| sequences.get_mut(index)) {
+            if sequence.len() < LOG_PATH_MAX {
+                sequence.push(log.template);
+            }
+        }
+    }
+    sequences
+}
+
+/// Counts each pair of a sequence once.
+pub(crate) fn count(operation: &mut OperationCounts, sequence: &[TemplateId], trace: TraceId) {
+    let mut pairs: Vec<(TemplateId, TemplateId)> = Vec::with_capacity(sequence.len() + 1);
+    let mut before = LOG_START;
+    for &template in sequence {
+        pairs.push((before, template));
+        before = template;
+    }
+    pairs.push((before, LOG_END));
+    pairs.sort_unstable();
+    pairs.dedup();
+    for pair in pairs {
+        if operation.bigrams.len() >= BIGRAMS_MAX && !operation.bigrams.contains_key(&pair) {
+            continue;
+        }
+        let counts = operation.bigrams.entry(pair).or_default();
+        counts.spans += 1;
+        counts.exemplars.offer(trace);
+    }
+}
+
+/// Counts a log record under its owner's templates.
+pub(crate) fn count_template(pane: &mut PaneCounts, log: &LogRow, trace: TraceId) {
+    let owner = pane.service(&log.owner.1, log.owner.0);
+    let key = TemplateKey { severity: log.severity, template: log.template };
+    let counts = owner.templates.entry(key).or_default();
+    if counts.records == 0 || log.skeleton < counts.skeleton {
+        counts.skeleton = log.skeleton.clone();
+    }
+    counts.records += 1;
+    counts.traced += u64::from(trace.0 != 0);
+    counts.exemplars.offer(trace);
+}
+
+fn first_entries<'a>(tree: &TraceTree<'a>) -> BTreeMap<&'a Name, usize> {
+    let mut first: BTreeMap<&'a Name, usize> = BTreeMap::new();
+    for (index, span) in tree.spans.iter().enumerate() {
+        if tree.role(index) != Role::Entry {
+            continue;
+        }
+        let key = |i: usize| tree.span(i).map(|span| (span.start, span.span_id));
+        let known = first.entry(&span.service).or_insert(index);
+        if key(index) < key(*known) {
+            *known = index;
+        }
+    }
+    first
+}

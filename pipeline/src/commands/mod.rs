@@ -1,0 +1,11 @@
+//! What each command does. One file a command.
+
+pub mod check;
+pub mod demo;
+pub mod explain;
+pub mod incidents;
+pub mod record;
+pub mod remote;
+pub mod replay;
+pub mod run;
+pub mod tap;

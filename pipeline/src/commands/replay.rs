@@ -1,0 +1,320 @@
+//! `faultline replay`: recordings into a fresh engine, in one thread.
+//!
+//! It reads nothing but the recordings, and the same recordings give the same bytes.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Write};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use model::id::IncidentId;
+use model::incident::Incident;
+use model::recording::TopicRecord;
+
+use crate::cli::{ReplayArgs, Speed};
+use crate::clock::StopWatch;
+use crate::config;
+use crate::log::{Batch, Record, TopicPartition};
+use crate::progress::Progress;
+use crate::recording::Reader;
+use crate::run::stop::Stop;
+use crate::stages::arrival::Arrival;
+use crate::stages::line::{Line, LineOutput};
+use crate::stages::settings::Settings;
+use crate::tell;
+
+/// Records that a partition is read ahead when a recording is dealt over several.
+const READ_AHEAD: usize = 512;
+
+/// Plays the recordings.
+///
+/// # Errors
+/// When a recording cannot be read.
+pub fn replay(args: &ReplayArgs) -> Result<()> {
+    let mut settings = match &args.config {
+        Some(path) => config::load(path)?.settings,
+        None => Settings::default(),
+    };
+    if let Some(tasks) = args.tasks {
+        settings.observe_tasks = tasks.max(1);
+    }
+    let mut records = Recordings::new(args.recordings.clone());
+    let mut player = Player::new(settings, args.partitions.max(1));
+    let mut printer = Printer::new(args.json, args.last_only);
+    let mut pace = Pace::new(args.speed);
+    let progress = Progress::spinner("replaying");
+    let mut count = 0_u64;
+    for record in &mut records {
+        let record = record?;
+        pace.wait_for(record.timestamp_ms);
+        player.play(record, &mut |output| printer.take(output))?;
+        count += 1;
+        if count.is_multiple_of(1024) {
+            progress.say(format!("{count} records, {}", player.place()));
+        }
+    }
+    player.finish(&mut |output| printer.take(output))?;
+    progress.clear();
+    printer.end(&player)?;
+    let stats = player.line.stats();
+    tracing::info!(
+        records = stats.records,
+        spans = stats.spans,
+        logs = stats.logs,
+        metric_points = stats.metric_points,
+        alerts = stats.alerts,
+        changes = stats.changes,
+        dead_letters = stats.dead_letters,
+        "replayed"
+    );
+    Ok(())
+}
+
+/// The line with its records dealt over partitions, as Kafka would hold them.
+pub struct Player {
+    line: Line,
+    partitions: u32,
+    offsets: BTreeMap<TopicPartition, u64>,
+    arrival: Option<Arrival>,
+    waiting: Vec<Record>,
+    outputs: Vec<LineOutput>,
+    last_ms: i64,
+}
+
+impl Player {
+    /// A player into a fresh engine.
+    #[must_use]
+    pub fn new(settings: Settings, partitions: u32) -> Self {
+        let all = settings.inputs.all().map(|(topic, _)| topic.to_owned());
+        let lanes: Vec<TopicPartition> = all
+            .iter()
+            .flat_map(|topic| (0..partitions).map(|p| TopicPartition::new(topic, p)))
+            .collect();
+        let arrival = (partitions > 1).then(|| Arrival::new(&lanes, usize::MAX));
+        Self {
+            line: Line::new(settings),
+            partitions,
+            offsets: BTreeMap::new(),
+            arrival,
+            waiting: Vec::new(),
+            outputs: Vec::new(),
+            last_ms: 0,
+        }
+    }
+
+    /// Plays one record.
+    ///
+    /// # Errors
+    /// What the receiver of the outputs returns.
+    pub fn play(
+        &mut self,
+        record: TopicRecord,
+        give: &mut impl FnMut(LineOutput) -> Result<()>,
+    ) -> Result<()> {
+        self.last_ms = self.last_ms.max(record.timestamp_ms);
+        let record = self.dealt(record);
+        if self.arrival.is_none() {
+            self.line.feed(&record, &mut self.outputs);
+            return self.give(give);
+        }
+        self.waiting.push(record);
+        if self.waiting.len() >= READ_AHEAD { self.read_ahead(give) } else { Ok(()) }
+    }
+
+    /// Ends the input.
+    ///
+    /// # Errors
+    /// What the receiver of the outputs returns.
+    pub fn finish(&mut self, give: &mut impl FnMut(LineOutput) -> Result<()>) -> Result<()> {
+        self.read_ahead(give)?;
+        self.line.finish(&mut self.outputs);
+        self.give(give)
+    }
+
+    /// The engine.
+    #[must_use]
+    pub const fn line(&self) -> &Line {
+        &self.line
+    }
+
+    /// Where in time the recording is.
+    #[must_use]
+    pub fn place(&self) -> String {
+        model::time::Timestamp::from_millis(self.last_ms).to_rfc3339()
+    }
+
+    /// Puts a record at the end of the partition that a hash of its payload chooses.
+    fn dealt(&mut self, record: TopicRecord) -> Record {
+        let hash = model::id::stable_hash(&[record.topic.as_bytes(), &record.value]);
+        let partition = (hash % u64::from(self.partitions)) as u32;
+        let partition = TopicPartition::new(&record.topic, partition);
+        let offset = self.offsets.entry(partition.clone()).or_default();
+        let dealt = Record {
+            partition,
+            offset: *offset,
+            timestamp_ms: record.timestamp_ms,
+            key: record.key.map(String::into_bytes),
+            headers: record.headers.into_iter().map(|(k, v)| (k, v.into_bytes())).collect(),
+            value: Some(record.value),
+        };
+        *offset += 1;
+        dealt
+    }
+
+    /// Reads what waits partition by partition, as a consumer's fetches do, and merges it again.
+    fn read_ahead(&mut self, give: &mut impl FnMut(LineOutput) -> Result<()>) -> Result<()> {
+        let Some(arrival) = &mut self.arrival else { return Ok(()) };
+        let mut fetched = std::mem::take(&mut self.waiting);
+        fetched.sort_by(|a, b| a.partition.cmp(&b.partition));
+        let caught_up = self.offsets.keys().cloned().collect();
+        let idle = arrival.lanes().filter(|lane| !self.offsets.contains_key(*lane)).cloned();
+        let idle: Vec<TopicPartition> = idle.collect();
+        arrival.push(Batch { records: fetched, caught_up });
+        arrival.push(Batch { records: Vec::new(), caught_up: idle });
+        while let Some(record) = arrival.pop() {
+            self.line.feed(&record, &mut self.outputs);
+        }
+        self.give(give)
+    }
+
+    fn give(&mut self, give: &mut impl FnMut(LineOutput) -> Result<()>) -> Result<()> {
+        self.outputs.drain(..).try_for_each(give)
+    }
+}
+
+/// Several recordings, one after the other.
+struct Recordings {
+    left: std::vec::IntoIter<std::path::PathBuf>,
+    open: Option<Reader>,
+}
+
+impl Recordings {
+    fn new(paths: Vec<std::path::PathBuf>) -> Self {
+        Self { left: paths.into_iter(), open: None }
+    }
+}
+
+impl Iterator for Recordings {
+    type Item = Result<TopicRecord>;
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(record) = self.open.as_mut().and_then(Iterator::next) {
+                return Some(record);
+            }
+            match Reader::open(&self.left.next()?) {
+                Ok(reader) => self.open = Some(reader),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+/// Holds a replay back to a multiple of life's speed.
+struct Pace {
+    speed: Speed,
+    began: Option<(StopWatch, i64)>,
+    stop: Stop,
+}
+
+impl Pace {
+    fn new(speed: Speed) -> Self {
+        Self { speed, began: None, stop: Stop::default() }
+    }
+
+    fn wait_for(&mut self, timestamp_ms: i64) {
+        let Speed::Times(times) = self.speed else { return };
+        let (watch, first) = *self.began.get_or_insert_with(|| (StopWatch::start(), timestamp_ms));
+        let due = timestamp_ms.saturating_sub(first).max(0) as f64 / 1000.0 / times;
+        let left = due - watch.elapsed().as_secs_f64();
+        if left > 0.0 {
+            let _never_set = self.stop.wait(Duration::from_secs_f64(left));
+        }
+    }
+}
+
+/// Prints outputs as they come, or the last ones at the end.
+struct Printer {
+    out: BufWriter<io::Stdout>,
+    json: bool,
+    last_only: bool,
+    last: BTreeMap<IncidentId, (Box<Incident>, Vec<u8>)>,
+}
+
+impl Printer {
+    fn new(json: bool, last_only: bool) -> Self {
+        Self { out: BufWriter::new(io::stdout()), json, last_only, last: BTreeMap::new() }
+    }
+
+    fn take(&mut self, output: LineOutput) -> Result<()> {
+        match output {
+            LineOutput::DeadLetter(what) => tracing::warn!("dead letter: {what}"),
+            LineOutput::Revision(incident, bytes) => {
+                if !self.last_only {
+                    self.print(&incident, &bytes)?;
+                }
+                self.last.insert(incident.id, (incident, bytes));
+            }
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, incident: &Incident, bytes: &[u8]) -> Result<()> {
+        let printed = if self.json {
+            self.out.write_all(bytes).and_then(|()| self.out.write_all(b"\n"))
+        } else {
+            writeln!(self.out, "{}", tell::line(incident))
+        };
+        printed.context("cannot write to standard output")
+    }
+
+    /// An incident that was taken back is none in another order of arrival: `--final` leaves it out.
+    fn end(mut self, player: &Player) -> Result<()> {
+        if self.last_only {
+            let settled = player.line().settled_ids();
+            let mut last: Vec<_> = std::mem::take(&mut self.last).into_values().collect();
+            last.retain(|(incident, _)| settled.contains(&incident.id));
+            last.sort_by_key(|(incident, _)| (incident.onset_at, incident.id));
+            for (incident, bytes) in last {
+                if self.json {
+                    self.print(&incident, &bytes)?;
+                } else {
+                    writeln!(self.out, "{}\n", tell::page(&incident))?;
+                }
+            }
+        }
+        self.out.flush().context("cannot write to standard output")
+    }
+}
+
+/// Plays records into a fresh engine and returns the last revision of each settled incident, with
+/// its bytes, by onset: for the headless demo, tests and benches.
+///
+/// # Errors
+/// What the iterator of records returns.
+pub fn final_incidents(
+    settings: Settings,
+    partitions: u32,
+    records: impl Iterator<Item = Result<TopicRecord>>,
+    mut each: impl FnMut(&TopicRecord),
+) -> Result<Vec<(Incident, Vec<u8>)>> {
+    let mut player = Player::new(settings, partitions);
+    let mut last = BTreeMap::new();
+    let mut keep = |output: LineOutput| {
+        if let LineOutput::Revision(incident, bytes) = output {
+            last.insert(incident.id, (*incident, bytes));
+        }
+        Ok(())
+    };
+    for record in records {
+        let record = record?;
+        each(&record);
+        player.play(record, &mut keep)?;
+    }
+    player.finish(&mut keep)?;
+    let settled = player.line().settled_ids();
+    let mut incidents: Vec<(Incident, Vec<u8>)> = last.into_values().collect();
+    incidents.retain(|(incident, _)| settled.contains(&incident.id));
+    incidents.sort_by_key(|(incident, _)| (incident.onset_at, incident.id));
+    Ok(incidents)
+}
+

@@ -1,0 +1,87 @@
+//! `faultline tap`: the records of a topic, one JSON object a line.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use correlator::observe::PaneRecord;
+use serde_json::{Value, json};
+
+use crate::cli::TapArgs;
+use crate::config;
+use crate::log::{Record, Start, TopicPartition};
+use crate::stages::settings::Settings;
+use crate::stages::wire;
+
+/// Prints records until it has printed enough, or for ever.
+///
+/// # Errors
+/// When there is no such topic or the log cannot be read.
+pub fn tap(args: &TapArgs) -> Result<()> {
+    let config = config::load(&args.config.config)?;
+    let log = config.open_log()?;
+    let topic = full_name(&config.settings, &args.topic);
+    let count = log.partitions(&topic)?;
+    if count == 0 {
+        bail!("there is no topic {topic}");
+    }
+    let start = if args.all { Start::Oldest } else { Start::Newest };
+    let from: Vec<_> = (0..count).map(|p| (TopicPartition::new(&topic, p), start)).collect();
+    let mut reader = log.reader(&from)?;
+    let (mut printed, mut ended) = (0, vec![false; count as usize]);
+    let mut out = io::stdout().lock();
+    loop {
+        let batch = reader.poll(500, Duration::from_millis(200))?;
+        for record in batch.records {
+            writeln!(out, "{}", shown(&config.settings, &record))?;
+            printed += 1;
+            if args.number.is_some_and(|number| printed >= number) {
+                return Ok(());
+            }
+        }
+        for partition in batch.caught_up {
+            if let Some(end) = ended.get_mut(partition.partition as usize) {
+                *end = true;
+            }
+        }
+        if args.all && ended.iter().all(|end| *end) {
+            return Ok(());
+        }
+    }
+}
+
+fn full_name(settings: &Settings, name: &str) -> String {
+    let own = &settings.own;
+    match name {
+        "panes" => own.panes.clone(),
+        "journal" => own.journal.clone(),
+        "incidents" => own.incidents.clone(),
+        "deliveries" => own.deliveries.clone(),
+        "dead-letters" => own.dead_letters.clone(),
+        other => other.to_owned(),
+    }
+}
+
+/// A record as JSON: panes are decoded, JSON stands as JSON, anything else as its length.
+fn shown(settings: &Settings, record: &Record) -> Value {
+    let bytes = record.value.as_deref().unwrap_or_default();
+    let value = if *record.partition.topic == *settings.own.panes {
+        let pane: Result<PaneRecord, _> = wire::unpack(bytes);
+        pane.ok().and_then(|pane| serde_json::to_value(pane).ok())
+    } else {
+        serde_json::from_slice(bytes).ok()
+    };
+    let value = value.unwrap_or_else(|| json!({ "bytes": bytes.len() }));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers: serde_json::Map<String, Value> =
+        record.headers.iter().map(|(name, value)| (name.clone(), text(value).into())).collect();
+    json!({
+        "topic": &*record.partition.topic,
+        "partition": record.partition.partition,
+        "offset": record.offset,
+        "timestamp": record.timestamp_ms,
+        "key": record.key.as_deref().map(text),
+        "headers": headers,
+        "value": value,
+    })
+}

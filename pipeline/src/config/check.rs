@@ -1,0 +1,343 @@
+//! From what people write to what the program uses. All errors are told at once, each with the
+//! key and what to do.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+use model::id::CellId;
+use model::time::{Nanos, PaneWidth};
+use sinks::config::SinkConfig;
+use sinks::config::secret::{Secret, SecretRef};
+
+use crate::config::raw::{RawConfig, RawListen, RawLog};
+use crate::log::embedded::{Durability, EmbeddedLog};
+use crate::log::kafka::{KafkaConfig, KafkaLog};
+use crate::log::{Log, LogError};
+use crate::stages::settings::Settings;
+use crate::topics::{InputTopics, OwnTopics};
+
+/// A configuration that can be used.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What the stages have to agree on.
+    pub settings: Settings,
+    /// Where the topics are.
+    pub log: LogChoice,
+    /// Where snapshots are kept.
+    pub data_dir: PathBuf,
+    /// Partitions of input topics that have to be created.
+    pub input_partitions: u32,
+    /// Whether missing topics are created.
+    pub create_topics: bool,
+    /// Console and API.
+    pub http: Listen,
+    /// HTTP intake.
+    pub intake: Listen,
+    /// Who is told of incidents.
+    pub sinks: Vec<SinkConfig>,
+}
+
+/// Where the topics are.
+#[derive(Clone, Debug)]
+pub enum LogChoice {
+    /// Kafka.
+    Kafka(KafkaConfig),
+    /// A directory of this machine.
+    Embedded(PathBuf),
+}
+
+/// An address to listen on, and who may come.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// The address.
+    pub address: SocketAddr,
+    /// The bearer token that callers must show.
+    pub token: Option<Secret>,
+    /// Host names under which people reach it.
+    pub hosts: Vec<String>,
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors {
+    file: String,
+    errors: Vec<String>,
+}
+
+impl ConfigErrors {
+    /// The errors, each with its key.
+    #[must_use]
+    pub fn all(&self) -> &[String] {
+        &self.errors
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} error(s) in the configuration", self.file, self.errors.len())?;
+        self.errors.iter().try_for_each(|error| write!(f, "\n  {error}"))
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// Reads and checks a configuration file.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+    let file = path.display().to_string();
+    let failed = |error: String| ConfigErrors { file: file.clone(), errors: vec![error] };
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        failed(format!("cannot read the file: {error}; deploy/faultline.example.yaml is a start"))
+    })?;
+    let raw: RawConfig =
+        serde_saphyr::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    Checker::default().check(raw).map_err(|errors| ConfigErrors { file, errors })
+}
+
+impl Config {
+    /// The configuration of the demo: one machine, a throw-away directory.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub fn for_demo(listen: &str, directory: &Path) -> Result<Self, ConfigErrors> {
+        let mut checker = Checker::default();
+        let raw = RawListen { listen: listen.to_owned(), token: None, hosts: Vec::new() };
+        let http = checker.listen("--listen", &raw);
+        if !checker.errors.is_empty() {
+            return Err(ConfigErrors { file: "demo".into(), errors: checker.errors });
+        }
+        Ok(Self {
+            settings: Settings::default(),
+            log: LogChoice::Embedded(directory.join("log")),
+            data_dir: directory.join("data"),
+            input_partitions: 1,
+            create_topics: true,
+            http: http.clone(),
+            intake: http,
+            sinks: Vec::new(),
+        })
+    }
+
+    /// Opens the log.
+    ///
+    /// # Errors
+    /// When the directory is in use or the broker's address is none.
+    pub fn open_log(&self) -> Result<Arc<dyn Log>, LogError> {
+        Ok(match &self.log {
+            LogChoice::Kafka(config) => Arc::new(KafkaLog::connect(config.clone())?),
+            LogChoice::Embedded(directory) => {
+                Arc::new(EmbeddedLog::open(directory, Durability::Synced)?)
+            }
+        })
+    }
+
+    /// What it says, in one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let log = match &self.log {
+            LogChoice::Kafka(config) => format!("Kafka at {}", config.brokers),
+            LogChoice::Embedded(directory) => format!("embedded log in {}", directory.display()),
+        };
+        format!(
+            "{log}; {} cell(s), console at {}, intake at {}, {} sink(s)",
+            self.settings.cells.len(),
+            self.http.address,
+            self.intake.address,
+            self.sinks.len()
+        )
+    }
+}
+
+#[derive(Default)]
+struct Checker {
+    errors: Vec<String>,
+}
+
+impl Checker {
+    fn check(mut self, raw: RawConfig) -> Result<Config, Vec<String>> {
+        let settings = self.settings(&raw);
+        let (log, create_topics) = self.log(&raw.log);
+        let http = self.listen("http.listen", &raw.http);
+        let intake = self.listen("intake.listen", &raw.intake);
+        if http.address == intake.address && http.address.port() != 0 {
+            self.error("intake.listen", "is the same address as http.listen; choose another port");
+        }
+        self.errors.extend(sinks::config::validate(&raw.sinks).iter().map(ToString::to_string));
+        if !self.errors.is_empty() {
+            return Err(self.errors);
+        }
+        Ok(Config {
+            settings,
+            log,
+            data_dir: raw.data_dir,
+            input_partitions: raw.topics.input_partitions,
+            create_topics,
+            http,
+            intake,
+            sinks: raw.sinks,
+        })
+    }
+
+    fn error(&mut self, key: &str, what: &str) {
+        self.errors.push(format!("{key}: {what}"));
+    }
+
+    fn within(&mut self, key: &str, value: i64, low: i64, high: i64) -> i64 {
+        if !(low..=high).contains(&value) {
+            self.error(key, &format!("{value} is not between {low} and {high}"));
+        }
+        value.clamp(low, high)
+    }
+
+    fn settings(&mut self, raw: &RawConfig) -> Settings {
+        let mut settings = Settings {
+            cells: self.cells(&raw.cells),
+            observe_tasks: self.within("tasks.observe", raw.tasks.observe.into(), 1, 256) as u32,
+            detect_tasks: self.within("tasks.detect", raw.tasks.detect.into(), 1, 256) as u32,
+            inputs: self.inputs(raw),
+            own: OwnTopics::with_prefix(&raw.topics.prefix),
+            ..Settings::default()
+        };
+        self.within("topics.input_partitions", raw.topics.input_partitions.into(), 1, 10_000);
+        let width = PaneWidth::from_secs(self.within("time.pane_s", raw.time.pane_s, 1, 600));
+        let delay = self.within("time.watermark_delay_s", raw.time.watermark_delay_s, 0, 600);
+        let lateness = self.within("time.lateness_s", raw.time.lateness_s, 0, 3600);
+        let incidents = &raw.incidents;
+        let day = 86_400;
+        let quiet =
+            self.within("incidents.resolve_after_s", incidents.resolve_after_s, 10, day);
+        let reopen =
+            self.within("incidents.reopen_within_s", incidents.reopen_within_s, 0, 7 * day);
+        let stale =
+            self.within("incidents.alert_stale_after_s", incidents.alert_stale_after_s, 60, 30 * day);
+        settings.observe.width = width;
+        settings.observe.watermark_delay = Nanos::from_secs(delay);
+        settings.observe.lateness = Nanos::from_secs(lateness);
+        settings.observe.shares = settings.detect_tasks;
+        settings.detect.width = width;
+        settings.correlate.width = width;
+        settings.correlate.settle_after = Nanos::from_secs(2 * lateness);
+        settings.correlate.quiet_after = Nanos::from_secs(quiet);
+        settings.correlate.reopen_within = Nanos::from_secs(reopen);
+        settings.correlate.alert_stale_after = Nanos::from_secs(stale);
+        settings
+    }
+
+    fn cells(&mut self, names: &[String]) -> Vec<CellId> {
+        if names.is_empty() {
+            self.error("cells", "must name at least one; `[default]` is the default");
+        }
+        for (place, name) in names.iter().enumerate() {
+            if name.is_empty() || names.iter().take(place).any(|earlier| earlier == name) {
+                self.error("cells", &format!("`{name}` is empty or named twice"));
+            }
+        }
+        names.iter().map(|name| CellId(name.as_str().into())).collect()
+    }
+
+    fn inputs(&mut self, raw: &RawConfig) -> InputTopics {
+        let topics = &raw.topics;
+        let inputs = InputTopics {
+            spans: topics.spans.clone(),
+            logs: topics.logs.clone(),
+            metrics: topics.metrics.clone(),
+            alerts: topics.alerts.clone(),
+            changes: topics.changes.clone(),
+            topology: topics.topology.clone(),
+        };
+        let names: Vec<&str> = inputs.all().into_iter().map(|(name, _)| name).collect();
+        for (place, name) in names.iter().enumerate() {
+            let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+            if name.is_empty() || name.len() > 249 || !name.bytes().all(legal) {
+                self.error("topics", &format!("`{name}` is no name of a Kafka topic"));
+            }
+            if names.iter().take(place).any(|earlier| earlier == name) {
+                self.error("topics", &format!("`{name}` is named twice; each input has its own"));
+            }
+        }
+        inputs
+    }
+
+    fn log(&mut self, raw: &RawLog) -> (LogChoice, bool) {
+        match raw {
+            RawLog::Embedded { directory } => (LogChoice::Embedded(directory.clone()), true),
+            RawLog::Kafka { brokers, properties, secret_properties, create_topics } => {
+                if brokers.trim().is_empty() {
+                    self.error("log.brokers", "is empty; give `host:port`, joined by commas");
+                }
+                let mut properties = properties.clone();
+                for (key, secret) in secret_properties {
+                    let at = format!("log.secret_properties.{key}");
+                    if let Some(value) = self.secret(&at, secret) {
+                        properties.insert(key.clone(), value.expose().to_owned());
+                    }
+                }
+                let config = KafkaConfig { properties, ..KafkaConfig::new(brokers) };
+                (LogChoice::Kafka(config), *create_topics)
+            }
+        }
+    }
+
+    fn listen(&mut self, key: &str, raw: &RawListen) -> Listen {
+        let token = raw.token.as_ref().and_then(|token| self.secret(key, token));
+        let address = match raw.listen.replace("localhost", "127.0.0.1").parse() {
+            Ok(address) => address,
+            Err(_) => {
+                self.error(key, &format!("`{}` is no `host:port`", raw.listen));
+                SocketAddr::from(([127, 0, 0, 1], 0))
+            }
+        };
+        if !address.ip().is_loopback() && raw.token.is_none() {
+            self.error(
+                key,
+                &format!("{address} can be reached from other machines: give a `token`, or listen on 127.0.0.1"),
+            );
+        }
+        Listen { address, token, hosts: raw.hosts.clone() }
+    }
+
+    fn secret(&mut self, key: &str, secret: &SecretRef) -> Option<Secret> {
+        secret.read().map_err(|error| self.error(key, &error)).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(yaml: &str) -> Result<Config, Vec<String>> {
+        let raw: RawConfig = serde_saphyr::from_str(yaml).map_err(|e| vec![e.to_string()])?;
+        Checker::default().check(raw)
+    }
+
+    #[test]
+    fn three_lines_are_a_configuration() {
+        let config = check("log:\n  kind: kafka\n  brokers: 127.0.0.1:9092\n").unwrap();
+        assert_eq!(config.settings.own.incidents, "faultline.incidents");
+        assert_eq!(config.http.address.port(), 7070);
+    }
+
+    #[test]
+    fn all_errors_are_told_at_once_and_name_their_keys() {
+        let errors = check(
+            "log: {kind: kafka, brokers: ''}\ncells: [a, a]\ntime: {pane_s: 0}\n\
+             http: {listen: '0.0.0.0:7070'}\nintake: {listen: nowhere}\ntopics: {spans: 'a b'}\n",
+        )
+        .unwrap_err();
+        for key in ["log.brokers", "cells", "time.pane_s", "http.listen", "intake.listen", "topics"]
+        {
+            assert!(errors.iter().any(|error| error.starts_with(key)), "{key}: {errors:#?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error() {
+        let errors = check("log: {kind: embedded, directory: d}\nlogs: 3\n").unwrap_err();
+        assert!(errors[0].contains("logs"), "{errors:?}");
+    }
+}

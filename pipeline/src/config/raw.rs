@@ -1,0 +1,197 @@
+//! The configuration file as people write it. Every key has a default but `log`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use sinks::config::SinkConfig;
+use sinks::config::secret::SecretRef;
+
+/// The file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawConfig {
+    /// Where the topics are.
+    pub log: RawLog,
+    /// Where snapshots are kept. Default `./faultline-data`.
+    #[serde(default = "default_data_dir")]
+    pub data_dir: PathBuf,
+    /// Names of topics.
+    #[serde(default)]
+    pub topics: RawTopics,
+    /// Environments that are correlated apart. Default: one cell, `default`.
+    #[serde(default = "default_cells")]
+    pub cells: Vec<String>,
+    /// How many tasks share the work.
+    #[serde(default)]
+    pub tasks: RawTasks,
+    /// Panes and lateness.
+    #[serde(default)]
+    pub time: RawTime,
+    /// When incidents are resolved and reopened.
+    #[serde(default)]
+    pub incidents: RawIncidents,
+    /// Console, API, health and metrics.
+    #[serde(default = "default_http")]
+    pub http: RawListen,
+    /// OTLP/HTTP, alerts and webhooks in.
+    #[serde(default = "default_intake")]
+    pub intake: RawListen,
+    /// Who is told of incidents.
+    #[serde(default)]
+    pub sinks: Vec<SinkConfig>,
+}
+
+/// Where the topics are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, tag = "kind", rename_all = "snake_case")]
+pub enum RawLog {
+    /// Apache Kafka, or what speaks its protocol.
+    Kafka {
+        /// `host:port`, several joined by commas.
+        brokers: String,
+        /// Further properties of librdkafka (`security.protocol`, `sasl.username` ...).
+        #[serde(default)]
+        properties: BTreeMap<String, String>,
+        /// Properties whose values are secrets: read from an environment variable or a file.
+        #[serde(default)]
+        secret_properties: BTreeMap<String, SecretRef>,
+        /// Whether missing topics are created. Default true.
+        #[serde(default = "yes")]
+        create_topics: bool,
+    },
+    /// A directory of this machine: for one machine without Kafka.
+    Embedded {
+        /// The directory.
+        directory: PathBuf,
+    },
+}
+
+/// Names of topics.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawTopics {
+    /// Spans. Default `otlp_spans`.
+    pub spans: String,
+    /// Logs. Default `otlp_logs`.
+    pub logs: String,
+    /// Metrics. Default `otlp_metrics`.
+    pub metrics: String,
+    /// Alerts. Default `alerts`.
+    pub alerts: String,
+    /// Changes. Default `changes`.
+    pub changes: String,
+    /// Declared structure. Default `topology`.
+    pub topology: String,
+    /// Prefix of our own topics. Default `faultline`.
+    pub prefix: String,
+    /// Partitions of input topics that have to be created. Default 3.
+    pub input_partitions: u32,
+}
+
+impl Default for RawTopics {
+    fn default() -> Self {
+        let inputs = crate::topics::InputTopics::default();
+        Self {
+            spans: inputs.spans,
+            logs: inputs.logs,
+            metrics: inputs.metrics,
+            alerts: inputs.alerts,
+            changes: inputs.changes,
+            topology: inputs.topology,
+            prefix: "faultline".into(),
+            input_partitions: 3,
+        }
+    }
+}
+
+/// How many tasks share the work.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawTasks {
+    /// Shares of the traces, per cell. Default 1. Changing it needs an empty data directory.
+    pub observe: u32,
+    /// Shares of the services, per cell. Default 1. Changing it needs an empty data directory.
+    pub detect: u32,
+}
+
+impl Default for RawTasks {
+    fn default() -> Self {
+        Self { observe: 1, detect: 1 }
+    }
+}
+
+/// Panes and lateness. Unit: seconds of event time.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawTime {
+    /// Width of a pane. Default 10.
+    pub pane_s: i64,
+    /// How long a pane waits for stragglers before it is first judged. Default 5.
+    pub watermark_delay_s: i64,
+    /// How late data may come and still revise. Default 60.
+    pub lateness_s: i64,
+}
+
+impl Default for RawTime {
+    fn default() -> Self {
+        Self { pane_s: 10, watermark_delay_s: 5, lateness_s: 60 }
+    }
+}
+
+/// When incidents are resolved and reopened. Unit: seconds of event time.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawIncidents {
+    /// Causes must be quiet for so long. Default 180.
+    pub resolve_after_s: i64,
+    /// A resolved incident is reopened, not opened anew, for so long. Default 1800.
+    pub reopen_within_s: i64,
+    /// A firing alert that was not heard of for so long no longer keeps an incident open.
+    /// Default 3600.
+    pub alert_stale_after_s: i64,
+}
+
+impl Default for RawIncidents {
+    fn default() -> Self {
+        Self { resolve_after_s: 180, reopen_within_s: 1800, alert_stale_after_s: 3600 }
+    }
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawListen {
+    /// `host:port`. An address beyond this machine needs `token`.
+    pub listen: String,
+    /// A bearer token that callers must show.
+    #[serde(default)]
+    pub token: Option<SecretRef>,
+    /// Host names under which people reach it, besides localhost.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+}
+
+fn default_data_dir() -> PathBuf {
+    "./faultline-data".into()
+}
+
+fn default_cells() -> Vec<String> {
+    vec!["default".into()]
+}
+
+fn listen(address: &str) -> RawListen {
+    RawListen { listen: address.into(), token: None, hosts: Vec::new() }
+}
+
+fn default_http() -> RawListen {
+    listen("127.0.0.1:7070")
+}
+
+fn default_intake() -> RawListen {
+    listen("127.0.0.1:4318")
+}
+
+const fn yes() -> bool {
+    true
+}

@@ -1,0 +1,152 @@
+//! The one thread that writes. Appends that arrive while it waits for the disk are written together
+//! and share the next sync (group commit); readers see a record when it is durable, never before.
+//!
+//! A failed write or sync is final: what the disk then holds is unknown, so the log refuses every
+//! later append and says why.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use super::codec;
+use super::compact::Compaction;
+use super::store::Store;
+use crate::log::{LogError, NewRecord, TopicPartition};
+
+/// Bound on what one group holds beyond its first request.
+const GROUP_BYTES_MAX: usize = 4 << 20;
+
+/// Records for one partition, encoded by the appending thread.
+pub(super) struct Request {
+    pub(super) to: TopicPartition,
+    pub(super) records: Vec<Encoded>,
+    pub(super) reply: SyncSender<Result<u64, LogError>>,
+}
+
+pub(super) struct Encoded {
+    /// The record's key; kept for compacted topics only.
+    pub(super) key: Option<Vec<u8>>,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Encoded {
+    pub(super) fn new(record: NewRecord) -> Self {
+        let bytes = codec::encode(&record);
+        Self { key: record.key, bytes }
+    }
+}
+
+pub(super) struct Writer {
+    pub(super) store: Arc<Store>,
+    pub(super) requests: Receiver<Request>,
+    pub(super) compaction: Compaction,
+}
+
+/// Offset behind the last record of each partition that a group touches.
+type Ends = BTreeMap<TopicPartition, u64>;
+
+impl Writer {
+    /// Writes until nobody can ask any more.
+    pub(super) fn run(mut self) {
+        while let Ok(first) = self.requests.recv() {
+            let group = self.gather(first);
+            match self.write(&group) {
+                Ok((ends, lasts)) => {
+                    self.publish(ends);
+                    for (request, last) in group.iter().zip(lasts) {
+                        answer(request, last);
+                    }
+                }
+                Err(error) => self.fail(&group, &error),
+            }
+        }
+    }
+
+    fn gather(&self, first: Request) -> Vec<Request> {
+        let size = |request: &Request| request.records.iter().map(|r| r.bytes.len()).sum::<usize>();
+        let mut bytes = size(&first);
+        let mut group = vec![first];
+        while bytes < GROUP_BYTES_MAX {
+            let Ok(request) = self.requests.try_recv() else { break };
+            bytes += size(&request);
+            group.push(request);
+        }
+        group
+    }
+
+    /// Writes a group; returns the new ends and each request's last offset or refusal.
+    fn write(
+        &mut self,
+        group: &[Request],
+    ) -> Result<(Ends, Vec<Result<u64, LogError>>), fjall::Error> {
+        let mut batch = self.store.batch();
+        let mut ends = Ends::new();
+        let mut lasts = Vec::with_capacity(group.len());
+        for request in group {
+            let place = {
+                let known = self.store.lock();
+                if let Some(why) = &known.failure {
+                    lasts.push(Err(LogError::Corrupt(why.clone())));
+                    continue;
+                }
+                known.span(&request.to).map(|(topic, span)| (topic.id, topic.compacted, span))
+            };
+            let (topic, compacted, span) = match place {
+                Ok(place) => place,
+                Err(error) => {
+                    lasts.push(Err(error));
+                    continue;
+                }
+            };
+            let mut next = ends.get(&request.to).copied().unwrap_or(span.next);
+            for record in &request.records {
+                let partition = request.to.partition;
+                if let (true, Some(key)) = (compacted, &record.key) {
+                    let key = codec::newest_key(topic, partition, key);
+                    self.compaction.replace(&mut batch, &request.to, &key, next)?;
+                }
+                let key = codec::record_key(topic, partition, next);
+                batch.insert(&self.store.records, key, record.bytes.as_slice());
+                next += 1;
+            }
+            if compacted {
+                self.compaction.clean_some(&mut batch, topic, &request.to, next)?;
+            }
+            let end = codec::partition_key(topic, request.to.partition);
+            batch.insert(&self.store.ends, end, next.to_be_bytes());
+            ends.insert(request.to.clone(), next);
+            lasts.push(Ok(next.saturating_sub(1)));
+        }
+        batch.commit()?;
+        self.compaction.committed();
+        Ok((ends, lasts))
+    }
+
+    fn publish(&self, ends: Ends) {
+        let mut known = self.store.lock();
+        for (at, next) in ends {
+            if let Some(span) = known.span_mut(&at) {
+                span.next = next;
+            }
+        }
+        drop(known);
+        self.store.wake_readers();
+    }
+
+    fn fail(&self, group: &[Request], error: &fjall::Error) {
+        let why = format!(
+            "{}: a write failed ({error}); nothing is appended any more",
+            self.store.directory
+        );
+        tracing::error!(directory = %self.store.directory, %error, "the embedded log failed to write");
+        self.store.lock().failure = Some(why.clone());
+        for request in group {
+            answer(request, Err(LogError::Corrupt(why.clone())));
+        }
+    }
+}
+
+/// Whoever asked may have gone; the records are durable all the same.
+fn answer(request: &Request, answer: Result<u64, LogError>) {
+    request.reply.try_send(answer).ok();
+}

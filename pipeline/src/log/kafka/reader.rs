@@ -1,0 +1,293 @@
+//! Reading from Kafka by manual assignment: no group decides what is read, no offset is stored.
+//!
+//! Each partition has a queue of its own, so that they can take turns and so that the end of a
+//! partition is told with its topic. The queues wake the reader through one signal.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::Offset;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use super::client::{Consumer, Context, KafkaConfig, to_log_error};
+use super::stall::Stall;
+use crate::clock::StopWatch;
+use crate::log::fair::take_turns;
+use crate::log::{BATCH_BYTES_MAX, Batch, LogError, LogReader, Record, TopicPartition};
+
+/// The group that readers name; nothing is ever committed for it.
+const GROUP: &str = "faultline-reader";
+/// A queue tells when it stops being empty; this is how long a lost call can delay a reader.
+const WAKE_MAX: Duration = Duration::from_millis(100);
+
+pub(super) struct KafkaReader {
+    lanes: Vec<Lane>,
+    consumer: Arc<Consumer>,
+    signal: Arc<Signal>,
+    turn: usize,
+    request_timeout: Duration,
+}
+
+/// One partition.
+struct Lane {
+    at: TopicPartition,
+    queue: PartitionQueue<Context>,
+    /// The offset behind the last record that was returned.
+    next: u64,
+    ended: bool,
+    paused: bool,
+    stall: Stall,
+}
+
+#[derive(Default)]
+struct Signal {
+    raised: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Signal {
+    fn raise(&self) {
+        *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_one();
+    }
+
+    /// Waits for the next call of [`Signal::raise`] since the last wait.
+    fn wait(&self, at_most: Duration) {
+        let raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(raised, at_most, |raised| !*raised);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+}
+
+impl KafkaReader {
+    /// Reads from offsets that are known to lie between a partition's ends.
+    pub(super) fn new(
+        config: &KafkaConfig,
+        from: &[(TopicPartition, u64)],
+    ) -> Result<Self, LogError> {
+        let unavailable = |error: KafkaError| LogError::Unavailable(format!("reader: {error}"));
+        let consumer: Consumer =
+            read_config(config).create_with_context(Context::default()).map_err(unavailable)?;
+        let consumer = Arc::new(consumer);
+        let signal = Arc::new(Signal::default());
+        let mut assignment = TopicPartitionList::with_capacity(from.len());
+        let mut lanes = Vec::with_capacity(from.len());
+        for (at, next) in from {
+            // Queues are split off before anything is assigned, so nothing can slip past them.
+            lanes.push(Lane::new(&consumer, &signal, at, *next)?);
+            let offset = Offset::Offset(i64::try_from(*next).unwrap_or(i64::MAX));
+            assignment.add_partition_offset(&at.topic, number(at), offset).map_err(unavailable)?;
+        }
+        consumer.assign(&assignment).map_err(unavailable)?;
+        let request_timeout = config.request_timeout;
+        Ok(Self { lanes, consumer, signal, turn: 0, request_timeout })
+    }
+
+    /// Takes what the queues hold, without waiting.
+    fn take(&mut self, records_max: usize) -> (Batch, Option<LogError>) {
+        let Self { lanes, consumer, turn, request_timeout, .. } = self;
+        let mut batch = Batch::default();
+        let mut bytes = 0;
+        let mut failure = None;
+        let taken = take_turns(turn, lanes.len(), records_max, |which, quota| {
+            let Some(lane) = lanes.get_mut(which) else { return Ok(0) };
+            lane.take(quota, &mut bytes, &mut batch).or_else(|error| {
+                failure.get_or_insert(lane.handle(&error, consumer, *request_timeout));
+                Ok::<usize, LogError>(0)
+            })
+        });
+        failure = failure.or(taken.err());
+        for lane in lanes.iter_mut().filter(|lane| lane.ended) {
+            lane.ended = false;
+            batch.caught_up.push(lane.at.clone());
+        }
+        (batch, failure)
+    }
+
+    /// Events that belong to no partition; only those that stop everything are errors.
+    fn serve_events(&self) -> Result<(), LogError> {
+        match self.consumer.poll(Duration::ZERO) {
+            Some(Err(error)) if stops_everything(&error) => {
+                Err(LogError::Unavailable(error.to_string()))
+            }
+            Some(Err(error)) => {
+                tracing::debug!(%error, "kafka reader");
+                Ok(())
+            }
+            Some(Ok(_)) | None => Ok(()),
+        }
+    }
+}
+
+impl LogReader for KafkaReader {
+    fn poll(&mut self, records_max: usize, wait: Duration) -> Result<Batch, LogError> {
+        let watch = StopWatch::start();
+        loop {
+            let (batch, failure) = self.take(records_max);
+            if !batch.records.is_empty() || !batch.caught_up.is_empty() {
+                if let Some(error) = failure {
+                    tracing::warn!(%error, "a partition could not be read; others could");
+                }
+                return Ok(batch);
+            }
+            failure.map_or(Ok(()), Err)?;
+            self.serve_events()?;
+            let left = wait.saturating_sub(watch.elapsed());
+            if left.is_zero() {
+                return Ok(Batch::default());
+            }
+            self.signal.wait(left.min(WAKE_MAX));
+        }
+    }
+
+    /// The client goes on to fetch a paused partition up to its own bounds, and then stops.
+    fn pause(&mut self, partitions: &[TopicPartition]) {
+        for lane in &mut self.lanes {
+            lane.paused = partitions.contains(&lane.at);
+        }
+    }
+}
+
+impl Lane {
+    fn new(
+        consumer: &Arc<Consumer>,
+        signal: &Arc<Signal>,
+        at: &TopicPartition,
+        next: u64,
+    ) -> Result<Self, LogError> {
+        let mut queue = consumer
+            .split_partition_queue(&at.topic, number(at))
+            .ok_or_else(|| LogError::UnknownTopic(at.topic.to_string()))?;
+        let signal = Arc::clone(signal);
+        queue.set_nonempty_callback(move || signal.raise());
+        Ok(Self { at: at.clone(), queue, next, ended: false, paused: false, stall: Stall::default() })
+    }
+
+    fn take(
+        &mut self,
+        quota: usize,
+        bytes: &mut usize,
+        batch: &mut Batch,
+    ) -> Result<usize, KafkaError> {
+        let mut taken = 0;
+        if self.paused {
+            return Ok(0);
+        }
+        while taken < quota && *bytes < BATCH_BYTES_MAX {
+            match self.queue.poll(Duration::ZERO) {
+                None => break,
+                Some(Err(KafkaError::PartitionEOF(_))) => self.ended = true,
+                Some(Err(error)) => return Err(error),
+                Some(Ok(message)) => {
+                    let record = to_record(&self.at, &message);
+                    *bytes += record.bytes();
+                    self.next = record.offset + 1;
+                    self.ended = false;
+                    self.stall.over();
+                    batch.records.push(record);
+                    taken += 1;
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Turns an error of this partition into one of the log; steps over what cannot be read.
+    fn handle(&mut self, error: &KafkaError, consumer: &Consumer, timeout: Duration) -> LogError {
+        if is_damage(error)
+            && let Some(to) = self.stall.failed_at(self.next)
+        {
+            let TopicPartition { topic, partition } = &self.at;
+            let (from, to_raw) = (self.next, i64::try_from(to).unwrap_or(i64::MAX));
+            match consumer.seek(topic, number(&self.at), Offset::Offset(to_raw), timeout) {
+                Ok(()) => {
+                    tracing::warn!(%topic, partition, from, to, %error, "stepped over records that cannot be read");
+                    self.next = to;
+                }
+                Err(failed) => {
+                    tracing::warn!(%topic, partition, %failed, "cannot step over damage")
+                }
+            }
+        }
+        match to_log_error(&self.at.topic, error) {
+            LogError::Unavailable(why) => LogError::Unavailable(format!(
+                "partition {} at offset {}: {why}",
+                self.at.partition, self.next
+            )),
+            other => other,
+        }
+    }
+}
+
+fn read_config(config: &KafkaConfig) -> rdkafka::ClientConfig {
+    let mut client = config.consumer(config.properties.get("group.id").map_or(GROUP, |g| g));
+    let bounded = [
+        // Per partition: what waits in the client's memory.
+        ("queued.max.messages.kbytes", "4096"),
+        ("queued.min.messages", "10000"),
+        ("fetch.message.max.bytes", "1048576"),
+        ("fetch.wait.max.ms", "100"),
+        ("fetch.error.backoff.ms", "100"),
+        // An offset that retention took away: go on at the oldest that is left.
+        ("auto.offset.reset", "earliest"),
+    ];
+    for (name, value) in bounded {
+        if !config.properties.contains_key(name) {
+            client.set(name, value);
+        }
+    }
+    client
+}
+
+fn number(at: &TopicPartition) -> i32 {
+    i32::try_from(at.partition).unwrap_or(i32::MAX)
+}
+
+fn stops_everything(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::MessageConsumptionFatal(_))
+        || matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::AllBrokersDown
+                    | RDKafkaErrorCode::Authentication
+                    | RDKafkaErrorCode::SaslAuthenticationFailed
+                    | RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::Fatal
+            )
+        )
+}
+
+/// Whether the bytes at an offset are at fault, rather than the way to them.
+fn is_damage(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::BadCompression
+                | RDKafkaErrorCode::BadMessage
+                | RDKafkaErrorCode::InvalidMessage
+                | RDKafkaErrorCode::InvalidMessageSize
+                | RDKafkaErrorCode::Underflow
+        )
+    )
+}
+
+fn to_record(at: &TopicPartition, message: &BorrowedMessage<'_>) -> Record {
+    let headers = message.headers().map(|headers| {
+        let owned = |header: rdkafka::message::Header<'_, &[u8]>| {
+            (header.key.to_owned(), header.value.unwrap_or_default().to_vec())
+        };
+        headers.iter().map(owned).collect()
+    });
+    Record {
+        partition: at.clone(),
+        offset: u64::try_from(message.offset()).unwrap_or(0),
+        timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
+        key: message.key().map(<[u8]>::to_vec),
+        headers: headers.unwrap_or_default(),
+        value: message.payload().map(<[u8]>::to_vec),
+    }
+}

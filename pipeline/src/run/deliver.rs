@@ -1,0 +1,204 @@
+//! DELIVER: one thread per sink drives its outbox over the log.
+//!
+//! `faultline.incidents` is the outbox's input, read from its oldest record at each start; what was
+//! said before comes from the compacted `faultline.deliveries`. A sink that is down costs lag, not
+//! incidents, and does not hold up another sink.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Result;
+use model::command::Command;
+use model::id::{CellId, stable_hash};
+use model::incident::Incident;
+use model::journal::{JournalEntry, JournalRecord};
+use sinks::delivery::outbox::{Done, DoneResult, Due, Outbox, OutboxLimits};
+use sinks::delivery::record::Delivered;
+use sinks::retry::Jitter;
+use sinks::sink::Sink;
+use sinks::config::{SinkConfig, build};
+
+use crate::clock;
+use crate::http::metrics::{Metric, Stage as StageName};
+use crate::log::{Log, LogReader, NewRecord, Start, TopicPartition};
+use crate::run::Starter;
+use crate::run::monitor::StageMonitor;
+use crate::run::stop::Stop;
+use crate::stages::settings::Settings;
+use crate::stages::wire;
+
+/// How long one turn waits for new revisions.
+const TURN: Duration = Duration::from_millis(200);
+
+/// Starts a thread for each configured sink.
+///
+/// # Errors
+/// When a sink's configuration cannot be used.
+pub fn start(starter: &Starter<'_>) -> Result<Vec<JoinHandle<Result<()>>>> {
+    starter.config.sinks.iter().map(|config| start_sink(starter, config)).collect()
+}
+
+fn start_sink(starter: &Starter<'_>, config: &SinkConfig) -> Result<JoinHandle<Result<()>>> {
+    let sink = build(config).map_err(|errors| {
+        let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("sink {}: {}", config.name(), all.join("; "))
+    })?;
+    let outbox = Outbox::new(
+        sink.name().clone(),
+        config.policy(),
+        config.retry(),
+        OutboxLimits::default(),
+    );
+    let from = starter.partitions_of(&starter.settings.own.incidents)?;
+    let mut courier = Courier {
+        sink,
+        outbox,
+        log: starter.log.clone(),
+        settings: starter.settings.clone(),
+        stop: starter.stop.clone(),
+        http: starter.http.metrics.clone(),
+    };
+    starter.thread(StageName::Deliver, move |monitor| courier.run(&from, monitor))
+}
+
+/// One sink at work.
+struct Courier {
+    sink: Box<dyn Sink>,
+    outbox: Outbox,
+    log: Arc<dyn Log>,
+    settings: Arc<Settings>,
+    stop: Stop,
+    http: Arc<crate::http::metrics::Metrics>,
+}
+
+impl Courier {
+    fn run(&mut self, from: &[TopicPartition], monitor: &StageMonitor) -> Result<()> {
+        let said = self.log.latest_by_key(&self.settings.own.deliveries)?;
+        for record in said {
+            let value = record.value.as_deref().unwrap_or_default();
+            if let Some(delivered) = Delivered::from_json(value) {
+                self.outbox.on_record(delivered);
+            }
+        }
+        let from: Vec<_> = from.iter().map(|at| (at.clone(), Start::Oldest)).collect();
+        let mut reader = self.log.reader(&from)?;
+        // A restart reads the topic again: only when the end was seen is the newest revision known.
+        let mut caught_up = false;
+        monitor.ready();
+        while !self.stop.is_set() {
+            caught_up |= self.read(&mut *reader, monitor);
+            while caught_up
+                && !self.stop.is_set()
+                && let Some(due) = self.outbox.poll_due(clock::now())
+            {
+                self.say(&due)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in new revisions; tells whether the end of the topic was reached.
+    fn read(&mut self, reader: &mut dyn LogReader, monitor: &StageMonitor) -> bool {
+        if !self.outbox.has_room() {
+            let _stopped = self.stop.wait(TURN);
+            return true;
+        }
+        match reader.poll(500, TURN) {
+            Ok(batch) => {
+                monitor.well();
+                for record in &batch.records {
+                    monitor.read(1, record.value.as_ref().map_or(0, Vec::len) as u64);
+                    let incident: Result<Incident, _> = wire::json(record.value.as_deref());
+                    if let Ok(incident) = incident {
+                        self.outbox.on_incident(Arc::new(incident), clock::now());
+                    }
+                }
+                !batch.caught_up.is_empty()
+            }
+            Err(error) => {
+                monitor.trouble("read", &error);
+                let _stopped = self.stop.wait(TURN);
+                false
+            }
+        }
+    }
+
+    /// Says one incident. The intent is durable before the sink is called, the outcome before the
+    /// next one is.
+    fn say(&mut self, due: &Due) -> Result<()> {
+        if let Some(intent) = &due.intent {
+            self.keep(intent)?;
+        }
+        let outcome = self.sink.deliver(&due.request(clock::now()));
+        let now = clock::now();
+        let seed = stable_hash(&[due.idempotency_key.as_bytes(), &now.0.to_le_bytes()]);
+        let done = self.outbox.on_outcome(due, outcome, now, Jitter(seed as u32));
+        self.tell(&done);
+        if let Some(record) = &done.record {
+            self.keep(record)?;
+        }
+        if let Some(command) = done.command {
+            self.command(&due.incident.cell, command)?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self, done: &Done) {
+        let (sink, incident, revision) = (self.outbox.sink(), done.incident, done.revision);
+        match &done.result {
+            DoneResult::Said(note) => {
+                self.http.add(Metric::ItemsProcessed, StageName::Deliver, 1);
+                tracing::info!(%sink, %incident, revision, note, "told");
+            }
+            DoneResult::Unchanged => {}
+            DoneResult::Later(at, trouble) => {
+                self.http.add(Metric::Retries, StageName::Deliver, 1);
+                tracing::warn!(%sink, %incident, revision, %at, %trouble, "not told, trying again");
+            }
+            DoneResult::Refused(trouble) => {
+                self.http.add(Metric::ItemsDropped, StageName::Deliver, 1);
+                tracing::error!(%sink, %incident, revision, %trouble, "the destination refuses it");
+            }
+        }
+    }
+
+    fn keep(&self, record: &Delivered) -> Result<()> {
+        let kept = NewRecord {
+            timestamp_ms: record.at.millis(),
+            key: Some(record.key().into_bytes()),
+            headers: Vec::new(),
+            value: Some(record.to_json()),
+        };
+        self.append(TopicPartition::new(&self.settings.own.deliveries, 0), kept)
+    }
+
+    /// A ticket becomes part of its incident through the journal, like every other fact.
+    fn command(&self, cell: &CellId, command: Command) -> Result<()> {
+        let partition = self.settings.cells.iter().position(|known| known == cell).unwrap_or(0);
+        let entry = JournalEntry {
+            arrival: model::time::Timestamp::EPOCH,
+            position: None,
+            record: JournalRecord::Command(command),
+        };
+        let to = TopicPartition::new(&self.settings.own.journal, partition as u32);
+        let emit = wire::journal(to, &entry)?;
+        self.append(emit.to, emit.record)
+    }
+
+    /// Tries until the log has it or the process stops: what was said must be remembered.
+    fn append(&self, to: TopicPartition, record: NewRecord) -> Result<()> {
+        loop {
+            match self.log.append(&to, vec![record.clone()]) {
+                Ok(_) => return Ok(()),
+                Err(crate::log::LogError::Unavailable(reason)) => {
+                    tracing::warn!(reason, "the log does not answer, trying again");
+                    if self.stop.wait(Duration::from_millis(500)) {
+                        return Ok(());
+                    }
+                }
+                Err(refused) => return Err(refused.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The running service: who is connected to whom. The only place that knows all rooms.
+//!
+//! Every stage has a thread and a log on both sides; HTTP has a small async runtime of its own.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::{Context, Result};
+
+use crate::cli::Role;
+use crate::commands::record::partitions;
+use crate::config::Config;
+use crate::http::HttpState;
+use crate::http::metrics::Stage as StageName;
+use crate::http::view::IncidentView;
+use crate::log::{Log, TopicPartition, TopicSpec};
+use crate::run::monitor::StageMonitor;
+use crate::run::stop::Stop;
+use crate::run::worker::Worker;
+use crate::stages::Stage;
+use crate::stages::correlate::CorrelateStage;
+use crate::stages::detect::DetectStage;
+use crate::stages::observe::ObserveStage;
+use crate::stages::settings::Settings;
+
+pub mod stop;
+pub mod monitor;
+pub mod epoch;
+pub mod worker;
+pub mod follow;
+pub mod deliver;
+pub mod serve;
+
+/// A service that runs.
+pub struct Running {
+    /// Tells all its threads to stop.
+    pub stop: Stop,
+    /// The newest revision of every incident.
+    pub view: Arc<IncidentView>,
+    threads: Vec<JoinHandle<Result<()>>>,
+    servers: serve::Servers,
+}
+
+impl Running {
+    /// Waits for SIGINT, SIGTERM or a stage that cannot go on, then ends.
+    ///
+    /// # Errors
+    /// What ended the stage.
+    pub fn wait(self) -> Result<()> {
+        self.servers.wait_for_signal(&self.stop);
+        self.end()
+    }
+
+    /// Ends: stages finish what they have in hand and write their snapshots.
+    ///
+    /// # Errors
+    /// What ended a stage before.
+    pub fn end(self) -> Result<()> {
+        self.stop.set();
+        self.view.close();
+        let mut ended = Ok(());
+        for thread in self.threads {
+            let result = thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a stage panicked")));
+            if ended.is_ok() {
+                ended = result;
+            }
+        }
+        self.servers.end();
+        ended
+    }
+}
+
+/// Starts the roles of a configuration over a log.
+///
+/// # Errors
+/// When topics cannot be made, or an address is taken.
+pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Running> {
+    prepare(config, &*log)?;
+    let http = HttpState {
+        security: Arc::new(serve::security(&config.http)),
+        ..HttpState::default()
+    };
+    let starter = Starter {
+        config,
+        settings: Arc::new(config.settings.clone()),
+        log,
+        http: http.clone(),
+        stop: Stop::default(),
+    };
+    let mut threads = Vec::new();
+    for role in roles {
+        match role {
+            Role::Observe => threads.push(starter.observe()?),
+            Role::Detect => threads.push(starter.detect()?),
+            Role::Correlate => threads.push(starter.correlate()?),
+            Role::Deliver => threads.extend(deliver::start(&starter)?),
+            Role::Console => threads.push(follow::start(&starter)?),
+            Role::Intake => {}
+        }
+    }
+    let servers = serve::start(config, &starter, roles)?;
+    let view = http.incidents;
+    Ok(Running { stop: starter.stop, view, threads, servers })
+}
+
+/// What every part needs to start.
+pub struct Starter<'a> {
+    config: &'a Config,
+    settings: Arc<Settings>,
+    log: Arc<dyn Log>,
+    http: HttpState,
+    stop: Stop,
+}
+
+impl Starter<'_> {
+    fn observe(&self) -> Result<JoinHandle<Result<()>>> {
+        let epoch = epoch::next(&self.config.data_dir, &*self.log, &self.settings)?;
+        let stage = ObserveStage::new(self.settings.clone(), epoch);
+        let inputs = partitions(&*self.log, &self.settings.inputs)?;
+        self.stage(StageName::Observe, Box::new(stage), inputs)
+    }
+
+    fn detect(&self) -> Result<JoinHandle<Result<()>>> {
+        let inputs = self.partitions_of(&self.settings.own.panes)?;
+        self.stage(StageName::Detect, Box::new(DetectStage::new(self.settings.clone())), inputs)
+    }
+
+    fn correlate(&self) -> Result<JoinHandle<Result<()>>> {
+        let inputs = self.partitions_of(&self.settings.own.journal)?;
+        let drift = self.http.drift.clone();
+        let stage = CorrelateStage::new(self.settings.clone())
+            .with_drift_told(Box::new(move |report| drift.set(report)));
+        self.stage(StageName::Correlate, Box::new(stage), inputs)
+    }
+
+    fn partitions_of(&self, topic: &str) -> Result<Vec<TopicPartition>> {
+        let count = self.log.partitions(topic)?;
+        Ok((0..count).map(|partition| TopicPartition::new(topic, partition)).collect())
+    }
+
+    fn stage(
+        &self,
+        name: StageName,
+        stage: Box<dyn Stage>,
+        inputs: Vec<TopicPartition>,
+    ) -> Result<JoinHandle<Result<()>>> {
+        let worker = Worker {
+            name: name.label(),
+            stage,
+            log: self.log.clone(),
+            inputs,
+            in_order_of_arrival: name == StageName::Observe,
+            group: format!("faultline-{}", name.label()),
+            dead_letters: self.settings.own.dead_letters.clone(),
+            monitor: StageMonitor::new(name, self.http.clone()),
+            stop: self.stop.clone(),
+        };
+        let data_dir = self.config.data_dir.clone();
+        self.thread(name, move |monitor| {
+            let ended = worker.run(&data_dir);
+            if let Err(error) = &ended {
+                monitor.dead(error);
+            }
+            Ok(ended?)
+        })
+    }
+
+    /// A thread that stops the whole service when it fails: a service without one of its stages
+    /// only looks alive.
+    fn thread(
+        &self,
+        name: StageName,
+        body: impl FnOnce(&StageMonitor) -> Result<()> + Send + 'static,
+    ) -> Result<JoinHandle<Result<()>>> {
+        let (stop, monitor) = (self.stop.clone(), StageMonitor::new(name, self.http.clone()));
+        let body = move || {
+            let ended = body(&monitor);
+            if ended.is_err() {
+                stop.set();
+            }
+            ended
+        };
+        let builder = std::thread::Builder::new().name(name.label().into());
+        builder.spawn(body).context("cannot start a thread")
+    }
+}
+
+/// Makes sure that all topics are there.
+fn prepare(config: &Config, log: &dyn Log) -> Result<()> {
+    let settings = &config.settings;
+    if !config.create_topics {
+        return Ok(());
+    }
+    let mut topics = settings.own.specs(settings.cell_count(), settings.detect_tasks);
+    topics.extend(settings.inputs.all().map(|(name, _)| TopicSpec {
+        name: name.to_owned(),
+        partitions: config.input_partitions,
+        compacted: false,
+    }));
+    log.ensure_topics(&topics).context("cannot create the topics")
+}

@@ -1,0 +1,79 @@
+//! What a stage tells of itself while it runs: health, counters, and a line in the log when its
+//! state changes. Names are typed; nothing from outside becomes a label.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::http::HttpState;
+use crate::http::health::Condition;
+use crate::http::metrics::{Metric, Stage};
+use crate::log::LogError;
+
+/// The monitor of one stage.
+pub struct StageMonitor {
+    stage: Stage,
+    http: HttpState,
+    troubled: AtomicBool,
+}
+
+impl StageMonitor {
+    /// A monitor; from now on readiness waits for the stage.
+    #[must_use]
+    pub fn new(stage: Stage, http: HttpState) -> Self {
+        http.health.expect(stage);
+        Self { stage, http, troubled: AtomicBool::new(false) }
+    }
+
+    /// Its inputs are open and its state is that of their offsets.
+    pub fn ready(&self) {
+        self.http.health.set(self.stage, Condition::PartitionsKnown, true);
+        self.http.health.set(self.stage, Condition::StateRestored, true);
+        tracing::info!(stage = self.stage.label(), "ready");
+    }
+
+    /// Records were read.
+    pub fn read(&self, records: u64, bytes: u64) {
+        self.http.metrics.add(Metric::RecordsRead, self.stage, records);
+        self.http.metrics.add(Metric::BytesRead, self.stage, bytes);
+    }
+
+    /// Records were made durable.
+    pub fn written(&self, records: u64) {
+        self.http.metrics.add(Metric::RecordsWritten, self.stage, records);
+    }
+
+    /// Records became dead letters.
+    pub fn dead_letters(&self, records: u64) {
+        self.http.metrics.add(Metric::DeadLetters, self.stage, records);
+    }
+
+    /// So many items are held in memory, waiting.
+    pub fn open(&self, items: u64) {
+        self.http.metrics.set(Metric::Open, self.stage, items);
+    }
+
+    /// A snapshot was written.
+    pub fn snapshot(&self) {
+        self.http.metrics.add(Metric::Snapshots, self.stage, 1);
+    }
+
+    /// The log answers. Said once when it had not.
+    pub fn well(&self) {
+        if self.troubled.swap(false, Ordering::Relaxed) {
+            tracing::info!(stage = self.stage.label(), "the log answers again");
+        }
+    }
+
+    /// The log does not answer; the stage tries again. Said once until it answers.
+    pub fn trouble(&self, doing: &'static str, error: &LogError) {
+        self.http.metrics.add(Metric::Retries, self.stage, 1);
+        if !self.troubled.swap(true, Ordering::Relaxed) {
+            tracing::warn!(stage = self.stage.label(), doing, %error, "the log does not answer, trying again");
+        }
+    }
+
+    /// The stage has ended before it was told to.
+    pub fn dead(&self, error: &dyn std::error::Error) {
+        self.http.health.set_dead();
+        tracing::error!(stage = self.stage.label(), error, "the stage cannot go on");
+    }
+}

@@ -1,0 +1,114 @@
+//! The HTTP servers: console and API on one address, intake on another. The only async part.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::cli::Role;
+use crate::config::check::Listen;
+use crate::config::Config;
+use crate::http::security::Security;
+use crate::intake::http::IntakeState;
+use crate::run::Starter;
+use crate::run::stop::Stop;
+
+/// How long open connections may take to end.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The servers of a process.
+pub struct Servers {
+    runtime: Runtime,
+    ended: watch::Sender<bool>,
+}
+
+/// Starts the servers of the roles.
+///
+/// # Errors
+/// When an address is taken.
+pub fn start(config: &Config, starter: &Starter<'_>, roles: &[Role]) -> Result<Servers> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("http")
+        .enable_all()
+        .build()
+        .context("cannot start the HTTP runtime")?;
+    let servers = Servers { runtime, ended: watch::Sender::new(false) };
+    // Health and metrics are served whatever the roles are.
+    servers.serve("http", config.http.address, crate::http::router(starter.http.clone()))?;
+    if roles.contains(&Role::Intake) {
+        let state = IntakeState::new(starter.log.clone(), starter.settings.inputs.clone())
+            .with_security(security(&config.intake));
+        servers.serve("intake", config.intake.address, crate::intake::http::router(state))?;
+    }
+    Ok(servers)
+}
+
+/// Who may come to an address.
+#[must_use]
+pub fn security(listen: &Listen) -> Security {
+    Security::new(listen.token.clone(), &listen.hosts)
+}
+
+impl Servers {
+    fn serve(&self, name: &'static str, address: SocketAddr, router: Router) -> Result<()> {
+        let listener = TcpListener::bind(address).with_context(|| {
+            format!("cannot listen on {address}; is another faultline running? choose another port")
+        })?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let mut ended = self.ended.subscribe();
+        let _entered = self.runtime.enter();
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        self.runtime.spawn(async move {
+            let end = async move {
+                // An error says that the sender is gone: the end as well.
+                drop(ended.wait_for(|ended| *ended).await);
+            };
+            let served = axum::serve(listener, router).with_graceful_shutdown(end).await;
+            if let Err(error) = served {
+                tracing::error!(server = name, %error, "the server has ended");
+            }
+        });
+        tracing::info!(server = name, %address, "listening");
+        Ok(())
+    }
+
+    /// Waits for SIGINT, SIGTERM, or for somebody to stop the process.
+    pub fn wait_for_signal(&self, stop: &Stop) {
+        let stop = stop.clone();
+        self.runtime.block_on(async {
+            let watched = tokio::task::spawn_blocking(move || {
+                while !stop.wait(Duration::from_millis(200)) {}
+            });
+            let mut terminate = match terminate() {
+                Ok(terminate) => terminate,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot wait for SIGTERM");
+                    drop(watched.await);
+                    return;
+                }
+            };
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+                _ = watched => {}
+            }
+        });
+        tracing::info!("stopping");
+    }
+
+    /// Ends the servers.
+    pub fn end(self) {
+        self.ended.send_replace(true);
+        self.runtime.shutdown_timeout(GRACE);
+    }
+}
+
+fn terminate() -> std::io::Result<tokio::signal::unix::Signal> {
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+}
+

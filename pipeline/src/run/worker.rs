@@ -1,0 +1,253 @@
+//! One thread of a stage over a log: read, handle, append, now and then a snapshot.
+//!
+//! Invariant: an offset goes into a snapshot only after everything that records before it caused
+//! is durable in the log. After a crash the stage repeats what lies behind its newest snapshot;
+//! stamps, positions and revisions make the repetition harmless.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::time::Nanos;
+
+use crate::clock::StopWatch;
+use crate::log::{Batch, Log, LogError, LogReader, NewRecord, Record, Start, TopicPartition};
+use crate::run::monitor::StageMonitor;
+use crate::run::stop::Stop;
+use crate::snapshot::{Snapshot, SnapshotStore};
+use crate::stages::arrival::Arrival;
+use crate::stages::{Emit, Stage};
+
+/// Records asked for in one poll.
+const POLL_RECORDS_MAX: usize = 2_000;
+/// How long a poll waits for records: the longest that a stop has to wait.
+const POLL_WAIT: Duration = Duration::from_millis(50);
+/// Emitted bytes after which the log is written before more is handled.
+const FLUSH_BYTES: usize = 1 << 20;
+/// Records that may wait for their order of arrival.
+const ARRIVAL_RECORDS_MAX: usize = 200_000;
+/// Time between two snapshots.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
+/// The inputs must be silent for so long before event time goes on without them.
+const IDLE_AFTER: Duration = Duration::from_secs(2);
+/// The longest pause between two tries when the log does not answer.
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// Why a worker ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The log refuses for good.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The snapshot directory cannot be used.
+    #[error("cannot use the snapshot directory: {0}")]
+    Snapshot(#[from] std::io::Error),
+    /// It was told to stop while the log did not answer: what it had emitted is not durable, and
+    /// no offset may go beyond it.
+    #[error("stopped before the log answered")]
+    Stopped,
+}
+
+/// Everything that a stage needs to run.
+pub struct Worker {
+    /// The stage's name: of its snapshots, its progress and its health.
+    pub name: &'static str,
+    /// The stage.
+    pub stage: Box<dyn Stage>,
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// The partitions it reads; in the order in which records of the same instant go.
+    pub inputs: Vec<TopicPartition>,
+    /// Whether records are to be put in order of their arrival over all partitions.
+    pub in_order_of_arrival: bool,
+    /// The consumer group under which progress is shown.
+    pub group: String,
+    /// Name of the dead-letter topic: what goes there is counted apart.
+    pub dead_letters: String,
+    /// What it tells of itself.
+    pub monitor: StageMonitor,
+    /// When to stop.
+    pub stop: Stop,
+}
+
+impl Worker {
+    /// Runs until it is told to stop.
+    ///
+    /// # Errors
+    /// When the log refuses for good, or the snapshot directory cannot be used.
+    pub fn run(self, data_dir: &Path) -> Result<(), WorkerError> {
+        match self.work(data_dir) {
+            Err(WorkerError::Stopped) => Ok(()),
+            ended => ended,
+        }
+    }
+
+    fn work(mut self, data_dir: &Path) -> Result<(), WorkerError> {
+        let store = SnapshotStore::open(&data_dir.join("snapshots"), self.name)?;
+        let next_offsets = self.restore(&store);
+        let starts = self.inputs.iter().map(|input| {
+            let start = next_offsets.get(input).map_or(Start::Oldest, |offset| Start::At(*offset));
+            (input.clone(), start)
+        });
+        let starts: Vec<_> = starts.collect();
+        let reader = self.persist("open its input", |worker| worker.log.reader(&starts))?;
+        let arrival = Arrival::new(&self.inputs, ARRIVAL_RECORDS_MAX);
+        let mut state = Progress { reader, arrival, next_offsets, emits: Vec::new(), dirty: false };
+        self.monitor.ready();
+        let (mut since_snapshot, mut since_record) = (StopWatch::start(), StopWatch::start());
+        while !self.stop.is_set() {
+            if self.turn(&mut state)? {
+                since_record = StopWatch::start();
+            } else if since_record.elapsed() >= IDLE_AFTER && state.arrival.is_drained() {
+                let silent = Nanos(since_record.elapsed().as_nanos() as i64);
+                self.stage.idle(silent, &mut state.emits);
+                state.dirty |= !state.emits.is_empty();
+                self.flush(&mut state.emits)?;
+                since_record = StopWatch::start();
+            }
+            if state.dirty && since_snapshot.elapsed() >= SNAPSHOT_EVERY {
+                self.snapshot(&store, &mut state);
+                since_snapshot = StopWatch::start();
+            }
+        }
+        if state.dirty {
+            self.snapshot(&store, &mut state);
+        }
+        Ok(())
+    }
+
+    /// Reads once and handles what is in order; tells whether anything was.
+    fn turn(&mut self, state: &mut Progress) -> Result<bool, WorkerError> {
+        let batch = match state.reader.poll(POLL_RECORDS_MAX, POLL_WAIT) {
+            Ok(batch) => batch,
+            Err(error) => {
+                self.monitor.trouble("read", &error);
+                let _stopped = self.stop.wait(Duration::from_millis(500));
+                return Ok(true);
+            }
+        };
+        let records = if self.in_order_of_arrival {
+            state.in_order(batch)
+        } else {
+            state.arrival.push(Batch { records: Vec::new(), caught_up: batch.caught_up });
+            batch.records
+        };
+        let any = !records.is_empty();
+        let read = records.iter().map(|r| r.value.as_ref().map_or(0, Vec::len) as u64).sum();
+        self.monitor.read(records.len() as u64, read);
+        let mut bytes = 0;
+        for record in records {
+            let emitted = state.emits.len();
+            self.stage.handle(&record, &mut state.emits);
+            bytes += state.emits.iter().skip(emitted).map(size).sum::<usize>();
+            state.next_offsets.insert(record.partition, record.offset + 1);
+            if bytes >= FLUSH_BYTES {
+                self.flush(&mut state.emits)?;
+                bytes = 0;
+            }
+        }
+        self.flush(&mut state.emits)?;
+        state.dirty |= any;
+        self.monitor.open(state.arrival.waiting());
+        Ok(any)
+    }
+
+    /// Appends what was emitted, partition by partition, in order.
+    fn flush(&self, emits: &mut Vec<Emit>) -> Result<(), WorkerError> {
+        let mut by_partition: BTreeMap<TopicPartition, Vec<NewRecord>> = BTreeMap::new();
+        for emit in emits.drain(..) {
+            by_partition.entry(emit.to).or_default().push(emit.record);
+        }
+        for (to, records) in by_partition {
+            let count = records.len() as u64;
+            self.persist("append", |worker| worker.log.append(&to, records.clone()))?;
+            self.monitor.written(count);
+            if *to.topic == *self.dead_letters {
+                self.monitor.dead_letters(count);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries until the log answers, or until it is told to stop.
+    fn persist<T>(
+        &self,
+        what: &'static str,
+        mut attempt: impl FnMut(&Self) -> Result<T, LogError>,
+    ) -> Result<T, WorkerError> {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            match attempt(self) {
+                Ok(done) => {
+                    self.monitor.well();
+                    return Ok(done);
+                }
+                Err(LogError::Unavailable(reason)) => {
+                    self.monitor.trouble(what, &LogError::Unavailable(reason));
+                    if self.stop.wait(pause) {
+                        return Err(WorkerError::Stopped);
+                    }
+                    pause = (pause * 2).min(BACKOFF_MAX);
+                }
+                Err(refused) => return Err(refused.into()),
+            }
+        }
+    }
+
+    fn restore(&mut self, store: &SnapshotStore) -> BTreeMap<TopicPartition, u64> {
+        let Some(snapshot) = store.newest() else { return BTreeMap::new() };
+        match self.stage.restore(&snapshot.state) {
+            Ok(()) => {
+                let offset = |input: &TopicPartition| {
+                    snapshot.next_offset(input).map(|offset| (input.clone(), offset))
+                };
+                self.inputs.iter().filter_map(offset).collect()
+            }
+            Err(error) => {
+                tracing::warn!(stage = self.name, %error, "snapshot is of another version, reading from the start");
+                BTreeMap::new()
+            }
+        }
+    }
+
+    /// A snapshot that cannot be written costs time after a crash, nothing else.
+    fn snapshot(&self, store: &SnapshotStore, state: &mut Progress) {
+        let written = self.stage.save().map_err(std::io::Error::other).and_then(|bytes| {
+            let offsets = state.next_offsets.iter().map(|(at, offset)| (at.clone(), *offset));
+            store.write(&Snapshot::new(bytes, offsets))
+        });
+        if let Err(error) = written {
+            tracing::error!(stage = self.name, %error, "snapshot was not written; free space in data_dir");
+            return;
+        }
+        state.dirty = false;
+        self.monitor.snapshot();
+        let offsets: Vec<_> = state.next_offsets.clone().into_iter().collect();
+        self.log.release(&offsets);
+        if let Err(error) = self.log.publish_progress(&self.group, &offsets) {
+            tracing::debug!(stage = self.name, %error, "progress was not published");
+        }
+    }
+}
+
+struct Progress {
+    reader: Box<dyn LogReader>,
+    arrival: Arrival,
+    next_offsets: BTreeMap<TopicPartition, u64>,
+    emits: Vec<Emit>,
+    dirty: bool,
+}
+
+impl Progress {
+    fn in_order(&mut self, batch: Batch) -> Vec<Record> {
+        self.arrival.push(batch);
+        let records: Vec<Record> = std::iter::from_fn(|| self.arrival.pop()).collect();
+        self.reader.pause(&self.arrival.full());
+        records
+    }
+}
+
+fn size(emit: &Emit) -> usize {
+    emit.record.value.as_ref().map_or(0, Vec::len)
+}

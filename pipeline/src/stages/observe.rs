@@ -1,0 +1,367 @@
+//! OBSERVE: reads every input topic; telemetry becomes panes, everything else goes into the
+//! journal. What cannot be decoded becomes a dead letter and stops nothing.
+
+use std::sync::Arc;
+
+use correlator::observe::{ClockConfig, EventClock, Observer, PaneRecord, split};
+use model::alert::Alert;
+use model::id::{Position, stable_hash};
+use model::journal::{JournalEntry, JournalRecord};
+use model::signal::{Resource, SignalBatch};
+use model::time::{Nanos, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::dead_letter::dead_letter;
+use crate::intake::decode::{DecodeLimits, Decoded, Decoder, Payload};
+use crate::log::{Record, TopicPartition};
+use crate::stages::settings::Settings;
+use crate::stages::{Emit, Stage, wire};
+
+/// Further than this from the event clock, a record's timestamp is not of the same time: an old
+/// recording that was produced in bulk today.
+const ARRIVAL_SKEW: Nanos = Nanos::from_secs(600);
+
+/// Revisions of one pane inside one epoch. Twelve bits are more than the panes of any lateness.
+const REVISION_BITS: u32 = 12;
+
+/// The clock and the observers of one cell.
+#[derive(Serialize, Deserialize)]
+struct CellObservers {
+    clock: EventClock,
+    observers: Vec<Observer>,
+}
+
+/// What the stage has done since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObserveStats {
+    /// Records read.
+    pub records: u64,
+    /// Spans decoded.
+    pub spans: u64,
+    /// Log records decoded.
+    pub logs: u64,
+    /// Metric points decoded.
+    pub metric_points: u64,
+    /// Alerts decoded.
+    pub alerts: u64,
+    /// Changes decoded.
+    pub changes: u64,
+    /// Items that could not be used although their record could.
+    pub rejected_items: u64,
+    /// Records that became dead letters.
+    pub dead_letters: u64,
+    /// Own records that could not be encoded; always zero unless there is a bug.
+    pub encode_failures: u64,
+}
+
+/// The stage.
+pub struct ObserveStage {
+    settings: Arc<Settings>,
+    decoder: Decoder,
+    cells: Vec<CellObservers>,
+    stats: ObserveStats,
+    epoch: u32,
+}
+
+impl ObserveStage {
+    /// A stage without history. `epoch` grows with each start on the same logs, so that the panes
+    /// of this start replace those of an earlier one.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, epoch: u32) -> Self {
+        let cell = |_| CellObservers {
+            clock: EventClock::new(ClockConfig::default()),
+            observers: (0..settings.observe_tasks)
+                .map(|task| Observer::new(task, settings.observe.clone()))
+                .collect(),
+        };
+        let cells = settings.cells.iter().map(cell).collect();
+        let decoder = Decoder::new(DecodeLimits::default());
+        Self { settings, decoder, cells, stats: ObserveStats::default(), epoch }
+    }
+
+    /// What it has done.
+    #[must_use]
+    pub const fn stats(&self) -> ObserveStats {
+        self.stats
+    }
+
+    /// Event time of the first cell, once it has begun.
+    #[must_use]
+    pub fn event_time(&self) -> Option<Timestamp> {
+        self.cells.iter().filter_map(|cell| cell.clock.now()).max()
+    }
+
+    fn telemetry(&mut self, arrival: Timestamp, batch: SignalBatch, out: &mut Vec<Emit>) {
+        self.stats.spans += batch.spans.len() as u64;
+        self.stats.logs += batch.logs.len() as u64;
+        self.stats.metric_points += batch.metrics.len() as u64;
+        self.stats.rejected_items += u64::from(batch.rejected);
+        for (cell, batch) in by_cell(&self.settings, batch) {
+            let Some(state) = self.cells.get_mut(cell) else { continue };
+            for (source, newest) in newest_by_source(&batch) {
+                state.clock.observe(arrival, Some(newest), source);
+            }
+            let tasks = state.observers.len() as u32;
+            for (observer, share) in state.observers.iter_mut().zip(split(batch, tasks)) {
+                observer.handle_batch(&share);
+            }
+            self.advance(cell, out);
+        }
+    }
+
+    fn alerts(&mut self, record: &Record, alerts: Vec<Alert>, out: &mut Vec<Emit>) {
+        let written = Timestamp::from_millis(record.timestamp_ms);
+        for (item, alert) in (0..).zip(alerts) {
+            self.stats.alerts += 1;
+            let environment = ["environment", "deployment_environment_name", "env"]
+                .into_iter()
+                .find_map(|name| alert.labels.get(name));
+            let cell = self.settings.cell_of(environment.map(|name| name.as_str()));
+            if let Some(state) = self.cells.get_mut(cell) {
+                let newest = alert.ends_at.map_or(alert.starts_at, |end| end.max(alert.starts_at));
+                state.clock.observe(written, Some(newest), alert.fingerprint.0);
+            }
+            self.journal(cell, record, item, JournalRecord::Alert(alert), out);
+            self.advance(cell, out);
+        }
+    }
+
+    /// Records that name no environment concern every cell.
+    fn for_cells(
+        &self,
+        environment: Option<&str>,
+        record: &Record,
+        item: u32,
+        what: &JournalRecord,
+        out: &mut Vec<Emit>,
+    ) -> u64 {
+        let cells = match environment {
+            Some(environment) => {
+                let cell = self.settings.cell_of(Some(environment));
+                cell..cell + 1
+            }
+            None => 0..self.cells.len(),
+        };
+        let mut failures = 0;
+        for cell in cells {
+            failures += u64::from(!self.append(cell, record, item, what.clone(), out));
+        }
+        failures
+    }
+
+    fn journal(
+        &mut self,
+        cell: usize,
+        record: &Record,
+        item: u32,
+        what: JournalRecord,
+        out: &mut Vec<Emit>,
+    ) {
+        let appended = self.append(cell, record, item, what, out);
+        self.stats.encode_failures += u64::from(!appended);
+    }
+
+    fn append(
+        &self,
+        cell: usize,
+        record: &Record,
+        item: u32,
+        what: JournalRecord,
+        out: &mut Vec<Emit>,
+    ) -> bool {
+        let position = Position {
+            topic: (&*record.partition.topic).into(),
+            partition: record.partition.partition,
+            offset: record.offset,
+            item,
+        };
+        let entry = JournalEntry {
+            arrival: self.arrival_of(cell, record.timestamp_ms),
+            position: Some(position),
+            record: what,
+        };
+        let to = TopicPartition::new(&self.settings.own.journal, cell as u32);
+        match wire::journal(to, &entry) {
+            Ok(emit) => out.push(emit),
+            Err(_) => return false,
+        }
+        true
+    }
+
+    /// When a record arrived, in the event time of its cell. Before that has begun, a record holds
+    /// from the beginning.
+    fn arrival_of(&self, cell: usize, timestamp_ms: i64) -> Timestamp {
+        let written = Timestamp::from_millis(timestamp_ms);
+        let Some(now) = self.cells.get(cell).and_then(|state| state.clock.now()) else {
+            return Timestamp::EPOCH;
+        };
+        let near = written <= now + ARRIVAL_SKEW && written + ARRIVAL_SKEW >= now;
+        if near { written } else { now }
+    }
+
+    fn advance(&mut self, cell: usize, out: &mut Vec<Emit>) {
+        let Some(state) = self.cells.get_mut(cell) else { return };
+        let Some(now) = state.clock.now() else { return };
+        for observer in &mut state.observers {
+            observer.advance(now);
+        }
+        self.drain(cell, out);
+    }
+
+    fn drain(&mut self, cell: usize, out: &mut Vec<Emit>) {
+        let Some(state) = self.cells.get_mut(cell) else { return };
+        let shares = self.settings.detect_tasks;
+        for observer in &mut state.observers {
+            while let Some(mut pane) = observer.poll_pane() {
+                stamp(&mut pane, self.epoch);
+                let partition = cell as u32 * shares + pane.share;
+                let to = TopicPartition::new(&self.settings.own.panes, partition);
+                let at_ms = self.settings.observe.width.end(pane.pane).millis();
+                match wire::pane(to, &pane, at_ms) {
+                    Ok(emit) => out.push(emit),
+                    Err(_) => self.stats.encode_failures += 1,
+                }
+            }
+        }
+    }
+}
+
+impl Stage for ObserveStage {
+    fn handle(&mut self, record: &Record, out: &mut Vec<Emit>) {
+        let Some(kind) = self.settings.inputs.kind_of(&record.partition.topic) else { return };
+        let Some(value) = record.value.as_deref() else { return };
+        self.stats.records += 1;
+        let payload = Payload {
+            kind,
+            timestamp_ms: record.timestamp_ms,
+            key: record.key.as_deref(),
+            headers: &record.headers,
+            value,
+        };
+        match self.decoder.decode(&payload) {
+            Ok(Decoded::Telemetry { batch, topology }) => {
+                if let Some(document) = topology {
+                    let what = JournalRecord::Topology(document);
+                    self.stats.encode_failures += self.for_cells(None, record, 0, &what, out);
+                }
+                self.telemetry(Timestamp::from_millis(record.timestamp_ms), batch, out);
+            }
+            Ok(Decoded::Alerts(alerts)) => self.alerts(record, alerts, out),
+            Ok(Decoded::Changes(changes)) => {
+                for (item, change) in (0..).zip(changes) {
+                    self.stats.changes += 1;
+                    let environment = change.environment.clone();
+                    let environment = environment.as_ref().map(|name| name.as_str());
+                    let what = JournalRecord::Change(change);
+                    self.stats.encode_failures +=
+                        self.for_cells(environment, record, item, &what, out);
+                }
+            }
+            Ok(Decoded::Topology(documents)) => {
+                for (item, document) in (0..).zip(documents) {
+                    let what = JournalRecord::Topology(document);
+                    self.stats.encode_failures += self.for_cells(None, record, item, &what, out);
+                }
+            }
+            Ok(Decoded::Nothing(_)) => {}
+            Err(error) => {
+                self.stats.dead_letters += 1;
+                out.push(dead_letter(&self.settings.own.dead_letters, record, &error.to_string()));
+            }
+        }
+    }
+
+    fn idle(&mut self, silent_for: Nanos, out: &mut Vec<Emit>) {
+        for cell in 0..self.cells.len() {
+            if let Some(state) = self.cells.get_mut(cell) {
+                state.clock.idle(silent_for);
+            }
+            self.advance(cell, out);
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<Emit>) {
+        for cell in 0..self.cells.len() {
+            if let Some(state) = self.cells.get_mut(cell) {
+                for observer in &mut state.observers {
+                    observer.finish();
+                }
+            }
+            self.drain(cell, out);
+        }
+    }
+
+    fn save(&self) -> Result<Vec<u8>, wire::WireError> {
+        wire::pack(&(&self.cells, &self.stats))
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), wire::WireError> {
+        let (cells, stats): (Vec<CellObservers>, ObserveStats) = wire::unpack(state)?;
+        self.cells = cells;
+        self.stats = stats;
+        Ok(())
+    }
+}
+
+/// A later start's panes replace an earlier start's, whatever their own revisions.
+fn stamp(pane: &mut PaneRecord, epoch: u32) {
+    let inside = pane.revision.min((1 << REVISION_BITS) - 1);
+    pane.revision = epoch << REVISION_BITS | inside;
+}
+
+/// The epoch in a stamped revision.
+#[must_use]
+pub const fn epoch_of(revision: u32) -> u32 {
+    revision >> REVISION_BITS
+}
+
+/// Cuts a batch by cell. With one cell it is handed on as it is.
+fn by_cell(settings: &Settings, batch: SignalBatch) -> Vec<(usize, SignalBatch)> {
+    let cell_of = |resource: &Resource| {
+        settings.cell_of(resource.environment.as_ref().map(|name| name.as_str()))
+    };
+    let cells: Vec<usize> = batch.resources.iter().map(cell_of).collect();
+    let first = cells.first().copied().unwrap_or(0);
+    if settings.cells.len() == 1 || cells.iter().all(|cell| *cell == first) {
+        return vec![(first, batch)];
+    }
+    let of = |resource: u32| cells.get(resource as usize).copied().unwrap_or(0);
+    (0..settings.cells.len())
+        .map(|cell| {
+            let part = SignalBatch {
+                resources: batch.resources.clone(),
+                spans: batch.spans.iter().filter(|s| of(s.resource) == cell).cloned().collect(),
+                logs: batch.logs.iter().filter(|l| of(l.resource) == cell).cloned().collect(),
+                metrics: batch.metrics.iter().filter(|m| of(m.resource) == cell).cloned().collect(),
+                rejected: 0,
+            };
+            (cell, part)
+        })
+        .filter(|(_, part)| {
+            !(part.spans.is_empty() && part.logs.is_empty() && part.metrics.is_empty())
+        })
+        .collect()
+}
+
+/// The newest event time of each resource of a batch, under a stable hash of who it is.
+fn newest_by_source(batch: &SignalBatch) -> Vec<(u64, Timestamp)> {
+    let mut newest: Vec<Option<Timestamp>> = vec![None; batch.resources.len()];
+    let times = batch
+        .spans
+        .iter()
+        .map(|span| (span.resource, span.end))
+        .chain(batch.logs.iter().map(|log| (log.resource, log.time)))
+        .chain(batch.metrics.iter().map(|point| (point.resource, point.time)));
+    for (resource, at) in times {
+        if let Some(slot) = newest.get_mut(resource as usize) {
+            *slot = (*slot).max(Some(at));
+        }
+    }
+    let source = |resource: &Resource| {
+        let part = |name: &Option<model::name::Name>| name.clone().unwrap_or_default();
+        let (instance, host) = (part(&resource.instance), part(&resource.host));
+        stable_hash(&[resource.service.as_bytes(), instance.as_bytes(), host.as_bytes()])
+    };
+    let named = batch.resources.iter().map(source).zip(newest);
+    named.filter_map(|(source, at)| at.map(|at| (source, at))).collect()
+}

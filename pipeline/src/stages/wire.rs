@@ -1,0 +1,98 @@
+//! The encodings of our own topics: panes and snapshots in MessagePack by field name (small, and
+//! tolerant of new fields), journal and incidents in JSON (anyone can read a page's history).
+
+use correlator::observe::PaneRecord;
+use model::incident::Incident;
+use model::journal::JournalEntry;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::log::{NewRecord, TopicPartition};
+use crate::stages::Emit;
+
+/// A record of our own topics that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// MessagePack, writing.
+    #[error("cannot encode: {0}")]
+    Encode(#[from] rmp_serde::encode::Error),
+    /// MessagePack, reading.
+    #[error("not a record of this version: {0}")]
+    Decode(#[from] rmp_serde::decode::Error),
+    /// JSON.
+    #[error("not a record of this version: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The record has no value.
+    #[error("the record has no value")]
+    Empty,
+}
+
+/// MessagePack by field name.
+///
+/// # Errors
+/// When the value cannot be encoded.
+pub fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, WireError> {
+    Ok(rmp_serde::to_vec_named(value)?)
+}
+
+/// The reverse of [`pack`].
+///
+/// # Errors
+/// When the bytes are something else.
+pub fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
+    Ok(rmp_serde::from_slice(bytes)?)
+}
+
+/// A pane record for DETECT.
+///
+/// # Errors
+/// When it cannot be encoded.
+pub fn pane(to: TopicPartition, record: &PaneRecord, at_ms: i64) -> Result<Emit, WireError> {
+    let value = Some(pack(record)?);
+    Ok(Emit { to, record: NewRecord { timestamp_ms: at_ms, value, ..NewRecord::default() } })
+}
+
+/// A journal entry for CORRELATE.
+///
+/// # Errors
+/// When it cannot be encoded.
+pub fn journal(to: TopicPartition, entry: &JournalEntry) -> Result<Emit, WireError> {
+    let value = Some(serde_json::to_vec(entry)?);
+    let timestamp_ms = entry.arrival.millis();
+    Ok(Emit { to, record: NewRecord { timestamp_ms, value, ..NewRecord::default() } })
+}
+
+/// A revision of an incident as a CloudEvent in binary mode: key = incident id.
+///
+/// # Errors
+/// When it cannot be encoded.
+pub fn incident(to: TopicPartition, incident: &Incident) -> Result<Emit, WireError> {
+    let value = serde_json::to_vec(incident)?;
+    let id = incident.id.to_string();
+    let hash = model::id::stable_hash(&[&value]);
+    let header = |name: &str, value: String| (name.to_owned(), value.into_bytes());
+    let headers = vec![
+        header("ce_specversion", "1.0".into()),
+        header("ce_type", "io.faultline.incident.revised.v1".into()),
+        header("ce_source", format!("/faultline/{}", incident.cell)),
+        header("ce_id", format!("{id}/{}", incident.revision)),
+        header("ce_subject", id.clone()),
+        header("ce_time", incident.updated_at.to_rfc3339()),
+        header("ce_partitionkey", id.clone()),
+        header("content-type", "application/json".into()),
+        header("revision", incident.revision.to_string()),
+        header("content-hash", format!("{hash:016x}")),
+    ];
+    let timestamp_ms = incident.updated_at.millis();
+    let record =
+        NewRecord { timestamp_ms, key: Some(id.into_bytes()), headers, value: Some(value) };
+    Ok(Emit { to, record })
+}
+
+/// Reads a record's value as JSON.
+///
+/// # Errors
+/// When there is none, or it is something else.
+pub fn json<T: DeserializeOwned>(value: Option<&[u8]>) -> Result<T, WireError> {
+    Ok(serde_json::from_slice(value.ok_or(WireError::Empty)?)?)
+}

@@ -1,0 +1,20 @@
+//! The program's own log, on standard error: `FAULTLINE_LOG=debug`, `FAULTLINE_LOG_FORMAT=json`.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::Command;
+
+/// Starts logging. A service tells what it does; a command only what went wrong.
+pub fn start(command: &Command) {
+    let default = if matches!(command, Command::Run(_)) { "info" } else { "warn" };
+    let filter = EnvFilter::try_from_env("FAULTLINE_LOG").unwrap_or_else(|_| default.into());
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal());
+    let json = std::env::var("FAULTLINE_LOG_FORMAT").is_ok_and(|format| format == "json");
+    if json { builder.json().init() } else { builder.init() }
+}

@@ -1,0 +1,150 @@
+//! Incidents as text for a terminal: one line, or one page.
+//!
+//! Text from outside is cleaned of control characters first: no alert can move a cursor.
+
+use std::fmt::Write as _;
+
+use model::hypothesis::Hypothesis;
+use model::incident::{Incident, IncidentState};
+
+/// Evidence rows shown of a hypothesis.
+const EVIDENCE_ROWS: usize = 6;
+/// Hypotheses shown on a page.
+const HYPOTHESES: usize = 4;
+
+/// One line: time, state, priority, title, the first hypothesis.
+#[must_use]
+pub fn line(incident: &Incident) -> String {
+    let cause = incident.hypotheses.first().map_or_else(
+        || "no hypothesis yet".to_owned(),
+        |first| format!("{} ({:.0} %)", first.summary, first.probability * 100.0),
+    );
+    clean(&format!(
+        "{} {} r{:<3} {:<9} {:?} {} | {}",
+        incident.updated_at.to_hms(),
+        short(incident),
+        incident.revision,
+        state(incident.state),
+        incident.priority,
+        incident.title,
+        cause,
+    ))
+}
+
+/// The first eight digits of an incident's id: enough to name it.
+#[must_use]
+pub fn short(incident: &Incident) -> String {
+    incident.id.to_string().chars().take(8).collect()
+}
+
+/// A page, in the order of a tired person's questions.
+#[must_use]
+pub fn page(incident: &Incident) -> String {
+    let mut text = String::new();
+    let _infallible = write_page(&mut text, incident);
+    text
+}
+
+fn write_page(text: &mut String, incident: &Incident) -> std::fmt::Result {
+    writeln!(
+        text,
+        "{:?} {}  {}  (incident {}, revision {})",
+        incident.priority,
+        state(incident.state).to_uppercase(),
+        clean(&incident.title),
+        short(incident),
+        incident.revision
+    )?;
+    writeln!(text, "\n{}\n", clean(&incident.narrative))?;
+    writeln!(text, "What most likely caused it")?;
+    for hypothesis in incident.hypotheses.iter().take(HYPOTHESES) {
+        write_hypothesis(text, hypothesis)?;
+    }
+    write_reach(text, incident)?;
+    writeln!(text, "\nOwner: {}", incident.owner.as_deref().map_or("not known".into(), clean))?;
+    for ticket in &incident.tickets {
+        let number = ticket.number.as_ref().unwrap_or(&ticket.id);
+        writeln!(text, "Ticket: {} in {}", clean(number), clean(&ticket.sink))?;
+    }
+    writeln!(
+        text,
+        "Members: {} alerts, {} symptoms in {} services; onset {}",
+        incident.alerts.len(),
+        incident.symptoms.len(),
+        incident.services.len(),
+        incident.onset_at
+    )
+}
+
+fn write_hypothesis(text: &mut String, hypothesis: &Hypothesis) -> std::fmt::Result {
+    writeln!(
+        text,
+        "  {}. {:>3.0} %  {}",
+        hypothesis.rank,
+        hypothesis.probability * 100.0,
+        clean(&hypothesis.summary)
+    )?;
+    if hypothesis.rank > 2 {
+        return Ok(());
+    }
+    for evidence in hypothesis.evidence.iter().take(EVIDENCE_ROWS) {
+        writeln!(text, "       {:>+7.1} nats  {}", evidence.nats, clean(&evidence.text))?;
+    }
+    Ok(())
+}
+
+fn write_reach(text: &mut String, incident: &Incident) -> std::fmt::Result {
+    let reach = &incident.blast_radius;
+    let names = |names: Vec<String>| if names.is_empty() { "none".into() } else { names.join(", ") };
+    let observed = reach.observed.iter().map(|row| clean(&row.service)).collect();
+    let predicted = reach
+        .predicted
+        .iter()
+        .map(|row| format!("{} ({:.0} %)", clean(&row.service), row.probability * 100.0))
+        .collect();
+    writeln!(text, "\nWhat it reaches (impact {:.0} of 100)", reach.impact)?;
+    writeln!(text, "  observed:  {}", names(observed))?;
+    writeln!(text, "  predicted: {}", names(predicted))?;
+    for entry in reach.entry_points.iter().take(5) {
+        writeln!(
+            text,
+            "  users at {} {}: {} of {} requests affected",
+            clean(&entry.service),
+            clean(&entry.operation),
+            entry.affected,
+            entry.requests
+        )?;
+    }
+    Ok(())
+}
+
+/// The word for a state.
+#[must_use]
+pub const fn state(state: IncidentState) -> &'static str {
+    match state {
+        IncidentState::Suspected => "suspected",
+        IncidentState::Open => "open",
+        IncidentState::Resolved => "resolved",
+        IncidentState::Merged => "merged",
+        IncidentState::Withdrawn => "withdrawn",
+    }
+}
+
+/// Without control characters and direction marks: safe for a terminal.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    let hidden = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if hidden(c) { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_can_move_the_cursor_or_turn_the_line() {
+        assert_eq!(clean("a\u{1b}[2Jb\r\n\u{202e}c"), "a [2Jb   c");
+    }
+}

@@ -1,0 +1,280 @@
+//! What is due: one pure decision with a named reason.
+//!
+//! Only the newest revision of an incident is ever considered; what lies between is never said.
+
+use model::incident::{Incident, IncidentState, Priority};
+use model::time::{Nanos, Timestamp};
+
+use super::record::{Delivered, content_hash};
+
+/// What a sink wants to hear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeliveryPolicy {
+    /// Whether incidents that are only suspected are told, too.
+    pub suspected: Suspected,
+    /// Lowest priority that is told. Once told, an incident is told to its end.
+    pub priority_lowest: Priority,
+    /// At most one update per incident in this time. The first page never waits.
+    pub update_every: Nanos,
+    /// What was resolved longer ago than this and was never told stays untold: a new sink does
+    /// not tell history.
+    pub stale_after: Nanos,
+}
+
+/// What to do with incidents that are only suspected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspected {
+    /// They are told.
+    Told,
+    /// They wait until they are open.
+    Untold,
+}
+
+impl Default for DeliveryPolicy {
+    fn default() -> Self {
+        Self {
+            suspected: Suspected::Untold,
+            priority_lowest: Priority::P4,
+            update_every: Nanos::from_secs(30),
+            stale_after: Nanos::from_secs(24 * 3600),
+        }
+    }
+}
+
+/// What to do with the newest revision of an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Say it, not before this moment.
+    Say(SayReason, Timestamp),
+    /// There is nothing to say.
+    Skip(SkipReason),
+}
+
+/// Why something is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SayReason {
+    /// The sink has not heard of it: the page.
+    First,
+    /// It is active again after its end was told.
+    Reopened,
+    /// It ended: resolved, withdrawn or merged.
+    Ended,
+    /// It changed.
+    Updated,
+}
+
+/// Why nothing is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SkipReason {
+    /// This revision, or a newer one, was said.
+    AlreadySaid,
+    /// A newer revision was seen: this record came late.
+    Outdated,
+    /// Nothing in it differs from what was said.
+    SameContent,
+    /// It is only suspected.
+    OnlySuspected,
+    /// It ended as part of another incident, or never was one, and nobody was told.
+    NeverTold,
+    /// It ended long ago and nobody was told.
+    Stale,
+    /// Its priority is below what the sink wants.
+    BelowPriority,
+}
+
+/// Whether the story is over in this state.
+#[must_use]
+pub fn is_over(state: IncidentState) -> bool {
+    match state {
+        IncidentState::Suspected | IncidentState::Open => false,
+        IncidentState::Resolved | IncidentState::Merged | IncidentState::Withdrawn => true,
+    }
+}
+
+/// Decides. `now` is the wall clock.
+#[must_use]
+pub fn decide(
+    policy: &DeliveryPolicy,
+    incident: &Incident,
+    known: Option<&Delivered>,
+    now: Timestamp,
+) -> Decision {
+    match known {
+        None => decide_first(policy, incident, now),
+        Some(known) if known.is_intent() => decide_attempted(incident, now),
+        Some(known) => decide_next(policy, incident, known),
+    }
+}
+
+fn decide_first(policy: &DeliveryPolicy, incident: &Incident, now: Timestamp) -> Decision {
+    let skip = match incident.state {
+        IncidentState::Suspected if policy.suspected == Suspected::Untold => {
+            Some(SkipReason::OnlySuspected)
+        }
+        IncidentState::Withdrawn | IncidentState::Merged => Some(SkipReason::NeverTold),
+        IncidentState::Resolved => {
+            let ended_at = incident.resolved_at.unwrap_or(incident.updated_at);
+            (now - ended_at > policy.stale_after).then_some(SkipReason::Stale)
+        }
+        IncidentState::Suspected | IncidentState::Open => None,
+    };
+    if let Some(reason) = skip {
+        return Decision::Skip(reason);
+    }
+    // P1 is the highest and the smallest.
+    if incident.priority > policy.priority_lowest {
+        return Decision::Skip(SkipReason::BelowPriority);
+    }
+    Decision::Say(SayReason::First, now)
+}
+
+/// Saying it was begun and perhaps done: whatever became of the incident has to be told.
+fn decide_attempted(incident: &Incident, now: Timestamp) -> Decision {
+    let reason = match incident.state {
+        IncidentState::Withdrawn | IncidentState::Merged => SayReason::Ended,
+        IncidentState::Suspected | IncidentState::Open | IncidentState::Resolved => {
+            SayReason::First
+        }
+    };
+    Decision::Say(reason, now)
+}
+
+fn decide_next(policy: &DeliveryPolicy, incident: &Incident, known: &Delivered) -> Decision {
+    if incident.revision <= known.revision {
+        return Decision::Skip(SkipReason::AlreadySaid);
+    }
+    if !known.in_doubt() && content_hash(incident) == known.content_hash {
+        return Decision::Skip(SkipReason::SameContent);
+    }
+    let reason = match (is_over(known.told.state), is_over(incident.state)) {
+        (true, false) => SayReason::Reopened,
+        (false, true) => SayReason::Ended,
+        (false, false) | (true, true) => SayReason::Updated,
+    };
+    Decision::Say(reason, known.at + policy.update_every)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::record::{SCHEMA_VERSION, idempotency_key};
+    use crate::delivery::testing::{at, in_state, incident, with_service};
+    use crate::render::told::Told;
+
+    fn said(incident: &Incident, when: Timestamp) -> Delivered {
+        Delivered {
+            schema_version: SCHEMA_VERSION,
+            sink: "ops".into(),
+            incident: incident.id,
+            revision: incident.revision,
+            attempted: incident.revision,
+            at: when,
+            content_hash: content_hash(incident),
+            idempotency_key: idempotency_key(incident, &"ops".into()),
+            ticket: None,
+            told: Told::of(incident),
+        }
+    }
+
+    fn first(incident: &Incident) -> Decision {
+        decide(&DeliveryPolicy::default(), incident, None, at(100))
+    }
+
+    #[test]
+    fn the_first_page_is_due_at_once_and_an_update_waits_its_time() {
+        assert_eq!(first(&incident(1)), Decision::Say(SayReason::First, at(100)));
+        let known = said(&incident(1), at(100));
+        let next = with_service(2, "cart");
+        assert_eq!(
+            decide(&DeliveryPolicy::default(), &next, Some(&known), at(101)),
+            Decision::Say(SayReason::Updated, at(130))
+        );
+    }
+
+    #[test]
+    fn what_nobody_was_told_of_ends_unsaid_unless_it_was_real_and_recent() {
+        assert_eq!(
+            first(&in_state(1, IncidentState::Suspected)),
+            Decision::Skip(SkipReason::OnlySuspected)
+        );
+        for state in [IncidentState::Withdrawn, IncidentState::Merged] {
+            assert_eq!(first(&in_state(2, state)), Decision::Skip(SkipReason::NeverTold));
+        }
+        let resolved = in_state(2, IncidentState::Resolved);
+        assert_eq!(first(&resolved), Decision::Say(SayReason::First, at(100)));
+        let much_later = at(20 + 24 * 3600 + 1);
+        assert_eq!(
+            decide(&DeliveryPolicy::default(), &resolved, None, much_later),
+            Decision::Skip(SkipReason::Stale)
+        );
+    }
+
+    #[test]
+    fn what_was_perhaps_told_is_told_to_its_end() {
+        let intent = Delivered::intent(&incident(1), &"ops".into(), None, at(100));
+        let policy = DeliveryPolicy::default();
+        for (state, reason) in [
+            (IncidentState::Open, SayReason::First),
+            (IncidentState::Resolved, SayReason::First),
+            (IncidentState::Withdrawn, SayReason::Ended),
+            (IncidentState::Merged, SayReason::Ended),
+        ] {
+            assert_eq!(
+                decide(&policy, &in_state(2, state), Some(&intent), at(101)),
+                Decision::Say(reason, at(101))
+            );
+        }
+    }
+
+    #[test]
+    fn ends_and_reopenings_of_told_incidents_are_told() {
+        let open = said(&incident(1), at(100));
+        for state in [IncidentState::Resolved, IncidentState::Withdrawn, IncidentState::Merged] {
+            assert_eq!(
+                decide(&DeliveryPolicy::default(), &in_state(2, state), Some(&open), at(100)),
+                Decision::Say(SayReason::Ended, at(130))
+            );
+        }
+        let ended = said(&in_state(2, IncidentState::Resolved), at(200));
+        assert_eq!(
+            decide(&DeliveryPolicy::default(), &incident(3), Some(&ended), at(300)),
+            Decision::Say(SayReason::Reopened, at(230))
+        );
+    }
+
+    #[test]
+    fn priority_holds_back_the_first_page_only() {
+        let policy = DeliveryPolicy { priority_lowest: Priority::P1, ..DeliveryPolicy::default() };
+        let p2 = incident(2);
+        assert_eq!(decide(&policy, &p2, None, at(100)), Decision::Skip(SkipReason::BelowPriority));
+        let mut p1 = incident(1);
+        p1.priority = Priority::P1;
+        let known = said(&p1, at(100));
+        assert_eq!(
+            decide(&policy, &p2, Some(&known), at(100)),
+            Decision::Say(SayReason::Updated, at(130))
+        );
+    }
+
+    #[test]
+    fn a_repeat_and_a_revision_without_news_are_not_said() {
+        let known = said(&incident(3), at(100));
+        let policy = DeliveryPolicy::default();
+        for old in [2, 3] {
+            assert_eq!(
+                decide(&policy, &incident(old), Some(&known), at(500)),
+                Decision::Skip(SkipReason::AlreadySaid)
+            );
+        }
+        assert_eq!(
+            decide(&policy, &incident(4), Some(&known), at(500)),
+            Decision::Skip(SkipReason::SameContent)
+        );
+        // Something else may have been said in between, and its answer was lost.
+        let doubtful = Delivered { attempted: 4, ..known };
+        assert_eq!(
+            decide(&policy, &incident(5), Some(&doubtful), at(500)),
+            Decision::Say(SayReason::Updated, at(130))
+        );
+    }
+}

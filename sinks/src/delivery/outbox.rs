@@ -1,0 +1,548 @@
+//! The machine of one sink: incidents in, requests out, outcomes in, records out.
+//!
+//! The shell reads `faultline.deliveries` ([`Outbox::on_record`]) and `faultline.incidents`
+//! ([`Outbox::on_incident`]), then loops: [`Outbox::poll_due`], append the intent, the sink's
+//! `deliver`, [`Outbox::on_outcome`], append the record. A crash anywhere in that loop says the newest
+//! revision again under the same idempotency key, and never loses it. One request is out at a time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::command::Command;
+use model::id::IncidentId;
+use model::incident::{Incident, Ticket};
+use model::name::Name;
+use model::time::{Nanos, Timestamp};
+
+use super::decide::{Decision, DeliveryPolicy, SayReason, SkipReason, decide};
+use super::queue::{Queue, Rank, Slot};
+use super::record::{Delivered, SCHEMA_VERSION, content_hash, idempotency_key};
+use crate::render::told::Told;
+use crate::retry::{Breaker, BreakerState, Jitter, RetryBudget, RetryPolicy, backoff};
+use crate::sink::{Delivery, Outcome, Trouble, Wait};
+
+/// Bounds of an outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxLimits {
+    /// Incidents that wait to be said; above it [`Outbox::has_room`] is false and the shell stops
+    /// reading: the topic is the buffer.
+    pub queued_max: usize,
+    /// Incidents that are remembered, said ones included; the longest idle are forgotten.
+    pub remembered_max: usize,
+    /// Longest wait that a destination may impose.
+    pub told_wait_max: Nanos,
+}
+
+impl Default for OutboxLimits {
+    fn default() -> Self {
+        Self {
+            queued_max: 5_000,
+            remembered_max: 100_000,
+            told_wait_max: Nanos::from_secs(2 * 3600),
+        }
+    }
+}
+
+/// Something to be said now. It goes back to [`Outbox::on_outcome`].
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// The newest revision.
+    pub incident: Arc<Incident>,
+    /// What was said before.
+    pub known: Option<Delivered>,
+    /// To be appended before the sink is called; see [`Delivered::intent`].
+    pub intent: Option<Delivered>,
+    /// The key of this (incident, revision, sink).
+    pub idempotency_key: String,
+    /// Why it is said.
+    pub reason: SayReason,
+}
+
+impl Due {
+    /// The request for the sink.
+    #[must_use]
+    pub fn request(&self, now: Timestamp) -> Delivery<'_> {
+        Delivery {
+            incident: &self.incident,
+            known: self.known.as_ref(),
+            idempotency_key: &self.idempotency_key,
+            now,
+        }
+    }
+}
+
+/// What follows from an outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The incident.
+    pub incident: IncidentId,
+    /// The revision that was tried.
+    pub revision: u32,
+    /// Why it was tried.
+    pub reason: SayReason,
+    /// What became of it.
+    pub result: DoneResult,
+    /// To be appended to `faultline.deliveries` before anything else is polled.
+    pub record: Option<Delivered>,
+    /// To be appended to the journal: the ticket is new or changed.
+    pub command: Option<Command>,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DoneResult {
+    /// The destination has it; the text is something a person should know.
+    Said(Option<String>),
+    /// Nothing new for this destination.
+    Unchanged,
+    /// It is tried again at this moment.
+    Later(Timestamp, Trouble),
+    /// This revision is given up; the next one is tried.
+    Refused(Trouble),
+}
+
+/// Counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutboxStats {
+    /// Requests that the destination took.
+    pub said: u64,
+    /// Requests that changed nothing.
+    pub unchanged: u64,
+    /// Attempts that have to be made again.
+    pub failed: u64,
+    /// Revisions that were given up.
+    pub refused: u64,
+    /// Revisions that were replaced by a newer one before they were said.
+    pub superseded: u64,
+    /// Revisions with nothing to say.
+    pub skipped: u64,
+    /// Incidents forgotten because of the bound.
+    pub forgotten: u64,
+}
+
+/// The last thing that went wrong, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastTrouble {
+    /// When.
+    pub at: Timestamp,
+    /// Which incident.
+    pub incident: IncidentId,
+    /// What.
+    pub trouble: Trouble,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    /// The newest revision seen, said or not.
+    revision_seen: u32,
+    /// The newest revision while it has to be said.
+    newest: Option<Arc<Incident>>,
+    known: Option<Delivered>,
+    failures: u32,
+    slot: Slot,
+}
+
+impl Entry {
+    fn new(now: Timestamp) -> Self {
+        Self { revision_seen: 0, newest: None, known: None, failures: 0, slot: Slot::Idle(now) }
+    }
+
+    /// Finds the slot of a newer revision.
+    fn schedule(&mut self, incident: Arc<Incident>, decision: Decision, now: Timestamp) {
+        match (decision, self.slot) {
+            // While one is being said, its outcome decides what follows.
+            (_, Slot::InFlight) => self.newest = Some(incident),
+            (Decision::Skip(_), _) => {
+                self.newest = None;
+                self.slot = Slot::Idle(now);
+            }
+            (Decision::Say(reason, due), old) => {
+                let not_before = match old {
+                    // A failed attempt's backoff is kept: a newer revision is no excuse.
+                    Slot::Waiting(at, _) if self.failures > 0 => at.max(due),
+                    _ => due,
+                };
+                let rank = rank(&incident, reason);
+                self.newest = Some(incident);
+                self.slot = if not_before <= now {
+                    Slot::Ready(rank)
+                } else {
+                    Slot::Waiting(not_before, rank)
+                };
+            }
+        }
+    }
+}
+
+/// What one sink has said and has to say.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    sink: Name,
+    policy: DeliveryPolicy,
+    retry: RetryPolicy,
+    limits: OutboxLimits,
+    entries: BTreeMap<IncidentId, Entry>,
+    queue: Queue,
+    breaker: Breaker,
+    budget: RetryBudget,
+    /// The destination asked for quiet until then.
+    quiet_until: Timestamp,
+    in_flight: bool,
+    stats: OutboxStats,
+    last_trouble: Option<LastTrouble>,
+}
+
+impl Outbox {
+    /// An empty one.
+    #[must_use]
+    pub fn new(
+        sink: Name,
+        policy: DeliveryPolicy,
+        retry: RetryPolicy,
+        limits: OutboxLimits,
+    ) -> Self {
+        Self {
+            sink,
+            policy,
+            retry,
+            limits,
+            entries: BTreeMap::new(),
+            queue: Queue::default(),
+            breaker: Breaker::new(retry),
+            budget: RetryBudget::new(retry),
+            quiet_until: Timestamp::EPOCH,
+            in_flight: false,
+            stats: OutboxStats::default(),
+            last_trouble: None,
+        }
+    }
+
+    /// The sink's name.
+    #[must_use]
+    pub fn sink(&self) -> &Name {
+        &self.sink
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub fn stats(&self) -> OutboxStats {
+        self.stats
+    }
+
+    /// What the breaker thinks of the destination.
+    #[must_use]
+    pub fn breaker(&self) -> BreakerState {
+        self.breaker.state()
+    }
+
+    /// The last thing that went wrong.
+    #[must_use]
+    pub fn last_trouble(&self) -> Option<&LastTrouble> {
+        self.last_trouble.as_ref()
+    }
+
+    /// Incidents that wait to be said.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queue.queued()
+    }
+
+    /// Whether another incident may be handed in; else the shell stops reading for a while.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.queued() < self.limits.queued_max
+    }
+
+    /// Takes in what was said before the start. Records of other sinks and older ones are ignored.
+    /// All records come before the first incident.
+    pub fn on_record(&mut self, record: Delivered) {
+        if record.sink != self.sink {
+            return;
+        }
+        let id = record.incident;
+        let old = self.entries.get(&id);
+        if old
+            .and_then(|entry| entry.known.as_ref())
+            .is_some_and(|k| k.attempted > record.attempted)
+        {
+            return;
+        }
+        let slot = Slot::Idle(record.at);
+        let old_slot = old.map(|entry| entry.slot);
+        self.queue.put(id, old_slot, slot);
+        let entry = Entry {
+            revision_seen: record.revision,
+            newest: None,
+            known: Some(record),
+            failures: 0,
+            slot,
+        };
+        self.entries.insert(id, entry);
+        self.forget();
+    }
+
+    /// Takes in a revision of an incident and decides. Only the newest one counts.
+    pub fn on_incident(&mut self, incident: Arc<Incident>, now: Timestamp) -> Decision {
+        let id = incident.id;
+        let old = self.entries.get(&id);
+        // An equal revision is taken again: the shell may read the topic anew after a restart.
+        if old.is_some_and(|entry| incident.revision < entry.revision_seen) {
+            self.stats.skipped += 1;
+            return Decision::Skip(SkipReason::Outdated);
+        }
+        if old
+            .and_then(|entry| entry.newest.as_ref())
+            .is_some_and(|n| n.revision < incident.revision)
+        {
+            self.stats.superseded += 1;
+        }
+        let known = old.and_then(|entry| entry.known.as_ref());
+        let decision = decide(&self.policy, &incident, known, now);
+        if matches!(decision, Decision::Skip(_)) {
+            self.stats.skipped += 1;
+        }
+        let mut entry = self.entries.remove(&id).unwrap_or_else(|| Entry::new(now));
+        let old_slot = entry.slot;
+        entry.revision_seen = incident.revision;
+        entry.schedule(incident, decision, now);
+        self.queue.put(id, Some(old_slot), entry.slot);
+        self.entries.insert(id, entry);
+        self.forget();
+        decision
+    }
+
+    /// What is to be said now, if anything. The shell appends its `intent`, if there is one, to
+    /// `faultline.deliveries` before the sink is called.
+    pub fn poll_due(&mut self, now: Timestamp) -> Option<Due> {
+        if self.in_flight || now < self.quiet_until {
+            return None;
+        }
+        while let Some((at, rank, id)) = self.queue.next_due(now) {
+            self.place(id, Slot::Waiting(at, rank), Slot::Ready(rank));
+        }
+        loop {
+            let id = self.queue.first_ready()?;
+            if !self.breaker.try_pass(now) {
+                return None;
+            }
+            let retried = self.entries.get(&id).is_some_and(|entry| entry.failures > 0);
+            if !retried {
+                self.budget.on_first_attempt();
+            } else if self.breaker.state() == BreakerState::Closed
+                && let Err(next) = self.budget.try_take(now)
+            {
+                // No retry is affordable: first attempts pass before it.
+                self.wait_until(id, next);
+                continue;
+            }
+            return self.take(id, now);
+        }
+    }
+
+    /// When [`Outbox::poll_due`] is worth calling again; `None`: not before the next incident.
+    #[must_use]
+    pub fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.in_flight {
+            return None;
+        }
+        let due = self.queue.next_deadline(now)?;
+        let breaker = self.breaker.opens_at().unwrap_or(Timestamp::EPOCH);
+        Some(due.max(self.quiet_until).max(breaker))
+    }
+
+    /// Takes in how a delivery went.
+    pub fn on_outcome(
+        &mut self,
+        due: &Due,
+        outcome: Outcome,
+        now: Timestamp,
+        jitter: Jitter,
+    ) -> Done {
+        self.in_flight = false;
+        let (result, record) = match outcome {
+            Outcome::Delivered { ticket, note } => {
+                self.stats.said += 1;
+                self.breaker.on_success();
+                (DoneResult::Said(note), Some(self.said(due, ticket, now)))
+            }
+            Outcome::Unchanged { ticket } => {
+                self.stats.unchanged += 1;
+                self.breaker.on_success();
+                (DoneResult::Unchanged, Some(self.unchanged(due, ticket, now)))
+            }
+            Outcome::RetryAfter(wait, trouble) => {
+                (self.failed(due, wait, trouble, now, jitter), None)
+            }
+            Outcome::Refused(trouble) => {
+                self.stats.refused += 1;
+                // It answered, so it is there.
+                self.breaker.on_success();
+                self.note_trouble(due, &trouble, now);
+                self.settle(due, None, now);
+                (DoneResult::Refused(trouble), None)
+            }
+        };
+        let command = record.as_ref().and_then(|record| link(record, &due.incident));
+        if let Some(record) = &record {
+            self.settle(due, Some(record.clone()), now);
+        }
+        Done {
+            incident: due.incident.id,
+            revision: due.incident.revision,
+            reason: due.reason,
+            result,
+            record,
+            command,
+        }
+    }
+
+    fn take(&mut self, id: IncidentId, now: Timestamp) -> Option<Due> {
+        let entry = self.entries.get_mut(&id)?;
+        let Slot::Ready(rank) = entry.slot else { return None };
+        let incident = entry.newest.clone()?;
+        let known = entry.known.clone().filter(|known| !known.is_intent());
+        let tried = entry.known.as_ref().map_or(0, |known| known.attempted);
+        let intent = (tried < incident.revision)
+            .then(|| Delivered::intent(&incident, &self.sink, entry.known.as_ref(), now));
+        if intent.is_some() {
+            entry.known.clone_from(&intent);
+        }
+        let idempotency_key = idempotency_key(&incident, &self.sink);
+        self.place(id, Slot::Ready(rank), Slot::InFlight);
+        self.in_flight = true;
+        Some(Due { incident, known, intent, idempotency_key, reason: rank.reason })
+    }
+
+    fn said(&self, due: &Due, ticket: Option<Ticket>, now: Timestamp) -> Delivered {
+        Delivered {
+            schema_version: SCHEMA_VERSION,
+            sink: self.sink.clone(),
+            incident: due.incident.id,
+            revision: due.incident.revision,
+            attempted: due.incident.revision,
+            at: now,
+            content_hash: content_hash(&due.incident),
+            idempotency_key: due.idempotency_key.clone(),
+            ticket: ticket.or_else(|| due.known.as_ref().and_then(|known| known.ticket.clone())),
+            told: Told::of(&due.incident),
+        }
+    }
+
+    /// Small changes add up to news: what was told stays as it was told.
+    fn unchanged(&self, due: &Due, ticket: Option<Ticket>, now: Timestamp) -> Delivered {
+        let new = self.said(due, ticket, now);
+        match &due.known {
+            Some(known) => Delivered { at: known.at, told: known.told.clone(), ..new },
+            None => new,
+        }
+    }
+
+    fn failed(
+        &mut self,
+        due: &Due,
+        wait: Wait,
+        trouble: Trouble,
+        now: Timestamp,
+        jitter: Jitter,
+    ) -> DoneResult {
+        self.stats.failed += 1;
+        self.note_trouble(due, &trouble, now);
+        let id = due.incident.id;
+        let failures = match self.entries.get_mut(&id) {
+            Some(entry) => {
+                entry.failures = entry.failures.saturating_add(1);
+                entry.failures
+            }
+            None => 1,
+        };
+        let until = match wait {
+            Wait::Backoff => {
+                self.breaker.on_failure(now, jitter);
+                now + backoff(&self.retry, failures, jitter)
+            }
+            Wait::Told(length) => {
+                let length = Nanos(length.0.clamp(0, self.limits.told_wait_max.0));
+                self.quiet_until = self.quiet_until.max(now + length);
+                // It answered: it is busy, not broken.
+                self.breaker.on_success();
+                now + length
+            }
+        };
+        let until = self.reschedule(id, until, now);
+        DoneResult::Later(until, trouble)
+    }
+
+    /// After a failure: the newest revision waits.
+    fn reschedule(&mut self, id: IncidentId, until: Timestamp, now: Timestamp) -> Timestamp {
+        let Some(entry) = self.entries.get_mut(&id) else { return until };
+        let Some(newest) = entry.newest.clone() else { return until };
+        let (newest, slot) = match decide(&self.policy, &newest, entry.known.as_ref(), now) {
+            Decision::Say(reason, due) => {
+                let rank = rank(&newest, reason);
+                (Some(newest), Slot::Waiting(until.max(due), rank))
+            }
+            Decision::Skip(_) => (None, Slot::Idle(now)),
+        };
+        entry.newest = newest;
+        self.place(id, Slot::InFlight, slot);
+        match slot {
+            Slot::Waiting(at, _) => at,
+            Slot::Idle(_) | Slot::Ready(_) | Slot::InFlight => until,
+        }
+    }
+
+    fn note_trouble(&mut self, due: &Due, trouble: &Trouble, now: Timestamp) {
+        self.last_trouble =
+            Some(LastTrouble { at: now, incident: due.incident.id, trouble: trouble.clone() });
+    }
+
+    /// The attempt is over: keeps the record, and goes on with what has come since.
+    fn settle(&mut self, due: &Due, record: Option<Delivered>, now: Timestamp) {
+        let id = due.incident.id;
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.failures = 0;
+        if record.is_some() {
+            entry.known = record;
+        }
+        let newer = entry.newest.take().filter(|newest| newest.revision > due.incident.revision);
+        self.place(id, Slot::InFlight, Slot::Idle(now));
+        if let Some(newer) = newer {
+            self.on_incident(newer, now);
+        }
+    }
+
+    fn wait_until(&mut self, id: IncidentId, until: Timestamp) {
+        if let Some(Slot::Ready(rank)) = self.entries.get(&id).map(|entry| entry.slot) {
+            self.place(id, Slot::Ready(rank), Slot::Waiting(until, rank));
+        }
+    }
+
+    fn place(&mut self, id: IncidentId, old: Slot, new: Slot) {
+        self.queue.put(id, Some(old), new);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.slot = new;
+        }
+    }
+
+    fn forget(&mut self) {
+        while self.entries.len() > self.limits.remembered_max {
+            let Some((at, id)) = self.queue.longest_idle() else { return };
+            self.place(id, Slot::Idle(at), Slot::InFlight);
+            self.entries.remove(&id);
+            self.stats.forgotten += 1;
+        }
+    }
+}
+
+fn rank(incident: &Incident, reason: SayReason) -> Rank {
+    Rank { reason, priority: incident.priority, opened_at: incident.opened_at }
+}
+
+/// The command that links a new or changed ticket to its incident.
+fn link(record: &Delivered, incident: &Incident) -> Option<Command> {
+    let ticket = record.ticket.clone()?;
+    if incident.tickets.contains(&ticket) {
+        return None;
+    }
+    Some(Command::LinkTicket { incident: incident.id, ticket })
+}

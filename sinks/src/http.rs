@@ -1,0 +1,205 @@
+//! One bounded HTTP exchange: no redirects, no proxy from the environment, capped answers.
+//!
+//! What is deliberately absent: retries (the outbox has them) and any idea of what is sent.
+
+use std::time::Duration;
+
+use model::time::{Nanos, Timestamp};
+use ureq::http::{HeaderMap, Method, Request};
+use ureq::{Agent, Error};
+
+use crate::sink::{Trouble, Wait};
+
+/// Largest answer that is read. Unit: bytes.
+const ANSWER_BYTES_MAX: u64 = 256 * 1024;
+
+/// A client of one destination.
+pub(crate) struct Client {
+    agent: Agent,
+}
+
+/// An answer, whatever its status.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+    /// What the destination said about when to come again.
+    pub(crate) wait: Wait,
+}
+
+/// A header: name and value.
+pub(crate) type Header<'a> = (&'a str, &'a str);
+
+impl Client {
+    /// A client with one time for the whole exchange, body of the answer included.
+    pub(crate) fn new(timeout: Duration) -> Self {
+        let config = Agent::config_builder()
+            .timeout_global(Some(timeout))
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .proxy(None)
+            .user_agent(concat!("faultline/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Self { agent: config.new_agent() }
+    }
+
+    /// Sends and reads the whole answer.
+    pub(crate) fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[Header<'_>],
+        body: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<Answer, Trouble> {
+        let mut request = Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let sent = if body.is_empty() {
+            let request = request.body(()).map_err(|_| Trouble::Request("header or url"))?;
+            self.agent.run(request)
+        } else {
+            let request = request.body(body).map_err(|_| Trouble::Request("header or url"))?;
+            self.agent.run(request)
+        };
+        let mut response = sent.map_err(|error| trouble(&error))?;
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_vec()
+            .map_err(|error| trouble(&error))?;
+        let wait = told_wait(response.headers(), now);
+        Ok(Answer { status: response.status().as_u16(), body, wait })
+    }
+}
+
+fn trouble(error: &Error) -> Trouble {
+    match error {
+        Error::Timeout(_) => Trouble::Timeout,
+        Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Trouble::Timeout,
+        Error::Io(_) => Trouble::Transport("connection"),
+        Error::HostNotFound => Trouble::Transport("name of the host"),
+        Error::ConnectionFailed => Trouble::Transport("connect"),
+        Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) | Error::TlsRequired => {
+            Trouble::Transport("tls")
+        }
+        Error::Protocol(_) => Trouble::Malformed("not http"),
+        Error::BodyExceedsLimit(_) | Error::LargeResponseHeader(..) => {
+            Trouble::Malformed("too large")
+        }
+        Error::BadUri(_) | Error::Http(_) => Trouble::Request("header or url"),
+        _ => Trouble::Transport("exchange"),
+    }
+}
+
+/// `Retry-After` in seconds or as a date, else `X-RateLimit-Reset` (Unix seconds).
+fn told_wait(headers: &HeaderMap, now: Timestamp) -> Wait {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    if let Some(value) = text("retry-after") {
+        if let Ok(secs) = value.parse::<u32>() {
+            return Wait::Told(Nanos::from_secs(i64::from(secs)));
+        }
+        if let Some(at) = http_date(value) {
+            return Wait::Told(Nanos((at - now).0.max(0)));
+        }
+    }
+    match text("x-ratelimit-reset").and_then(|value| value.parse::<i64>().ok()) {
+        Some(secs) => {
+            let at = Timestamp::from_millis(secs.saturating_mul(1_000));
+            Wait::Told(Nanos((at - now).0.max(0)))
+        }
+        None => Wait::Backoff,
+    }
+}
+
+/// An HTTP date in its one current form: `Wed, 21 Oct 2015 07:28:00 GMT` (RFC 9110, 5.6.7).
+fn http_date(text: &str) -> Option<Timestamp> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (_, rest) = text.split_once(", ")?;
+    let mut parts = rest.split(' ');
+    let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
+    let (time, zone) = (parts.next()?, parts.next()?);
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    if zone != "GMT" || day.len() != 2 {
+        return None;
+    }
+    Timestamp::parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z"))
+}
+
+/// What a status means when it is none of success: the same for all our destinations.
+///
+/// 401, 403 and 407 are tried again, because an operator heals them without touching the
+/// incident; a page must not be lost to a password that has run out.
+pub(crate) enum Verdict {
+    /// 2xx.
+    Success,
+    /// Try again.
+    Retry(Wait, Trouble),
+    /// Never.
+    Refuse(Trouble),
+}
+
+/// Judges a status. `detail` says what the destination wrote, encoded for logs.
+pub(crate) fn verdict(answer: &Answer, detail: impl FnOnce() -> String) -> Verdict {
+    match answer.status {
+        200..=299 => Verdict::Success,
+        300..=399 => Verdict::Refuse(Trouble::Redirect(answer.status)),
+        429 => Verdict::Retry(answer.wait, Trouble::Throttled),
+        503 if answer.wait != Wait::Backoff => Verdict::Retry(answer.wait, Trouble::Throttled),
+        status @ (401 | 403 | 407) => Verdict::Retry(Wait::Backoff, Trouble::Credentials(status)),
+        status @ (408 | 425 | 500..) => Verdict::Retry(Wait::Backoff, Trouble::Unavailable(status)),
+        status => Verdict::Refuse(Trouble::Rejected { status, detail: detail() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_http_are_read_and_others_are_not() {
+        assert_eq!(
+            http_date("Wed, 21 Oct 2015 07:28:00 GMT").map(Timestamp::to_rfc3339).as_deref(),
+            Some("2015-10-21T07:28:00.000Z")
+        );
+        for text in ["tomorrow", "Wed, 21 Oct 2015 07:28:00 CET", "Wed, 1 Oct 2015", ""] {
+            assert_eq!(http_date(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_destination_says_when_to_come_again_in_three_ways() {
+        let now = Timestamp::parse_rfc3339("2026-03-17T02:07:00Z").unwrap();
+        let wait = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            told_wait(&headers, now)
+        };
+        let told = |secs| Wait::Told(Nanos::from_secs(secs));
+        assert_eq!(wait("retry-after", "120"), told(120));
+        assert_eq!(wait("retry-after", "Tue, 17 Mar 2026 02:08:00 GMT"), told(60));
+        assert_eq!(wait("retry-after", "Tue, 17 Mar 2026 02:00:00 GMT"), told(0));
+        assert_eq!(wait("x-ratelimit-reset", "1773713250"), told(30));
+        assert_eq!(wait("retry-after", "soon"), Wait::Backoff);
+        assert_eq!(wait("retry-after", "-5"), Wait::Backoff);
+    }
+
+    #[test]
+    fn every_status_has_one_meaning() {
+        let judge = |status, wait| verdict(&Answer { status, body: Vec::new(), wait }, String::new);
+        assert!(matches!(judge(202, Wait::Backoff), Verdict::Success));
+        assert!(matches!(judge(302, Wait::Backoff), Verdict::Refuse(Trouble::Redirect(302))));
+        for status in [400, 404, 409, 410, 413, 422] {
+            assert!(matches!(judge(status, Wait::Backoff), Verdict::Refuse(_)), "{status}");
+        }
+        for status in [401, 403, 408, 425, 429, 500, 502, 503, 504] {
+            assert!(matches!(judge(status, Wait::Backoff), Verdict::Retry(..)), "{status}");
+        }
+        let told = Wait::Told(Nanos::from_secs(9));
+        assert!(
+            matches!(judge(503, told), Verdict::Retry(wait, Trouble::Throttled) if wait == told)
+        );
+    }
+}

@@ -1,0 +1,8 @@
+//! From the incident to words: deterministic, and the only way out for text from outside.
+//!
+//! [`untrusted`] encodes, [`told`] keeps what was said in a bounded form and finds the news,
+//! [`ticket`] writes the texts of a ticket. What is deliberately absent: any format of a vendor.
+
+pub mod untrusted;
+pub mod told;
+pub mod ticket;

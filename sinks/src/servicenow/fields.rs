@@ -1,0 +1,213 @@
+//! What an incident is in the fields of a ticket: pure.
+//!
+//! Only what changed is sent, and only fields that are ours: what people wrote into a ticket
+//! stays. States: 1 new, 2 in progress, 6 resolved.
+
+use model::incident::{Incident, IncidentState, Priority};
+use serde_json::Value;
+
+use super::api::{Body, Record, TicketState};
+use crate::config::{ServiceNowConfig, ServiceNowService};
+use crate::delivery::decide::is_over;
+use crate::render::ticket::{close_notes, description, short_description, work_note};
+use crate::render::told::Told;
+use crate::sink::Delivery;
+
+const STATE_IN_PROGRESS: &str = "2";
+const STATE_RESOLVED: &str = "6";
+
+/// What the ticket itself says of what we said last: the text of `correlation_display`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Marker {
+    pub(super) revision: u32,
+    pub(super) state: IncidentState,
+}
+
+impl Marker {
+    /// `faultline revision 3 open`.
+    pub(super) fn text(self) -> String {
+        format!("faultline revision {} {}", self.revision, state_name(self.state))
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (revision, state) = text.strip_prefix("faultline revision ")?.split_once(' ')?;
+        let state = ALL_STATES.into_iter().find(|known| state_name(*known) == state)?;
+        Some(Self { revision: revision.parse().ok()?, state })
+    }
+}
+
+const ALL_STATES: [IncidentState; 5] = [
+    IncidentState::Suspected,
+    IncidentState::Open,
+    IncidentState::Resolved,
+    IncidentState::Merged,
+    IncidentState::Withdrawn,
+];
+
+const fn state_name(state: IncidentState) -> &'static str {
+    match state {
+        IncidentState::Suspected => "suspected",
+        IncidentState::Open => "open",
+        IncidentState::Resolved => "resolved",
+        IncidentState::Merged => "merged",
+        IncidentState::Withdrawn => "withdrawn",
+    }
+}
+
+/// Impact and urgency that ServiceNow's own table turns into the priority: 1/1 is 1, 2/1 is 2,
+/// 2/2 is 3, 3/2 is 4.
+const fn impact_urgency(priority: Priority) -> (&'static str, &'static str) {
+    match priority {
+        Priority::P1 => ("1", "1"),
+        Priority::P2 => ("2", "1"),
+        Priority::P3 => ("2", "2"),
+        Priority::P4 => ("3", "2"),
+    }
+}
+
+/// The fields of a new ticket; `former` is the closed ticket of the same incident.
+pub(super) fn creation(
+    config: &ServiceNowConfig,
+    incident: &Incident,
+    told: &Told,
+    marker: Marker,
+    former: Option<&Record>,
+) -> Body {
+    let (impact, urgency) = impact_urgency(incident.priority);
+    let mut body = Body::new();
+    let mut set = |field: &str, value: &str| {
+        body.insert(field.to_owned(), Value::from(value));
+    };
+    set("correlation_id", &incident.id.to_string());
+    set("correlation_display", &marker.text());
+    set("short_description", &short_description(told));
+    let mut text = description(incident, told, config.console_url.as_deref());
+    if let Some(former) = former {
+        text.push_str(&format!("\nReopened; it was ticket {} before.", former.sys_id));
+    }
+    set("description", &text);
+    set("impact", impact);
+    set("urgency", urgency);
+    let optional = [
+        ("category", config.category.as_deref()),
+        ("subcategory", config.subcategory.as_deref()),
+        ("contact_type", config.contact_type.as_deref()),
+    ];
+    for (field, value) in optional {
+        if let Some(value) = value {
+            set(field, value);
+        }
+    }
+    let service = cause_service(config, incident);
+    if let Some(ci) = service.and_then(|service| service.cmdb_ci.as_deref()) {
+        set("cmdb_ci", ci);
+    }
+    let group = service.and_then(|service| service.assignment_group.as_deref());
+    if let Some(group) = group.or(config.assignment_group.as_deref()) {
+        set("assignment_group", group);
+    }
+    body
+}
+
+/// The service of the first hypothesis, else the first affected one that is configured.
+fn cause_service<'a>(
+    config: &'a ServiceNowConfig,
+    incident: &Incident,
+) -> Option<&'a ServiceNowService> {
+    let cause = incident.hypotheses.first().map(|first| &first.entity.service);
+    cause
+        .into_iter()
+        .chain(incident.services.iter())
+        .find_map(|service| config.services.get(service.as_str()))
+}
+
+/// Whether the ticket says exactly what there is to say: an earlier attempt came through.
+pub(super) fn has_it(incident: &Incident, record: &Record) -> bool {
+    let mark = Marker { revision: incident.revision, state: incident.state };
+    Marker::parse(&record.correlation_display) == Some(mark)
+}
+
+/// The fields that change; empty when a person would learn nothing. A closed or cancelled ticket
+/// is not touched: it belongs to people, and most roles may not write to it.
+pub(super) fn patch(
+    config: &ServiceNowConfig,
+    request: &Delivery<'_>,
+    record: &Record,
+    told: &Told,
+) -> Body {
+    let incident = request.incident;
+    let mark = Marker::parse(&record.correlation_display);
+    let new_mark = Marker { revision: incident.revision, state: incident.state };
+    let mut body = Body::new();
+    if matches!(record.state, TicketState::Closed | TicketState::Cancelled) {
+        return body;
+    }
+    let mut set = |field: &str, value: &str| {
+        body.insert(field.to_owned(), Value::from(value));
+    };
+    let was_over = mark.is_some_and(|mark| is_over(mark.state));
+    match record.state {
+        TicketState::Active if is_over(incident.state) => {
+            set("state", STATE_RESOLVED);
+            set("close_code", &config.close_code);
+            set("close_notes", &close_notes(incident, told));
+        }
+        TicketState::Resolved if was_over && !is_over(incident.state) => {
+            set("state", STATE_IN_PROGRESS);
+        }
+        TicketState::Active
+        | TicketState::Resolved
+        | TicketState::Closed
+        | TicketState::Cancelled => {}
+    }
+    set_changed(&mut set, request, record, told);
+    if let Some(note) = note(request, mark, told) {
+        set("work_notes", &note);
+    }
+    if !body.is_empty() {
+        body.insert(String::from("correlation_display"), Value::from(new_mark.text()));
+        if record.correlation_id != incident.id.to_string() {
+            body.insert(String::from("correlation_id"), Value::from(incident.id.to_string()));
+        }
+    }
+    body
+}
+
+/// Title, impact and urgency, if our own words changed and nobody changed the ticket's.
+fn set_changed(
+    set: &mut impl FnMut(&str, &str),
+    request: &Delivery<'_>,
+    record: &Record,
+    told: &Told,
+) {
+    let before = request.known.map(|known| &known.told);
+    let Some(before) = before else { return };
+    let (title, old_title) = (short_description(told), short_description(before));
+    if title != old_title && record.short_description == old_title {
+        set("short_description", &title);
+    }
+    let (weight, old_weight) = (impact_urgency(told.priority), impact_urgency(before.priority));
+    if weight != old_weight && (record.impact.as_str(), record.urgency.as_str()) == old_weight {
+        set("impact", weight.0);
+        set("urgency", weight.1);
+    }
+}
+
+/// The news since what we told last. When our memory of that is lost, the revision and state on
+/// the ticket are all we can compare with.
+fn note(request: &Delivery<'_>, mark: Option<Marker>, told: &Told) -> Option<String> {
+    let incident = request.incident;
+    // The ticket has this revision's news; only its state may be behind.
+    if mark.is_some_and(|mark| mark.revision >= incident.revision) {
+        return None;
+    }
+    match (request.known, mark) {
+        (Some(known), _) => work_note(told, &known.told, incident.revision),
+        (None, Some(mark)) if mark.state == incident.state => None,
+        (None, Some(mark)) => {
+            let before = Told { state: mark.state, ..told.clone() };
+            work_note(told, &before, incident.revision)
+        }
+        (None, None) => None,
+    }
+}

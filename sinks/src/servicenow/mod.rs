@@ -1,0 +1,165 @@
+//! ServiceNow: one ticket per incident in the incident table, by the Table API.
+//!
+//! Every delivery looks up by `correlation_id` first, also when the ticket is known: a ticket is
+//! created only when there is none, so a crash between the answer and our record makes no second
+//! one; and `correlation_display` says which revision the ticket has, so no note is written twice.
+//! What people did is left alone: a closed or cancelled ticket is not touched, and one that a
+//! person resolved is not reopened by an update.
+
+mod api;
+mod fields;
+
+use model::incident::{IncidentState, Ticket};
+use model::name::Name;
+
+use crate::config::secret::Secret;
+use crate::config::{ServiceNowConfig, sink_name};
+use crate::delivery::decide::is_over;
+use crate::render::told::Told;
+use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
+use api::{Api, Found, Record, TicketState};
+use fields::{Marker, patch};
+
+/// Tickets in ServiceNow.
+pub struct ServiceNow {
+    name: Name,
+    config: ServiceNowConfig,
+    api: Api,
+}
+
+/// Why a delivery ended early.
+enum Stop {
+    Retry(Wait, Trouble),
+    Refuse(Trouble),
+}
+
+impl From<Stop> for Outcome {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Retry(wait, trouble) => Self::RetryAfter(wait, trouble),
+            Stop::Refuse(trouble) => Self::Refused(trouble),
+        }
+    }
+}
+
+impl ServiceNow {
+    pub(crate) fn new(config: &ServiceNowConfig, secret: &Secret) -> Self {
+        Self {
+            name: sink_name(&config.name),
+            api: Api::new(config, secret),
+            config: config.clone(),
+        }
+    }
+
+    fn say(&self, request: &Delivery<'_>) -> Result<Outcome, Stop> {
+        let found = self.find(request)?;
+        let note = (found.duplicates > 0).then(|| {
+            format!(
+                "{} more tickets have this correlation id; the oldest is used",
+                found.duplicates
+            )
+        });
+        match found.record {
+            Some(record) if reopened_after_close(request, &record) => {
+                self.create(request, Some(&record))
+            }
+            Some(record) => self.update(request, &record, note),
+            // Nobody opens a ticket to say that there is nothing.
+            None if matches!(
+                request.incident.state,
+                IncidentState::Withdrawn | IncidentState::Merged
+            ) =>
+            {
+                Ok(Outcome::Unchanged { ticket: None })
+            }
+            None => self.create(request, None),
+        }
+    }
+
+    /// By correlation id; else, if somebody changed that, the ticket that we know.
+    fn find(&self, request: &Delivery<'_>) -> Result<Found, Stop> {
+        let id = request.incident.id.to_string();
+        let found = self.api.find(&id, request.now)?;
+        if found.record.is_some() {
+            return Ok(found);
+        }
+        let known = request.known.and_then(|known| known.ticket.as_ref());
+        match known {
+            Some(ticket) => {
+                let record = self.api.get(&ticket.id, request.now)?;
+                Ok(Found { record, duplicates: 0 })
+            }
+            None => Ok(found),
+        }
+    }
+
+    /// Creates the ticket. When the incident is over already, it is closed in the same delivery.
+    fn create(&self, request: &Delivery<'_>, former: Option<&Record>) -> Result<Outcome, Stop> {
+        let incident = request.incident;
+        let told = Told::of(incident);
+        let over = is_over(incident.state);
+        // The mark says "open" until the ticket is closed: a crash in between is noticed.
+        let state = if over { IncidentState::Open } else { incident.state };
+        let marker = Marker { revision: incident.revision, state };
+        let body = fields::creation(&self.config, incident, &told, marker, former);
+        let record = self.api.create(&body, request.now)?;
+        if over {
+            let closing = patch(&self.config, request, &record, &told);
+            self.api.patch(&record.sys_id, &closing, request.now)?;
+        }
+        Ok(Outcome::Delivered { ticket: Some(self.ticket(&record)), note: None })
+    }
+
+    fn update(
+        &self,
+        request: &Delivery<'_>,
+        record: &Record,
+        note: Option<String>,
+    ) -> Result<Outcome, Stop> {
+        let ticket = Some(self.ticket(record));
+        if fields::has_it(request.incident, record) {
+            return Ok(Outcome::Delivered { ticket, note });
+        }
+        let told = Told::of(request.incident);
+        let body = patch(&self.config, request, record, &told);
+        if body.is_empty() {
+            return Ok(match note {
+                Some(_) => Outcome::Delivered { ticket, note },
+                None => Outcome::Unchanged { ticket },
+            });
+        }
+        match self.api.patch(&record.sys_id, &body, request.now) {
+            Ok(()) => Ok(Outcome::Delivered { ticket, note }),
+            // It was deleted between our two requests: look again, and create.
+            Err(Stop::Refuse(Trouble::Rejected { status: 404, .. })) => {
+                Err(Stop::Retry(Wait::Backoff, Trouble::Malformed("ticket vanished")))
+            }
+            Err(stop) => Err(stop),
+        }
+    }
+
+    fn ticket(&self, record: &Record) -> Ticket {
+        Ticket {
+            sink: self.name.clone(),
+            id: record.sys_id.as_str().into(),
+            number: (!record.number.is_empty()).then(|| record.number.as_str().into()),
+            url: Some(self.api.link(&record.sys_id).into()),
+        }
+    }
+}
+
+impl Sink for ServiceNow {
+    fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn deliver(&mut self, request: &Delivery<'_>) -> Outcome {
+        self.say(request).unwrap_or_else(Outcome::from)
+    }
+}
+
+/// A closed ticket cannot be reopened; an incident that is active again gets a new one.
+fn reopened_after_close(request: &Delivery<'_>, record: &Record) -> bool {
+    let ended = Marker::parse(&record.correlation_display).is_some_and(|mark| is_over(mark.state));
+    record.state == TicketState::Closed && ended && !is_over(request.incident.state)
+}

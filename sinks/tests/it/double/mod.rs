@@ -1,0 +1,172 @@
+//! Doubles of destinations: small servers on loopback with faults on schedule.
+//!
+//! Needs axum, tokio, serde_json, hmac, sha2 and base64 only, so that other test crates can
+//! include this folder by path. What is deliberately absent: our own types, and the clock.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+pub(crate) mod receiver;
+pub(crate) mod servicenow;
+
+/// What happens to one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nothing.
+    Pass,
+    /// This status, nothing done.
+    Status(u16),
+    /// 429, `Retry-After` in seconds if given, `X-RateLimit-Reset` in Unix seconds if given.
+    Throttled { retry_after: Option<u32>, reset: Option<i64> },
+    /// No answer, nothing done.
+    Hang,
+    /// A success that is not JSON; the work is done.
+    Malformed,
+    /// The work is done, but the answer is 500.
+    DoneThenError,
+    /// The work is done, but no answer comes.
+    DoneThenHang,
+    /// The work is done, but the connection breaks in the middle of the answer.
+    DoneThenCut,
+    /// The work is done; the answer is larger than anybody should read.
+    DoneThenHuge,
+    /// A redirect to elsewhere, nothing done.
+    Redirect,
+}
+
+/// Faults for the next requests, in order; after them all pass.
+#[derive(Debug, Default)]
+pub(crate) struct Schedule(pub(crate) VecDeque<Fault>);
+
+impl Schedule {
+    pub(crate) fn next(&mut self) -> Fault {
+        self.0.pop_front().unwrap_or(Fault::Pass)
+    }
+}
+
+/// A running server; stops when dropped.
+pub(crate) struct Server {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Serves on a free port of loopback.
+    pub(crate) fn start(router: Router) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_io()
+                .build()
+                .expect("a runtime of one thread");
+            runtime.block_on(async move {
+                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+                tell.send(listener.local_addr().expect("its address")).expect("the starter waits");
+                tokio::select! {
+                    served = axum::serve(listener, router) => served.expect("serving does not end"),
+                    _ = stopped => {}
+                }
+            });
+        });
+        let address = told.recv().expect("the server starts");
+        Self { address, stop: Some(stop), thread: Some(thread) }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // The server may have ended by itself.
+            stop.send(()).ok();
+        }
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+/// Answers that come before any work, if the fault has one.
+pub(crate) async fn before(fault: Fault) -> Option<Response<Body>> {
+    match fault {
+        Fault::Status(status) => Some(answer(status, "{\"error\":{\"message\":\"scheduled\"}}")),
+        Fault::Throttled { retry_after, reset } => Some(throttled(retry_after, reset)),
+        Fault::Hang => std::future::pending().await,
+        Fault::Redirect => {
+            let mut redirect = answer(307, "");
+            let place = "http://127.0.0.1:1/elsewhere".parse().expect("a header value");
+            redirect.headers_mut().insert("location", place);
+            Some(redirect)
+        }
+        Fault::Pass
+        | Fault::Malformed
+        | Fault::DoneThenError
+        | Fault::DoneThenHang
+        | Fault::DoneThenCut
+        | Fault::DoneThenHuge => None,
+    }
+}
+
+/// What becomes of the answer after the work.
+pub(crate) async fn after(fault: Fault, good: Response<Body>) -> Response<Body> {
+    match fault {
+        Fault::Malformed => answer(good.status().as_u16(), "<html>Hibernating instance</html>"),
+        Fault::DoneThenError => answer(500, ""),
+        Fault::DoneThenHang => std::future::pending().await,
+        Fault::DoneThenCut => {
+            let mut cut = answer(200, "{\"result\":");
+            // More is promised than comes: the connection breaks.
+            cut.headers_mut().insert("content-length", "5000".parse().expect("a header value"));
+            cut
+        }
+        Fault::DoneThenHuge => {
+            let mut huge = answer(200, "");
+            *huge.body_mut() = Body::from(vec![b' '; 4 << 20]);
+            huge
+        }
+        Fault::Pass
+        | Fault::Status(_)
+        | Fault::Throttled { .. }
+        | Fault::Hang
+        | Fault::Redirect => good,
+    }
+}
+
+pub(crate) fn answer(status: u16, body: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_owned()));
+    *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+    response
+        .headers_mut()
+        .insert("content-type", "application/json".parse().expect("a header value"));
+    response
+}
+
+fn throttled(retry_after: Option<u32>, reset: Option<i64>) -> Response<Body> {
+    let mut response = answer(
+        429,
+        "{\"error\":{\"message\":\"Rate limit exceeded\",\"detail\":\"Rejected by rate limit\"},\
+         \"status\":\"failure\"}",
+    );
+    let headers = response.headers_mut();
+    headers.insert("x-ratelimit-limit", "100".parse().expect("a header value"));
+    headers.insert("x-ratelimit-rule", "faultline-test".parse().expect("a header value"));
+    if let Some(secs) = retry_after {
+        headers.insert("retry-after", secs.to_string().parse().expect("a header value"));
+    }
+    if let Some(at) = reset {
+        headers.insert("x-ratelimit-reset", at.to_string().parse().expect("a header value"));
+    }
+    response
+}

@@ -1,0 +1,297 @@
+//! A double of ServiceNow's incident table, by the Table API's documentation.
+//!
+//! Enforced: authentication (401), fields that the table does not have are ignored, texts longer
+//! than their column are cut, encoded queries (an unknown field in a query is ignored, so that the
+//! answer has more rows), `sysparm_fields`, `sysparm_limit`, 201 with a `sys_id`, 404 for an unknown
+//! one, `work_notes` are appended and read as empty, priority from impact and urgency, resolving
+//! needs close code and notes (403, data policy), closed and cancelled tickets are read-only.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, Response};
+use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::{Fault, Schedule, Server, after, answer, before};
+
+/// Columns that a client may write, and their lengths.
+const COLUMNS: [(&str, usize); 17] = [
+    ("short_description", 160),
+    ("description", 4000),
+    ("impact", 40),
+    ("urgency", 40),
+    ("state", 40),
+    ("category", 40),
+    ("subcategory", 40),
+    ("contact_type", 40),
+    ("cmdb_ci", 32),
+    ("business_service", 32),
+    ("assignment_group", 32),
+    ("assigned_to", 32),
+    ("correlation_id", 100),
+    ("correlation_display", 100),
+    ("close_code", 40),
+    ("close_notes", 4000),
+    ("parent_incident", 32),
+];
+
+/// Columns that only the instance writes.
+const SYSTEM_COLUMNS: [&str; 4] = ["sys_id", "number", "sys_created_on", "priority"];
+
+pub(crate) const USER: &str = "faultline";
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// A ticket.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Row {
+    pub(crate) fields: BTreeMap<String, String>,
+    pub(crate) work_notes: Vec<String>,
+}
+
+impl Row {
+    pub(crate) fn get(&self, field: &str) -> &str {
+        self.fields.get(field).map_or("", String::as_str)
+    }
+
+    fn set(&mut self, field: &str, value: &str) {
+        if let Some((_, length)) = COLUMNS.iter().find(|(name, _)| *name == field) {
+            self.fields.insert(field.to_owned(), value.chars().take(*length).collect());
+        }
+    }
+
+    fn weigh(&mut self) {
+        let weight = |text: &str| text.parse::<u8>().unwrap_or(3);
+        // The table as it is delivered: 1/1 is 1, sum 3 is 2, sum 4 is 3, sum 5 is 4, 3/3 is 5.
+        let sum = weight(self.get("impact")) + weight(self.get("urgency"));
+        self.fields.insert(String::from("priority"), (sum - 1).to_string());
+    }
+}
+
+/// What the instance holds, and what it was asked.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) faults: Schedule,
+    /// `METHOD path?query` of every request, in order.
+    pub(crate) requests: Vec<String>,
+    /// Whether queries are not understood, so that they are ignored.
+    pub(crate) ignores_queries: bool,
+    created: u32,
+}
+
+impl Table {
+    fn insert(&mut self, body: &Map<String, Value>) -> Row {
+        self.created += 1;
+        let mut row = Row::default();
+        let count = self.created;
+        for (field, value) in [("impact", "3"), ("urgency", "3"), ("state", "1")] {
+            row.set(field, value);
+        }
+        row.fields.insert(String::from("sys_id"), format!("{count:032x}"));
+        row.fields.insert(String::from("number"), format!("INC{count:07}"));
+        row.fields.insert(String::from("sys_created_on"), format!("2026-03-17 02:{count:02}:00"));
+        write(&mut row, body);
+        self.rows.push(row.clone());
+        row
+    }
+
+    fn select(&self, query: &str) -> Vec<Row> {
+        let mut rows = self.rows.clone();
+        for part in query.split('^').filter(|_| !self.ignores_queries) {
+            if let Some(field) = part.strip_prefix("ORDERBYDESC") {
+                rows.sort_by(|a, b| b.get(field).cmp(a.get(field)));
+            } else if let Some(field) = part.strip_prefix("ORDERBY") {
+                rows.sort_by(|a, b| a.get(field).cmp(b.get(field)));
+            } else if let Some((field, value)) = part.split_once('=')
+                && is_column(field)
+            {
+                rows.retain(|row| row.get(field) == value);
+            }
+        }
+        rows
+    }
+
+    fn place(&self, sys_id: &str) -> Option<usize> {
+        self.rows.iter().position(|row| row.get("sys_id") == sys_id)
+    }
+}
+
+/// A running instance.
+pub(crate) struct ServiceNow {
+    table: Arc<Mutex<Table>>,
+    pub(crate) server: Server,
+}
+
+impl ServiceNow {
+    pub(crate) fn start() -> Self {
+        let table = Arc::new(Mutex::new(Table::default()));
+        let many = get(list).post(create);
+        let one = get(read).patch(update);
+        let router = Router::new()
+            .route("/api/now/table/incident", many)
+            .route("/api/now/table/incident/{sys_id}", one)
+            .with_state(Arc::clone(&table));
+        Self { table, server: Server::start(router) }
+    }
+
+    pub(crate) fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn fail(&self, faults: &[Fault]) {
+        self.table().faults.0.extend(faults);
+    }
+
+    /// The only ticket.
+    pub(crate) fn ticket(&self) -> Row {
+        let table = self.table();
+        assert_eq!(table.rows.len(), 1, "{:#?}", table.rows);
+        table.rows.first().cloned().expect("one row")
+    }
+}
+
+type Shared = State<Arc<Mutex<Table>>>;
+type Params = Query<BTreeMap<String, String>>;
+type Done = Result<Response<Body>, Response<Body>>;
+
+/// Every request: fault, authentication, work, fault.
+async fn handle(
+    table: &Mutex<Table>,
+    request: String,
+    headers: &HeaderMap,
+    work: impl FnOnce(&mut Table) -> Done,
+) -> Response<Body> {
+    let lock = || table.lock().unwrap_or_else(PoisonError::into_inner);
+    let fault = {
+        let mut table = lock();
+        table.requests.push(request);
+        table.faults.next()
+    };
+    if let Some(early) = before(fault).await {
+        return early;
+    }
+    if !authenticated(headers) {
+        return failure(401, "User Not Authenticated", "Required to provide Auth information");
+    }
+    let done = work(&mut lock()).unwrap_or_else(|failed| failed);
+    after(fault, done).await
+}
+
+async fn list(State(table): Shared, Query(params): Params, headers: HeaderMap) -> Response<Body> {
+    let query = params.get("sysparm_query").cloned().unwrap_or_default();
+    handle(&table, format!("GET ?{query}"), &headers, |table| {
+        let limit = params.get("sysparm_limit").and_then(|n| n.parse().ok()).unwrap_or(10_000);
+        let rows = table.select(&query);
+        let shown: Vec<Value> = rows.iter().take(limit).map(|row| show(row, &params)).collect();
+        Ok(answer(200, &json!({ "result": shown }).to_string()))
+    })
+    .await
+}
+
+async fn read(
+    State(table): Shared,
+    Path(id): Path<String>,
+    Query(params): Params,
+    headers: HeaderMap,
+) -> Response<Body> {
+    handle(&table, format!("GET /{id}"), &headers, |table| {
+        let place = table.place(&id).ok_or_else(no_record)?;
+        Ok(answer(200, &json!({ "result": show(&table.rows[place], &params) }).to_string()))
+    })
+    .await
+}
+
+async fn create(
+    State(table): Shared,
+    Query(params): Params,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    handle(&table, String::from("POST"), &headers, |table| {
+        let row = table.insert(&object(&body)?);
+        Ok(answer(201, &json!({ "result": show(&row, &params) }).to_string()))
+    })
+    .await
+}
+
+async fn update(
+    State(table): Shared,
+    Path(id): Path<String>,
+    Query(params): Params,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    handle(&table, format!("PATCH /{id}"), &headers, |table| {
+        let body = object(&body)?;
+        let place = table.place(&id).ok_or_else(no_record)?;
+        let mut row = table.rows[place].clone();
+        if matches!(row.get("state"), "7" | "8") {
+            return Err(failure(403, "Operation Failed", "ACL Exception Update Failed"));
+        }
+        write(&mut row, &body);
+        let resolved = matches!(row.get("state"), "6" | "7");
+        if resolved && (row.get("close_code").is_empty() || row.get("close_notes").is_empty()) {
+            let detail = "Data Policy Exception: mandatory: Resolution code, Resolution notes";
+            return Err(failure(403, "Operation Failed", detail));
+        }
+        table.rows[place] = row.clone();
+        Ok(answer(200, &json!({ "result": show(&row, &params) }).to_string()))
+    })
+    .await
+}
+
+fn write(row: &mut Row, body: &Map<String, Value>) {
+    for (field, value) in body {
+        let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+        if field == "work_notes" {
+            if !text.is_empty() {
+                row.work_notes.push(text);
+            }
+        } else {
+            row.set(field, &text);
+        }
+    }
+    row.weigh();
+}
+
+fn is_column(field: &str) -> bool {
+    SYSTEM_COLUMNS.contains(&field) || COLUMNS.iter().any(|(name, _)| *name == field)
+}
+
+fn show(row: &Row, params: &BTreeMap<String, String>) -> Value {
+    let wanted = params.get("sysparm_fields");
+    let names = COLUMNS.iter().map(|(name, _)| *name).chain(SYSTEM_COLUMNS).chain(["work_notes"]);
+    names
+        .filter(|name| wanted.is_none_or(|wanted| wanted.split(',').any(|field| field == *name)))
+        .map(|name| (name.to_owned(), Value::from(row.get(name))))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+fn authenticated(headers: &HeaderMap) -> bool {
+    let basic = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
+    let bearer = format!("Bearer {PASSWORD}");
+    let given = headers.get("authorization").and_then(|value| value.to_str().ok());
+    given.is_some_and(|given| given == basic || given == bearer)
+}
+
+fn object(body: &[u8]) -> Result<Map<String, Value>, Response<Body>> {
+    serde_json::from_slice(body)
+        .map_err(|_| failure(400, "Exception while reading request", "not a JSON object"))
+}
+
+fn no_record() -> Response<Body> {
+    let detail = "Record doesn't exist or ACL restricts the record retrieval";
+    failure(404, "No Record found", detail)
+}
+
+fn failure(status: u16, message: &str, detail: &str) -> Response<Body> {
+    let body = json!({"error": {"message": message, "detail": detail}, "status": "failure"});
+    answer(status, &body.to_string())
+}

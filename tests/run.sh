@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Everything that says whether faultline is whole, from a clean machine with Rust and a C compiler.
+# What else it needs (a JDK, Maven) it installs from Debian's packages if it is missing.
+#
+# Cargo's target folder and what is fetched stay in ${FAULTLINE_CACHE:-$HOME/.cache/faultline},
+# outside the checkout. Whatever it starts, it stops, however it ends.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+cache=${FAULTLINE_CACHE:-$HOME/.cache/faultline}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+mkdir -p "$cache" "$CARGO_TARGET_DIR"
+work=$(mktemp -d "${TMPDIR:-/tmp}/faultline-tests.XXXXXX")
+
+finish() {
+  local status=$?
+  trap - EXIT
+  tests/kafka.sh stop "$work/kafka" || true
+  rm -rf "$work"
+  if [ "$status" -eq 0 ]; then
+    printf '== all phases passed in %s s\n' "$SECONDS"
+  else
+    printf '== FAILED after %s s\n' "$SECONDS"
+  fi
+  exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+phase() {
+  local name=$1 began=$SECONDS
+  shift
+  printf '== %s\n' "$name"
+  "$@"
+  printf '== %s: %s s\n' "$name" $((SECONDS - began))
+}
+
+audit() {
+  if cargo deny --version >/dev/null 2>&1; then
+    cargo deny check
+  else
+    printf 'cargo-deny is not installed: skipped\n'
+  fi
+}
+
+with_kafka() {
+  tests/kafka.sh start "$work/kafka"
+  FAULTLINE_TEST_KAFKA=$(cat "$work/kafka/bootstrap") cargo test -p tests
+  tests/kafka.sh stop "$work/kafka"
+}
+
+phase 'format' cargo fmt --all --check
+phase 'lints' cargo clippy --workspace --all-targets -- -D warnings
+phase 'dependencies' audit
+phase 'hermetic tests' cargo test --workspace
+phase 'tests with a real Kafka' with_kafka
+if [ -x tests/browser/run.sh ]; then
+  phase 'browser' tests/browser/run.sh
+fi
