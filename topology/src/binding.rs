@@ -224,7 +224,7 @@ fn pod_bases(name: &str) -> impl Iterator<Item = &str> {
     let name = name.rsplit_once('/').map_or(name, |(_, last)| last);
     let last = name.rsplit_once('-');
     let deployment = last
-        .filter(|(_, id)| id.len() == 5 && is_generated(id))
+        .filter(|(_, id)| id.len() == 5 && (is_generated(id) || is_hex(id)))
         .and_then(|(rest, _)| rest.rsplit_once('-'))
         .filter(|(_, hash)| (5..=10).contains(&hash.len()) && is_generated(hash))
         .map(|(base, _)| base);
@@ -245,7 +245,11 @@ fn pod_bases(name: &str) -> impl Iterator<Item = &str> {
 fn is_generated(text: &str) -> bool {
     let all = |alphabet: &str| text.bytes().all(|byte| alphabet.as_bytes().contains(&byte));
     all("bcdfghjklmnpqrstvwxz2456789")
-        || (all("0123456789abcdef") && text.bytes().any(|byte| byte.is_ascii_digit()))
+        || (is_hex(text) && text.bytes().any(|byte| byte.is_ascii_digit()))
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
