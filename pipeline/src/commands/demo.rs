@@ -21,6 +21,7 @@ use crate::commands::replay::final_incidents;
 use crate::config::Config;
 use crate::log::embedded::{Durability, EmbeddedLog};
 use crate::log::{Log, NewRecord, TopicPartition};
+use crate::http::view::Filter;
 use crate::progress::Progress;
 use crate::recording::Writer;
 use crate::run::stop::Stop;
@@ -32,6 +33,9 @@ use crate::tell;
 const STORY_BEGINS: &str = "2026-03-17T02:05:00Z";
 /// Records appended at once while history is told.
 const HISTORY_BATCH: usize = 500;
+
+/// Incidents that are spoken of in the terminal.
+const TOLD_MAX: usize = 100;
 
 /// Tells the story.
 ///
@@ -174,7 +178,8 @@ struct Said {
 
 impl Said {
     fn say(&mut self, running: &Running, progress: &Progress) {
-        for incident in running.view.list() {
+        for revision in running.view.list(&Filter::default(), TOLD_MAX).1 {
+            let Ok(incident) = serde_json::from_str::<Incident>(&revision.json) else { continue };
             let cause = incident.hypotheses.first().map(|h| h.summary.clone()).unwrap_or_default();
             let now = (incident.state, cause);
             if self.states.get(&incident.id) == Some(&now) {

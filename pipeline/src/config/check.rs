@@ -13,6 +13,7 @@ use sinks::config::SinkConfig;
 use sinks::config::secret::{Secret, SecretRef};
 
 use crate::config::raw::{RawConfig, RawListen, RawLog};
+use crate::http::security::{Security, check_listen};
 use crate::log::embedded::{Durability, EmbeddedLog};
 use crate::log::kafka::{KafkaConfig, KafkaLog};
 use crate::log::{Log, LogError};
@@ -54,10 +55,8 @@ pub enum LogChoice {
 pub struct Listen {
     /// The address.
     pub address: SocketAddr,
-    /// The bearer token that callers must show.
-    pub token: Option<Secret>,
-    /// Host names under which people reach it.
-    pub hosts: Vec<String>,
+    /// Who may come.
+    pub security: Security,
 }
 
 /// Everything that is wrong with a configuration.
@@ -292,13 +291,18 @@ impl Checker {
                 SocketAddr::from(([127, 0, 0, 1], 0))
             }
         };
-        if !address.ip().is_loopback() && raw.token.is_none() {
-            self.error(
-                key,
-                &format!("{address} can be reached from other machines: give a `token`, or listen on 127.0.0.1"),
-            );
+        if let Err(refused) = check_listen(address, raw.token.is_some()) {
+            self.error(key, &refused.to_string());
         }
-        Listen { address, token, hosts: raw.hosts.clone() }
+        let token = token.map(|token| token.expose().to_owned());
+        let security = match Security::new(token, raw.hosts.iter().cloned()) {
+            Ok(security) => security,
+            Err(refused) => {
+                self.error(key, &refused.to_string());
+                Security::default()
+            }
+        };
+        Listen { address, security }
     }
 
     fn secret(&mut self, key: &str, secret: &SecretRef) -> Option<Secret> {

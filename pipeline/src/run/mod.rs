@@ -77,7 +77,7 @@ impl Running {
 pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Running> {
     prepare(config, &*log)?;
     let http = HttpState {
-        security: Arc::new(serve::security(&config.http)),
+        security: Arc::new(config.http.security.clone()),
         ..HttpState::default()
     };
     let starter = Starter {

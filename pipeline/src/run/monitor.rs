@@ -74,6 +74,6 @@ impl StageMonitor {
     /// The stage has ended before it was told to.
     pub fn dead(&self, error: &dyn std::error::Error) {
         self.http.health.set_dead();
-        tracing::error!(stage = self.stage.label(), error, "the stage cannot go on");
+        tracing::error!(stage = self.stage.label(), %error, "the stage cannot go on");
     }
 }

@@ -9,9 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::cli::Role;
-use crate::config::check::Listen;
 use crate::config::Config;
-use crate::http::security::Security;
 use crate::intake::http::IntakeState;
 use crate::run::Starter;
 use crate::run::stop::Stop;
@@ -41,16 +39,10 @@ pub fn start(config: &Config, starter: &Starter<'_>, roles: &[Role]) -> Result<S
     servers.serve("http", config.http.address, crate::http::router(starter.http.clone()))?;
     if roles.contains(&Role::Intake) {
         let state = IntakeState::new(starter.log.clone(), starter.settings.inputs.clone())
-            .with_security(security(&config.intake));
+            .with_security(config.intake.security.clone());
         servers.serve("intake", config.intake.address, crate::intake::http::router(state))?;
     }
     Ok(servers)
-}
-
-/// Who may come to an address.
-#[must_use]
-pub fn security(listen: &Listen) -> Security {
-    Security::new(listen.token.clone(), &listen.hosts)
 }
 
 impl Servers {
