@@ -224,20 +224,32 @@ fn pod_bases(name: &str) -> impl Iterator<Item = &str> {
     let name = name.rsplit_once('/').map_or(name, |(_, last)| last);
     let last = name.rsplit_once('-');
     let deployment = last
-        .filter(|(_, id)| is_generated(id, 5, 5))
+        .filter(|(_, id)| id.len() == 5 && (is_generated(id) || is_hex(id)))
         .and_then(|(rest, _)| rest.rsplit_once('-'))
-        .filter(|(_, hash)| is_generated(hash, 6, 10))
+        .filter(|(_, hash)| (5..=10).contains(&hash.len()) && is_generated(hash))
         .map(|(base, _)| base);
+    let has_digit = |text: &str| text.bytes().any(|byte| byte.is_ascii_digit());
+    let is_ordinal = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let single = last
-        .filter(|(_, id)| is_generated(id, 5, 10) || id.bytes().all(|byte| byte.is_ascii_digit()))
+        // Without a hash before it a short word may be a word: `cart-https` is no pod of `cart`.
+        .filter(|(_, id)| {
+            is_ordinal(id) || ((5..=10).contains(&id.len()) && is_generated(id) && has_digit(id))
+        })
         .map(|(base, _)| base);
     [deployment, single].into_iter().flatten().filter(|base| !base.is_empty())
 }
 
-/// Whether a part of a name looks like what Kubernetes generates: no capital, no separator.
-fn is_generated(text: &str, least: usize, most: usize) -> bool {
-    (least..=most).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+/// Whether a part of a name looks generated: in the alphabet of Kubernetes, which has no vowels
+/// and no digits that look like them (`k8s.io/apimachinery/pkg/util/rand`), or hexadecimal with a
+/// digit.
+fn is_generated(text: &str) -> bool {
+    let all = |alphabet: &str| text.bytes().all(|byte| alphabet.as_bytes().contains(&byte));
+    all("bcdfghjklmnpqrstvwxz2456789")
+        || (is_hex(text) && text.bytes().any(|byte| byte.is_ascii_digit()))
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
@@ -249,7 +261,9 @@ mod tests {
         let bases = |name: &'static str| pod_bases(name).collect::<Vec<_>>();
         assert_eq!(bases("checkout-7d9f8b6c5d-x2x4z"), ["checkout", "checkout-7d9f8b6c5d"]);
         assert_eq!(bases("shop/kafka-0"), ["kafka"]);
-        assert_eq!(bases("node-exporter-k8x2p"), ["node", "node-exporter"]);
+        assert_eq!(bases("node-exporter-k8x2p"), ["node-exporter"]);
+        assert_eq!(bases("cart-redis"), Vec::<&str>::new(), "a word, not an id");
+        assert_eq!(bases("cart-https"), Vec::<&str>::new(), "no digit");
         assert_eq!(bases("checkout"), Vec::<&str>::new());
         assert_eq!(bases("-0"), Vec::<&str>::new());
     }

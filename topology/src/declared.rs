@@ -11,60 +11,13 @@ use std::ops::RangeInclusive;
 
 use model::entity::Criticality;
 use model::map::{ConfigurationItem, ItemKind, Relation, RelationKind, TopologyDocument};
-use model::time::{Pane, PaneWidth, Timestamp};
+use model::time::{PaneWidth, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::life::{Life, When};
 use crate::limits::MapParameters;
 use crate::names::{Names, Sym};
-
-/// What a document did. Counts of items and relations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApplyReport {
-    /// Items new or brought back.
-    pub items_added: u64,
-    /// Items with new content.
-    pub items_replaced: u64,
-    /// Items that said what was known.
-    pub items_unchanged: u64,
-    /// Items taken out.
-    pub items_removed: u64,
-    /// Items, removals and relations that a later word overrules: without effect on the map of now.
-    pub stale: u64,
-    /// Known items and relations that turn out to have been in the map for longer.
-    pub backdated: u64,
-    /// Relations new or brought back.
-    pub relations_added: u64,
-    /// Relations that were known.
-    pub relations_unchanged: u64,
-    /// Relations with an end that no item has introduced yet; they count once it has.
-    pub dangling: u64,
-    /// Relations from an item to itself: dropped.
-    pub self_loops: u64,
-    /// Items, relations and aliases with an empty or oversize name, or too many aliases: dropped.
-    pub oversize: u64,
-    /// Items and relations beyond the map's limits: dropped.
-    pub over_limit: u64,
-}
-
-impl ApplyReport {
-    /// Whether the map of now differs from before.
-    #[must_use]
-    pub fn changed(&self) -> bool {
-        self.items_added + self.items_replaced + self.items_removed + self.relations_added > 0
-    }
-
-    /// Whether the map of now or of an earlier time may differ from before.
-    pub(crate) fn touched(&self) -> bool {
-        self.changed() || self.stale + self.backdated > 0
-    }
-}
-
-/// The time that a question is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum When {
-    Now,
-    AsOf(Pane),
-}
+use crate::report::ApplyReport;
 
 /// Content of an item. Names are numbers of `Declared::names`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,13 +31,6 @@ pub(crate) struct Item {
     first: Timestamp,
     /// The word that gave the content.
     last: Timestamp,
-}
-
-/// First and last word on a relation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Life {
-    pub(crate) first: Timestamp,
-    pub(crate) last: Timestamp,
 }
 
 /// How an item is spoken of; the earlier wins when one text means several items.
@@ -362,7 +308,7 @@ impl Declared {
     ) -> impl Iterator<Item = (Sym, &Item)> {
         self.items.iter().map(|(id, item)| (*id, item)).filter(move |(id, item)| {
             let life = Life { first: item.first, last: item.last };
-            holds(life, self.removed_at(*id), when, width)
+            life.holds(self.removed_at(*id), when, width)
         })
     }
 
@@ -374,7 +320,7 @@ impl Declared {
     ) -> impl Iterator<Item = (Sym, RelationKind, Sym, Life)> {
         self.relations.iter().map(|(&(from, kind, to), &life)| (from, kind, to, life)).filter(
             move |&(from, _, to, life)| {
-                holds(life, self.removed_at(from).max(self.removed_at(to)), when, width)
+                life.holds(self.removed_at(from).max(self.removed_at(to)), when, width)
             },
         )
     }
@@ -410,17 +356,6 @@ impl Declared {
 
     pub(crate) fn relation_count(&self) -> usize {
         self.relations.len()
-    }
-}
-
-/// Now: the last word is no removal. In an earlier pane: it had begun and was not yet removed.
-fn holds(life: Life, removed: Timestamp, when: When, width: PaneWidth) -> bool {
-    match when {
-        When::Now => life.last >= removed,
-        When::AsOf(pane) => {
-            let begun = width.pane_of(life.first) <= pane;
-            begun && (life.last >= removed || pane < width.pane_of(removed))
-        }
     }
 }
 

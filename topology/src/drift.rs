@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::limits::MapParameters;
 use crate::reconcile::{Draft, Reconciled};
+use crate::weigh::unseen_confidence;
 
 /// Most rows of each list; `DriftReport::omitted` counts the others.
 pub const ROWS_MAX: usize = 1_000;
@@ -88,7 +89,7 @@ impl DriftReport {
                     from: from.name.clone(),
                     to: to.name.clone(),
                     declared_panes_ago: now.since(declared),
-                    confidence: map.confidence(edge, parameters),
+                    confidence: unseen_confidence(from.seen, declared, parameters),
                 };
                 keep(&mut self.declared_never_seen, row, &mut self.omitted);
             }

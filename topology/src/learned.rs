@@ -13,7 +13,7 @@ use model::name::Name;
 use model::time::Pane;
 use serde::{Deserialize, Serialize};
 
-use crate::declared::When;
+use crate::life::When;
 use crate::limits::MapParameters;
 
 /// A learned edge.
@@ -78,7 +78,8 @@ pub(crate) struct Learned {
 }
 
 impl Learned {
-    /// Takes the dependencies of a pane in; says how many edges appeared or expired.
+    /// Takes the dependencies of a pane in; says how often the structure changed: edges appeared,
+    /// expired, were forgotten or turned out older, nodes turned out to be services.
     pub(crate) fn observe(
         &mut self,
         pane: Pane,
@@ -109,8 +110,8 @@ impl Learned {
             self.dropped = self.dropped.saturating_add(1);
             return 0;
         }
-        self.see(&dep.from, EntityKind::Service, pane);
-        self.see(&dep.to, dep.to_kind, pane);
+        let recast =
+            self.see(&dep.from, EntityKind::Service, pane) | self.see(&dep.to, dep.to_kind, pane);
         let (tick, era) = (self.tick, self.era(limits));
         let fresh = LearnedEdge {
             calls: 0,
@@ -128,7 +129,7 @@ impl Learned {
         let Some(edge) = self.edges.get_mut(&dep.from).and_then(|to| to.get_mut(&dep.to)) else {
             return 0;
         };
-        let returned = edge.until.is_some();
+        let (returned, backdated) = (edge.until.is_some(), pane < edge.first);
         if returned {
             (edge.until, edge.first) = (None, pane);
         }
@@ -138,18 +139,20 @@ impl Learned {
         edge.first = edge.first.min(pane);
         edge.last = edge.last.max(pane);
         edge.last_tick = tick;
-        u64::from(!known || returned)
+        u64::from(!known || returned || backdated || recast)
     }
 
-    fn see(&mut self, name: &Name, kind: EntityKind, pane: Pane) {
+    /// Says whether a known node got another kind.
+    fn see(&mut self, name: &Name, kind: EntityKind, pane: Pane) -> bool {
         let tick = self.tick;
         if let Some(node) = self.nodes.get_mut(name) {
             // `Service` is the smallest: whoever calls or answers once as a service is one.
+            let recast = kind < node.kind;
             node.kind = node.kind.min(kind);
             node.first = node.first.min(pane);
             node.last = node.last.max(pane);
             node.last_tick = tick;
-            return;
+            return recast;
         }
         let node = SeenNode { kind, first: pane, last: pane, first_tick: tick, last_tick: tick };
         self.nodes.insert(name.clone(), node);
@@ -158,12 +161,13 @@ impl Learned {
         if name < first {
             *first = name.clone();
         }
+        false
     }
 
     /// Marks what was not seen for too long. What expired stays for `as_of` for as long again.
     fn expire(&mut self, limits: &MapParameters) -> u64 {
         let (tick, latest) = (self.tick, self.latest.unwrap_or_default());
-        let (mut expired, mut gone) = (0, 0);
+        let (mut expired, mut gone) = (0_u64, 0_usize);
         for targets in self.edges.values_mut() {
             targets.retain(|_, edge| {
                 let unseen = tick.saturating_sub(edge.last_tick);
@@ -181,7 +185,7 @@ impl Learned {
             self.edges.retain(|_, targets| !targets.is_empty());
             self.forget_nodes(limits);
         }
-        expired
+        expired + gone as u64
     }
 
     fn forget_nodes(&mut self, limits: &MapParameters) {

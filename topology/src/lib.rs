@@ -2,28 +2,31 @@
 //!
 //! A walk through the room: `declared` takes imports in (last word wins, in any order), `learned`
 //! takes observed dependencies in (they fade), `binding` says which node a name means, `reconcile`
-//! brings both halves together with confidence and probability, `snapshot` is the result, compact
-//! and immutable, `reach` walks it within bounds, `drift` tells where the halves differ, `shape`
+//! brings both halves together, `weigh` says how sure and how likely, `snapshot` is the result,
+//! compact and immutable, `reach` walks it within bounds, `drift` tells where the halves differ, `shape`
 //! checks for cycles and islands. `Topology` is the door.
 //!
 //! Deliberately absent: I/O, the clock, randomness, threads, and any judgement about health.
 
 mod names;
 mod limits;
+mod report;
+mod life;
 mod declared;
 mod learned;
 mod binding;
 mod reconcile;
+mod weigh;
 mod snapshot;
 mod reach;
 mod shape;
 mod drift;
 mod topology;
 
-pub use declared::ApplyReport;
 pub use drift::{DriftReport, NeverDeclared, NeverSeen, ROWS_MAX};
 pub use limits::MapParameters;
 pub use reach::{HOPS_MAX, LINKS_MAX, NODES_MAX, Reached, Scratch};
+pub use report::ApplyReport;
 pub use shape::Shape;
 pub use snapshot::{EdgeView, Snapshot};
 pub use topology::{Topology, TopologyStats};

@@ -1,18 +1,6 @@
-//! Brings what is declared and what is seen together: one node per thing, one edge per pair, each
-//! with a confidence and a probability.
+//! Brings what is declared and what is seen together: one node per thing, one edge per pair.
 //!
-//! Confidence that a dependency exists:
-//! * declared and seen: 1;
-//! * declared `RunsOn`: 1 (spans don't show hosts);
-//! * declared `DependsOn`, not seen: `max(0.1, 0.6 x 2^(-d / disuse half-life))`, where `d` is for
-//!   how many ticks the caller has been seen since the edge was declared; a caller that telemetry
-//!   never shows proves nothing, `d` = 0;
-//! * seen only: `min(0.95, n / (n + 4))` with `n` decayed calls, at least 0.05.
-//!
-//! Probability that a request of `from` calls `to`: seen: decayed calls / requests of `from`, at
-//! most 1. Requests of `from` are the calls it gets, or, if more, the most that it makes to one
-//! callee (entry services get calls that nobody sees). Not seen: the confidence. `RunsOn`: one
-//! over the number of hosts that share the service.
+//! Deliberately absent: what an edge weighs (see `weigh`).
 
 use model::entity::EntityKind;
 use model::map::{ItemKind, RelationKind};
@@ -20,10 +8,10 @@ use model::name::Name;
 use model::time::Pane;
 
 use crate::binding::{Resolver, Root};
-use crate::declared::When;
+use crate::learned::SeenNode;
+use crate::life::When;
 use crate::limits::MapParameters;
 use crate::names::Sym;
-use crate::snapshot::{Edge, Snapshot, Weight};
 
 /// Stands for "no node" in the table from numbers of names to numbers of nodes.
 const NO_NODE: u32 = u32::MAX;
@@ -34,20 +22,33 @@ pub(crate) struct Node {
     pub(crate) name: Name,
     pub(crate) kind: EntityKind,
     pub(crate) declared: bool,
-    /// When telemetry saw it: ticks and panes.
     pub(crate) seen: Option<Seen>,
 }
 
-/// First and last time that telemetry showed a node.
+/// When telemetry showed a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
-    pub(crate) first: Pane,
     pub(crate) last: Pane,
-    first_tick: u64,
-    last_tick: u64,
+    pub(crate) first_tick: u64,
+    pub(crate) last_tick: u64,
 }
 
-/// An edge of the reconciled map, before it is weighed.
+impl Seen {
+    pub(crate) fn of(node: &SeenNode) -> Self {
+        Self { last: node.last, first_tick: node.first_tick, last_tick: node.last_tick }
+    }
+
+    /// Of two names of one node.
+    pub(crate) fn merge(self, other: Self) -> Self {
+        Self {
+            last: self.last.max(other.last),
+            first_tick: self.first_tick.min(other.first_tick),
+            last_tick: self.last_tick.max(other.last_tick),
+        }
+    }
+}
+
+/// An edge of the reconciled map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Draft {
     pub(crate) from: u32,
@@ -80,78 +81,14 @@ impl Reconciled {
         self.nodes.get(number as usize)
     }
 
-    /// Weighs the edges and packs everything.
-    pub(crate) fn into_snapshot(self, version: u64, parameters: &MapParameters) -> Snapshot {
-        let edges = self.weigh(parameters);
-        let nodes = self.nodes.into_iter().map(|node| (node.name, node.kind)).collect();
-        Snapshot::build(version, nodes, &edges)
+    /// The number of the node with a name.
+    pub(crate) fn find(&self, name: &Name) -> Option<u32> {
+        find(&self.nodes, name)
     }
 
-    pub(crate) fn weigh(&self, parameters: &MapParameters) -> Vec<Edge> {
-        let (mut received, mut most_made) =
-            (vec![0_u64; self.nodes.len()], vec![0_u64; self.nodes.len()]);
-        let mut hosts = vec![0_u32; self.nodes.len()];
-        for edge in &self.edges {
-            if let Some(calls) = received.get_mut(edge.to as usize) {
-                *calls = calls.saturating_add(edge.calls);
-            }
-            if let Some(calls) = most_made.get_mut(edge.from as usize) {
-                *calls = edge.calls.max(*calls);
-            }
-            if let Some(count) = hosts.get_mut(edge.from as usize) {
-                *count += u32::from(edge.kind == RelationKind::RunsOn);
-            }
-        }
-        let of = |lane: &[u64], node: u32| lane.get(node as usize).copied().unwrap_or_default();
-        let weigh = |edge: &Draft| {
-            let requests = of(&received, edge.from).max(of(&most_made, edge.from));
-            let hosts = hosts.get(edge.from as usize).copied().unwrap_or_default();
-            let confidence = self.confidence(edge, parameters);
-            Weight {
-                confidence,
-                probability: probability(edge, confidence, requests, hosts),
-                calls: edge.calls,
-                failed: edge.failed,
-                kind: edge.kind,
-                declared: edge.declared.is_some(),
-                observed: edge.observed.is_some(),
-            }
-        };
-        self.edges
-            .iter()
-            .map(|edge| Edge { from: edge.from, to: edge.to, weight: weigh(edge) })
-            .collect()
-    }
-
-    /// The formula in the header of this file.
-    pub(crate) fn confidence(&self, edge: &Draft, parameters: &MapParameters) -> f64 {
-        match (edge.declared, edge.observed, edge.kind) {
-            (Some(_), Some(_), _) | (_, _, RelationKind::RunsOn) => 1.0,
-            (Some(declared), None, _) => {
-                let disuse = self.disuse_ticks(edge.from, declared) as f64;
-                let half_life = parameters.disuse_half_life_ticks.max(1) as f64;
-                (0.6 * libm::exp2(-disuse / half_life)).max(0.1)
-            }
-            (None, _, _) => {
-                let calls = edge.calls as f64;
-                (calls / (calls + 4.0)).clamp(0.05, 0.95)
-            }
-        }
-    }
-
-    /// For how many ticks the caller was seen since `declared`; a tick is at most one pane.
-    fn disuse_ticks(&self, caller: u32, declared: Pane) -> u64 {
-        let Some(seen) = self.node(caller).and_then(|node| node.seen) else { return 0 };
-        let since = u64::try_from(seen.last.since(declared)).unwrap_or(0);
-        seen.last_tick.saturating_sub(seen.first_tick).min(since)
-    }
-}
-
-fn probability(edge: &Draft, confidence: f64, requests: u64, hosts: u32) -> f64 {
-    match edge.observed {
-        Some(_) if requests > 0 => (edge.calls as f64 / requests as f64).min(1.0),
-        None if edge.kind == RelationKind::RunsOn => 1.0 / f64::from(hosts.max(1)),
-        _ => confidence,
+    /// The number of the edge between two nodes.
+    pub(crate) fn find_edge(&self, from: u32, to: u32) -> Option<usize> {
+        self.edges.binary_search_by_key(&(from, to), |edge| (edge.from, edge.to)).ok()
     }
 }
 
@@ -180,14 +117,8 @@ fn gather_nodes(
             continue;
         }
         let name = resolver.node_of_seen(name);
-        let kind = seen.kind;
-        let seen = Seen {
-            first: seen.first,
-            last: seen.last,
-            first_tick: seen.first_tick,
-            last_tick: seen.last_tick,
-        };
-        nodes.push(Node { name, kind, declared: false, seen: Some(seen) });
+        let (kind, seen) = (seen.kind, Some(Seen::of(seen)));
+        nodes.push(Node { name, kind, declared: false, seen });
     }
     let nodes = unite(nodes);
     let mut node_of_item = vec![NO_NODE; resolver.declared.names.len()];
@@ -209,12 +140,7 @@ fn unite(mut nodes: Vec<Node>) -> Vec<Node> {
         let same = next.name == kept.name;
         if same {
             kept.seen = match (kept.seen, next.seen) {
-                (Some(a), Some(b)) => Some(Seen {
-                    first: a.first.min(b.first),
-                    last: a.last.max(b.last),
-                    first_tick: a.first_tick.min(b.first_tick),
-                    last_tick: a.last_tick.max(b.last_tick),
-                }),
+                (Some(a), Some(b)) => Some(a.merge(b)),
                 (a, b) => a.or(b),
             };
         }

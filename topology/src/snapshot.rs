@@ -1,15 +1,18 @@
 //! The map at one moment, immutable: who depends on whom, in compact adjacency both ways.
 //!
 //! Nodes are numbered in the order of their names, so every walk and every list has an order that
-//! depends on content alone. Rows hold only neighbour and weight number (8 bytes each way); equal
-//! weights are held once.
+//! depends on content alone. Rows hold only neighbour and weight number (8 bytes each way); edges
+//! that must weigh the same share a weight. Structure and weights are apart, because calls change
+//! with every pane and structure hardly ever.
+
+use std::sync::Arc;
 
 use model::entity::EntityKind;
 use model::map::RelationKind;
 use model::name::Name;
 
 /// What an edge weighs.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Weight {
     pub(crate) confidence: f64,
     pub(crate) probability: f64,
@@ -20,12 +23,12 @@ pub(crate) struct Weight {
     pub(crate) observed: bool,
 }
 
-/// An edge between node numbers.
+/// An edge between node numbers, with the number of its weight.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Edge {
     pub(crate) from: u32,
     pub(crate) to: u32,
-    pub(crate) weight: Weight,
+    pub(crate) weight: u32,
 }
 
 /// One entry of a row: the neighbour, and the number of the edge's weight.
@@ -99,38 +102,46 @@ pub struct EdgeView {
     pub kind: RelationKind,
 }
 
-/// The map of one time. Cheap to share (`Arc`), never changes.
+/// Nodes and rows.
 #[derive(Debug, Default)]
-pub struct Snapshot {
-    version: u64,
+pub(crate) struct Structure {
     names: Vec<Name>,
     kinds: Vec<EntityKind>,
-    weights: Vec<Weight>,
     upstream: Rows,
     downstream: Rows,
 }
 
-impl Snapshot {
+impl Structure {
     /// From nodes sorted by name without repeats, and edges sorted by (from, to) without repeats,
     /// whose ends are numbers of nodes.
-    pub(crate) fn build(version: u64, nodes: Vec<(Name, EntityKind)>, edges: &[Edge]) -> Self {
-        let (weights, numbers) = number_weights(edges);
-        let count = nodes.len();
-        let outgoing = edges
-            .iter()
-            .zip(&numbers)
-            .map(|(edge, &weight)| (edge.from, Link { node: edge.to, weight }));
-        let upstream = Rows::build(count, outgoing);
+    pub(crate) fn build(nodes: impl Iterator<Item = (Name, EntityKind)>, edges: &[Edge]) -> Self {
+        let (names, kinds): (Vec<Name>, Vec<EntityKind>) = nodes.unzip();
+        let outgoing =
+            edges.iter().map(|edge| (edge.from, Link { node: edge.to, weight: edge.weight }));
+        let upstream = Rows::build(names.len(), outgoing);
         let mut incoming: Vec<(u32, Link)> = edges
             .iter()
-            .zip(&numbers)
-            .map(|(edge, &weight)| (edge.to, Link { node: edge.from, weight }))
+            .map(|edge| (edge.to, Link { node: edge.from, weight: edge.weight }))
             .collect();
         // Stable: inside a row callers keep their order.
         incoming.sort_by_key(|(row, _)| *row);
-        let downstream = Rows::build(count, incoming.into_iter());
-        let (names, kinds) = nodes.into_iter().unzip();
-        Self { version, names, kinds, weights, upstream, downstream }
+        let downstream = Rows::build(names.len(), incoming.into_iter());
+        Self { names, kinds, upstream, downstream }
+    }
+}
+
+/// The map of one time. Cheap to share (`Arc`), never changes.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    version: u64,
+    structure: Arc<Structure>,
+    weights: Vec<Weight>,
+}
+
+impl Snapshot {
+    /// Invariant: every weight number of the structure is one of `weights`.
+    pub(crate) fn new(version: u64, structure: Arc<Structure>, weights: Vec<Weight>) -> Self {
+        Self { version, structure, weights }
     }
 
     /// Count of structural changes up to this map.
@@ -142,7 +153,7 @@ impl Snapshot {
     /// Names of all nodes, sorted.
     #[must_use]
     pub fn nodes(&self) -> &[Name] {
-        &self.names
+        &self.structure.names
     }
 
     /// Whether a node has this name. Aliases don't count: `Topology::bind` first.
@@ -154,13 +165,13 @@ impl Snapshot {
     /// What a node is.
     #[must_use]
     pub fn kind(&self, node: &str) -> Option<EntityKind> {
-        self.kinds.get(self.index(node)? as usize).copied()
+        self.structure.kinds.get(self.index(node)? as usize).copied()
     }
 
     /// Count of edges.
     #[must_use]
     pub fn edge_count(&self) -> usize {
-        self.upstream.links.len()
+        self.structure.upstream.links.len()
     }
 
     /// Who depends directly on a node, sorted by name.
@@ -210,41 +221,22 @@ impl Snapshot {
     }
 
     pub(crate) fn index(&self, node: &str) -> Option<u32> {
-        let at = self.names.binary_search_by(|name| name.as_str().cmp(node)).ok()?;
+        let at = self.structure.names.binary_search_by(|name| name.as_str().cmp(node)).ok()?;
         u32::try_from(at).ok()
     }
 
     pub(crate) fn name(&self, node: u32) -> Option<&Name> {
-        self.names.get(node as usize)
+        self.structure.names.get(node as usize)
     }
 
     pub(crate) fn row(&self, node: u32, direction: Direction) -> &[Link] {
         match direction {
-            Direction::Upstream => self.upstream.row(node),
-            Direction::Downstream => self.downstream.row(node),
+            Direction::Upstream => self.structure.upstream.row(node),
+            Direction::Downstream => self.structure.downstream.row(node),
         }
     }
 
     pub(crate) fn weight(&self, link: &Link) -> Option<&Weight> {
         self.weights.get(link.weight as usize)
     }
-}
-
-/// Gives equal neighbours in weight order one number: most declared edges weigh the same.
-fn number_weights(edges: &[Edge]) -> (Vec<Weight>, Vec<u32>) {
-    let mut order: Vec<u32> = (0..edges.len() as u32).collect();
-    let weight = |at: u32| edges.get(at as usize).map(|edge| edge.weight);
-    order.sort_by(|a, b| weight(*a).partial_cmp(&weight(*b)).unwrap_or(std::cmp::Ordering::Equal));
-    let mut weights: Vec<Weight> = Vec::new();
-    let mut numbers = vec![0_u32; edges.len()];
-    for at in order {
-        let Some(own) = weight(at) else { continue };
-        if weights.last() != Some(&own) {
-            weights.push(own);
-        }
-        if let Some(number) = numbers.get_mut(at as usize) {
-            *number = (weights.len() - 1) as u32;
-        }
-    }
-    (weights, numbers)
 }

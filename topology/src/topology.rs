@@ -10,12 +10,15 @@ use model::time::{Pane, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::binding::{Resolver, Root};
-use crate::declared::{ApplyReport, Declared, When};
+use crate::declared::Declared;
 use crate::drift::DriftReport;
 use crate::learned::Learned;
+use crate::life::When;
 use crate::limits::MapParameters;
 use crate::reconcile::{Reconciled, entity_kind};
+use crate::report::ApplyReport;
 use crate::snapshot::Snapshot;
+use crate::weigh::Plan;
 
 /// The map of a cell. A clone shares everything with its origin until one of them changes.
 ///
@@ -30,7 +33,7 @@ pub struct Topology {
     /// Panes with structural changes, rising; the map was the same from one to the next.
     versions: Vec<Boundary>,
     #[serde(skip)]
-    now: OnceLock<Arc<Snapshot>>,
+    now: Built,
 }
 
 /// The map from the end of a pane on.
@@ -39,6 +42,14 @@ struct Boundary {
     pane: Pane,
     version: u64,
     #[serde(skip)]
+    built: Built,
+}
+
+/// A snapshot, built when first asked for: until something is counted; and its plan: until the
+/// structure changes.
+#[derive(Clone, Debug, Default)]
+struct Built {
+    plan: OnceLock<Arc<Plan>>,
     snapshot: OnceLock<Arc<Snapshot>>,
 }
 
@@ -90,7 +101,7 @@ impl Topology {
     /// The map of now. Built when first asked for after a change.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(self.now.get_or_init(|| self.build(When::Now, self.version)))
+        self.build(&self.now, When::Now, self.version)
     }
 
     /// The map as it was at the end of a pane: its structure of then, with the names and weights
@@ -102,9 +113,7 @@ impl Topology {
             return self.snapshot();
         }
         match self.versions.get(after.saturating_sub(1)) {
-            Some(then) => Arc::clone(
-                then.snapshot.get_or_init(|| self.build(When::AsOf(then.pane), then.version)),
-            ),
+            Some(then) => self.build(&then.built, When::AsOf(then.pane), then.version),
             None => self.snapshot(),
         }
     }
@@ -198,9 +207,13 @@ impl Topology {
         Resolver { declared: &self.declared, learned: &self.learned }
     }
 
-    fn build(&self, when: When, version: u64) -> Arc<Snapshot> {
-        let map = Reconciled::new(self.resolver(), when, &self.parameters);
-        Arc::new(map.into_snapshot(version, &self.parameters))
+    fn build(&self, built: &Built, when: When, version: u64) -> Arc<Snapshot> {
+        let plan = || Arc::new(Plan::new(self.resolver(), when, &self.parameters));
+        let weigh = || {
+            let plan = built.plan.get_or_init(plan);
+            Arc::new(plan.snapshot(&self.learned, version, &self.parameters))
+        };
+        Arc::clone(built.snapshot.get_or_init(weigh))
     }
 
     /// The item that a name means, and the one that it is part of in the end.
@@ -254,23 +267,29 @@ impl Topology {
     /// Notes that the structure changed in a pane, perhaps an earlier one than the last.
     fn mark(&mut self, pane: Pane) {
         self.version += 1;
+        self.now = Built::default();
         let at = self.versions.partition_point(|boundary| boundary.pane < pane);
         if self.versions.get(at).is_none_or(|boundary| boundary.pane != pane) {
             let before = at.checked_sub(1).and_then(|at| self.versions.get(at));
             let version = before.map_or(0, |boundary| boundary.version);
-            self.versions.insert(at, Boundary { pane, version, snapshot: OnceLock::new() });
+            self.versions.insert(at, Boundary { pane, version, built: Built::default() });
         }
         for boundary in self.versions.iter_mut().skip(at) {
             boundary.version += 1;
+        }
+        // Earlier versions too: they speak in the names of today.
+        for boundary in &mut self.versions {
+            boundary.built = Built::default();
         }
         let extra = self.versions.len().saturating_sub(self.parameters.versions_max.max(1));
         self.versions.drain(..extra);
     }
 
+    /// Weights are no longer those of today; plans still hold.
     fn forget_snapshots(&mut self) {
-        self.now = OnceLock::new();
-        for boundary in &mut self.versions {
-            boundary.snapshot = OnceLock::new();
+        let built = self.versions.iter_mut().map(|boundary| &mut boundary.built);
+        for built in built.chain([&mut self.now]) {
+            built.snapshot = OnceLock::new();
         }
     }
 }

@@ -172,6 +172,23 @@ proptest! {
     }
 
     #[test]
+    fn asking_in_between_changes_no_answer(
+        docs in prop::collection::vec(document(), 0..6),
+        panes in prop::collection::vec(observations(), 0..12),
+    ) {
+        let mut asked = replayed(&[], &[]);
+        for (doc, at) in &docs {
+            asked.apply(doc, *at);
+            let _ = answers(&asked);
+        }
+        for (index, deps) in panes.iter().enumerate() {
+            asked.observe(pane(index as i64), deps);
+            let _ = answers(&asked);
+        }
+        prop_assert_eq!(answers(&replayed(&docs, &panes)), answers(&asked));
+    }
+
+    #[test]
     fn a_clone_goes_its_own_way(
         docs in prop::collection::vec(document(), 0..6),
         panes in prop::collection::vec(observations(), 0..6),
