@@ -49,10 +49,10 @@ fn path(case: &Case<'_>, name: &Name, operation: &OperationCounts, found: &mut V
         let spans = operation.bigrams.get(&pair).map_or(0, |bigram| bigram.spans);
         let unusual = (base.hits as f64) < UNUSUAL * base.trials as f64 || base.hits == 0;
         let tally = if unusual {
-            Tally { hits: spans, trials: operation.calls, expected: share }
+            Tally { hits: spans, trials: operation.paths, expected: share }
         } else if share > EXPECTED {
-            let missing = operation.calls.saturating_sub(spans);
-            Tally { hits: missing, trials: operation.calls, expected: 1.0 - share }
+            let missing = operation.paths.saturating_sub(spans);
+            Tally { hits: missing, trials: operation.paths, expected: 1.0 - share }
         } else {
             continue;
         };
