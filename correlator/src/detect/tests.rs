@@ -103,7 +103,7 @@ fn strong(symptoms: &[Symptom], nats: i64) -> BTreeMap<(String, SymptomKind), i6
     strong
 }
 
-fn kinds<'s>(strong: &'s BTreeMap<(String, SymptomKind), i64>, kind: SymptomKind) -> Vec<&'s str> {
+fn kinds(strong: &BTreeMap<(String, SymptomKind), i64>, kind: SymptomKind) -> Vec<&str> {
     strong.keys().filter(|key| key.1 == kind).map(|key| key.0.as_str()).collect()
 }
 

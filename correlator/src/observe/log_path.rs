@@ -31,10 +31,10 @@ pub(crate) fn sequences(tree: &TraceTree<'_>, trace: &OpenTrace) -> Vec<Vec<Temp
                 entries.get(&log.owner.1).copied()
             }
         };
-        if let Some(sequence) = target.and_then(|index| sequences.get_mut(index)) {
-            if sequence.len() < LOG_PATH_MAX {
-                sequence.push(log.template);
-            }
+        if let Some(sequence) = target.and_then(|index| sequences.get_mut(index))
+            && sequence.len() < LOG_PATH_MAX
+        {
+            sequence.push(log.template);
         }
     }
     sequences
