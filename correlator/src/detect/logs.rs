@@ -23,7 +23,7 @@ const ERROR_CAP: f64 = 6.0;
 const WARN_CAP: f64 = 3.0;
 
 /// Tests the log paths of all operations and the untraced logs of an owner.
-pub(crate) fn judge(case: &Case<'_>, _signals: u64, found: &mut Vec<Evidence>) {
+pub(crate) fn judge(case: &Case<'_>, found: &mut Vec<Evidence>) {
     for (name, operation) in &case.counts.operations {
         path(case, name, operation, found);
     }
