@@ -3,7 +3,7 @@
 //! `console_fixture [PORT]` (0, the default, takes a free one) prints `listening on URL` and stays
 //! until it is ended. Every second the first incident gets a new revision; every fifth second a
 //! new incident appears.
-#![allow(clippy::print_stdout, reason = "the address is this program's output")]
+#![expect(clippy::print_stdout, reason = "the address is this program's output")]
 
 mod story;
 

@@ -94,7 +94,7 @@ fn blank(id: u64, revision: u32, title: &str) -> Incident {
 }
 
 /// Everything that is there at the start.
-pub fn all() -> Vec<Incident> {
+pub(crate) fn all() -> Vec<Incident> {
     let mut ended = small(0);
     ended.id = IncidentId(0xe);
     ended.title = "search answers slowly".into();
@@ -105,7 +105,7 @@ pub fn all() -> Vec<Incident> {
 }
 
 /// The 2:07 a.m. incident, at a revision that grows with time.
-pub fn night(revision: u32) -> Incident {
+pub(crate) fn night(revision: u32) -> Incident {
     let mut incident = blank(0x2a07, revision, "Checkout fails: payment cannot reach its database");
     incident.priority = Priority::P1;
     incident.updated_at = at(90 + 5 * i64::from(revision));
@@ -414,7 +414,7 @@ fn night_timeline() -> Vec<TimelineEntry> {
 }
 
 /// Five services.
-pub fn small(number: u32) -> Incident {
+pub(crate) fn small(number: u32) -> Incident {
     let mut incident = blank(0x50 + u64::from(number), 1, "catalog is slow for search");
     if number > 0 {
         incident.title = format!("catalog is slow, episode {number}");
@@ -461,7 +461,7 @@ pub fn small(number: u32) -> Incident {
 }
 
 /// A hundred services.
-pub fn large() -> Incident {
+pub(crate) fn large() -> Incident {
     let mut incident = blank(0x100, 1, "identity fails, and with it most of the platform");
     incident.priority = Priority::P2;
     incident.services = (0..30).map(|n| format!("service-{n:02}").as_str().into()).collect();
@@ -502,7 +502,7 @@ fn name(n: u64) -> String {
 }
 
 /// Every text is an attack.
-pub fn hostile() -> Incident {
+pub(crate) fn hostile() -> Incident {
     let script = "<script>alert('title')</script>";
     let image = "<img src=x onerror=alert(1)>";
     let bidi = "payment\u{202e}gpj.exe\u{2066}";
@@ -568,7 +568,7 @@ pub fn hostile() -> Incident {
 }
 
 /// A drift report.
-pub fn drift() -> serde_json::Value {
+pub(crate) fn drift() -> serde_json::Value {
     serde_json::json!({
         "declared_never_seen": [
             { "from": "checkout", "to": "legacy-tax", "source": "servicenow", "declared_at": "2025-11-02" },
