@@ -151,6 +151,11 @@ test("nodes of the graph do not lie on each other, at 5 and at 100", onlyFixture
     assert.ok(boxes.length >= count, `${boxes.length} of ${count}`);
     const overlap = boxes.some((a, i) => boxes.some((b, j) => i < j && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom));
     assert.equal(overlap, false, id);
+    const seen = await page.evaluate(() => {
+      const [frame, cause] = [".graph-box", "g.node.cause .shape"].map((q) => document.querySelector(q).getBoundingClientRect());
+      return cause.left >= frame.left && cause.right <= frame.right;
+    });
+    assert.ok(seen, "the cause is in sight without scrolling");
     assert.deepEqual(await finish(page), []);
   }
 });

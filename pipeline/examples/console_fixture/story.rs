@@ -475,7 +475,7 @@ pub(crate) fn large() -> Incident {
         vec![evidence(EvidenceTerm::OrphanCalls, 7.5, "4 of 5 calls get no answer")],
     )];
     let mut edges: Vec<(String, String)> = Vec::new();
-    for n in 1..100_u64 {
+    for n in 1..=100_u64 {
         // Tiers of 12: each service is called by one or two of the tier before.
         let before = (n.saturating_sub(12) / 12) * 12;
         let pick = |salt: u64| before + model::id::stable_hash(&[&(n + salt).to_le_bytes()]) % 12;

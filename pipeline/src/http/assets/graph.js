@@ -11,8 +11,9 @@ const ROLES = {
   healthy: { glyph: "\u25cb", word: "Healthy neighbour" },
 };
 const COLUMN_MAX = 14;
-const NODE = { width: 148, height: 26, gapX: 44, gapY: 10, margin: 12 };
-const LABEL_MAX = 18;
+const WIDE = { width: 148, height: 26, gapX: 44, gapY: 10, margin: 12, label: 18 };
+const DENSE = { width: 112, height: 24, gapX: 26, gapY: 8, margin: 12, label: 12 };
+const DENSE_FROM = 40;
 
 /** The picture, its legend and its table. */
 export function reach(incident) {
@@ -45,6 +46,7 @@ function facts(incident) {
 
 /** Columns by longest path from the callers; edges that would close a circle are left out. */
 function place(graph) {
+  const size = graph.nodes.length < DENSE_FROM ? WIDE : DENSE;
   const out = new Map(graph.nodes.map((n) => [n.id, []]));
   for (const { from, to } of graph.edges) if (from !== to && out.has(from) && out.has(to)) out.get(from).push(to);
   const depth = depths(graph.nodes, out);
@@ -54,22 +56,23 @@ function place(graph) {
   order(layers, graph.edges);
   const columns = layers.flatMap((layer) => {
     const parts = Math.max(1, Math.ceil(layer.length / COLUMN_MAX));
-    const size = Math.ceil(layer.length / parts);
-    return Array.from({ length: parts }, (_, i) => layer.slice(i * size, (i + 1) * size));
+    const share = Math.ceil(layer.length / parts);
+    return Array.from({ length: parts }, (_, i) => layer.slice(i * share, (i + 1) * share));
   }).filter((column) => column.length > 0);
   const rows = Math.max(...columns.map((c) => c.length));
   const at = new Map();
   columns.forEach((column, x) => {
     const top = (rows - column.length) / 2;
     column.forEach((id, y) => at.set(id, {
-      x: NODE.margin + 14 + x * (NODE.width + NODE.gapX),
-      y: NODE.margin + (top + y) * (NODE.height + NODE.gapY),
+      x: size.margin + 14 + x * (size.width + size.gapX),
+      y: size.margin + (top + y) * (size.height + size.gapY),
     }));
   });
   return {
     at,
-    width: 2 * NODE.margin + 14 + columns.length * (NODE.width + NODE.gapX) - NODE.gapX,
-    height: 2 * NODE.margin + rows * (NODE.height + NODE.gapY) - NODE.gapY,
+    size,
+    width: 2 * size.margin + 14 + columns.length * (size.width + size.gapX) - size.gapX,
+    height: 2 * size.margin + rows * (size.height + size.gapY) - size.gapY,
   };
 }
 
@@ -129,8 +132,8 @@ function picture(graph, layout, incident, notes, detail) {
   const path = incident.hypotheses[0]?.path ?? [];
   const failing = new Set(path.slice(1).map((caller, i) => `${caller}\n${path[i]}`));
   const edges = graph.edges.filter((e) => e.from !== e.to && layout.at.has(e.from) && layout.at.has(e.to))
-    .map((edge) => ({ ...edge, element: curve(edge, layout.at, edgeClass(edge, role, failing)) }));
-  const groups = new Map(graph.nodes.map((node) => [node.id, box(node, layout.at.get(node.id), notes)]));
+    .map((edge) => ({ ...edge, element: curve(edge, layout, edgeClass(edge, role, failing)) }));
+  const groups = new Map(graph.nodes.map((node) => [node.id, box(node, layout, notes)]));
   const choose = (id) => {
     for (const { from, to, element } of edges) element.classList.toggle("lit", from === id || to === id);
     for (const [other, group] of groups) {
@@ -143,7 +146,7 @@ function picture(graph, layout, incident, notes, detail) {
     group.addEventListener("focus", () => choose(id));
     group.addEventListener("click", () => group.focus());
     group.addEventListener("keydown", (event) => {
-      const next = neighbour(id, event.key, layout.at);
+      const next = neighbour(id, event.key, layout.at, notes);
       if (next === null) return;
       event.preventDefault();
       groups.get(next).focus();
@@ -162,26 +165,28 @@ function edgeClass(edge, role, failing) {
   return hurt(edge.from) && hurt(edge.to) ? "edge hurt" : "edge";
 }
 
-function curve(edge, at, name) {
+function curve(edge, { at, size }, name) {
   const a = at.get(edge.from);
   const b = at.get(edge.to);
-  const [x1, y1, x2, y2] = [a.x + NODE.width, a.y + NODE.height / 2, b.x, b.y + NODE.height / 2];
+  const [x1, y1, x2, y2] = [a.x + size.width, a.y + size.height / 2, b.x, b.y + size.height / 2];
   const bend = Math.max(24, Math.abs(x2 - x1) / 2);
   return s("path", { class: name, d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}` });
 }
 
-function box(node, at, notes) {
+function box(node, layout, notes) {
+  const { size } = layout;
+  const at = layout.at.get(node.id);
   const { glyph } = ROLES[node.role] ?? ROLES.healthy;
   const name = clean(node.id);
-  const label = [...name].length > LABEL_MAX ? `${[...name].slice(0, LABEL_MAX - 1).join("")}\u2026` : name;
+  const label = [...name].length > size.label ? `${[...name].slice(0, size.label - 1).join("")}\u2026` : name;
   return s("g", { class: `node ${node.role}`, transform: `translate(${at.x} ${at.y})`, tabindex: "-1", role: "img",
     "data-key": `node-${node.id}`, "aria-label": `${name}: ${describe(node, notes)}` },
   s("title", null, `${name}: ${describe(node, notes)}`),
-  node.entry && s("path", { class: "entry-mark", d: `M-14 ${NODE.height / 2 - 5}l8 5l-8 5z` }),
-  s("rect", { class: "shape", width: NODE.width, height: NODE.height, rx: node.role === "cause" ? 0 : 5 }),
-  node.role === "cause" && s("rect", { class: "double", x: -3.5, y: -3.5, width: NODE.width + 7, height: NODE.height + 7 }),
-  s("text", { x: 9, y: NODE.height / 2 + 4.5, class: "mark" }, glyph),
-  s("text", { x: 25, y: NODE.height / 2 + 4.5 }, label));
+  node.entry && s("path", { class: "entry-mark", d: `M-14 ${size.height / 2 - 5}l8 5l-8 5z` }),
+  s("rect", { class: "shape", width: size.width, height: size.height, rx: node.role === "cause" ? 0 : 5 }),
+  node.role === "cause" && s("rect", { class: "double", x: -3.5, y: -3.5, width: size.width + 7, height: size.height + 7 }),
+  s("text", { x: 9, y: size.height / 2 + 4.5, class: "mark" }, glyph),
+  s("text", { x: 25, y: size.height / 2 + 4.5 }, label));
 }
 
 function describe(node, { notes, callers, callees }) {
@@ -194,17 +199,18 @@ function describe(node, { notes, callers, callees }) {
   return `${parts.join("; ")}.`;
 }
 
-/** The nearest node in the direction of an arrow key. */
-function neighbour(id, key, at) {
+/** The nearest node in the direction of an arrow key; left and right follow calls where there are any. */
+function neighbour(id, key, at, { callers, callees }) {
   const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key];
   if (!way) return null;
   const here = at.get(id);
   let best = null;
+  const tied = new Set([...callers.get(id), ...callees.get(id)]);
   for (const [other, there] of at) {
     const [dx, dy] = [there.x - here.x, there.y - here.y];
     const along = dx * way[0] + dy * way[1];
     if (other === id || along <= 0) continue;
-    const cost = along + 3 * Math.abs(way[0] === 0 ? dx : dy);
+    const cost = along + 3 * Math.abs(way[0] === 0 ? dx : dy) + (way[0] !== 0 && !tied.has(other) ? 100_000 : 0);
     if (best === null || cost < best.cost) best = { other, cost };
   }
   return best?.other ?? null;
@@ -227,4 +233,14 @@ function table(graph, notes) {
       h("td", null, `${(ROLES[n.role] ?? ROLES.healthy).glyph} ${(ROLES[n.role] ?? ROLES.healthy).word}`),
       h("td", null, [notes.notes.get(n.id), n.entry && "users enter here"].filter(Boolean).join("; ")),
       h("td", null, notes.callees.get(n.id).map((c, i) => [i > 0 && ", ", said(c)])))))));
+}
+
+/** Brings the cause into the middle of a picture that is larger than its frame. */
+export function centre(main) {
+  const frame = main.querySelector(".graph-box");
+  const cause = frame?.querySelector("g.node.cause .shape");
+  if (!cause) return;
+  const [outer, inner] = [frame.getBoundingClientRect(), cause.getBoundingClientRect()];
+  frame.scrollLeft += inner.left + inner.width / 2 - outer.left - outer.width / 2;
+  frame.scrollTop += inner.top + inner.height / 2 - outer.top - outer.height / 2;
 }

@@ -1,11 +1,11 @@
 // The page of one incident, in the order of a tired person's questions.
 
-import { h, outside, renew, s, said } from "./dom.js";
+import { clean, h, outside, renew, s, said } from "./dom.js";
 import {
   CAUSE, CHANGE, PRIORITY, apart, count, entityText, likelihood, moment, percent, plural, signed, stateChip,
   tell, ticking, words,
 } from "./format.js";
-import { reach } from "./graph.js";
+import { centre, reach } from "./graph.js";
 
 const TERMS = {
   prior: "How often such causes are to blame", error_origin: "Errors begin here", slow_self: "Slow in itself",
@@ -18,13 +18,16 @@ const TERMS = {
 };
 
 export function incidentPage(main) {
+  let centred = false;
   return {
     draw(incident) {
       tell(incident.updated_at);
-      document.title = `${incident.priority} ${incident.title} - faultline`;
+      document.title = clean(`${incident.priority} ${incident.title} - faultline`);
       renew(main, head(incident), h("div", { class: "questions" },
         broken(incident), causes(incident), why(incident), reaches(incident), changed(incident),
         h("div", { class: "pair" }, owner(incident), ticket(incident)), details(incident)));
+      if (!centred) centre(main);
+      centred = true;
     },
   };
 }
