@@ -5,6 +5,7 @@
 //! new incident appears.
 #![expect(clippy::print_stdout, reason = "the address is this program's output")]
 
+mod night;
 mod story;
 
 use std::time::Duration;
@@ -36,7 +37,7 @@ async fn go_on(state: HttpState) {
     let mut beat = tokio::time::interval(Duration::from_secs(1));
     for second in 1_u32.. {
         beat.tick().await;
-        state.incidents.apply(&story::night(1 + second));
+        state.incidents.apply(&night::night(1 + second));
         if second % 5 == 0 && second <= 100 {
             state.incidents.apply(&story::small(second));
         }

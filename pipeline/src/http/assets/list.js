@@ -86,10 +86,10 @@ function line(row) {
     h("div", { class: "c-title" },
       h("a", { class: "title", href: `/incidents/${encodeURIComponent(row.id)}`, "data-key": `row-${row.id}` }, said(row.title)),
       row.cause && h("p", { class: "sub" }, cause(row.cause))),
-    h("span", { class: "c-age num" }, h("span", { class: "label" }, ended ? "Ended " : "Began "), ticking(ended ? row.resolved_at ?? row.updated_at : row.onset_at, ended ? " ago" : "")),
+    h("span", { class: "c-age num" }, h("span", { class: "label" }, ended ? "Ended " : "Began "), ticking(ended ? row.resolved_at ?? row.updated_at : row.onset_at, " ago")),
     h("span", { class: "c-services", title: row.services.join(", ") },
       row.services.length ? [h("span", { class: "num" }, plural(row.services.length, "service")), ", ", h("span", { class: "num" }, plural(row.alerts_count, "alert"))] : "none named"),
-    h("span", { class: "c-ticket" }, row.tickets.length ? row.tickets.map((t) => said(t.number ?? t.id)) : h("span", { class: "quiet" }, "no ticket")));
+    h("span", { class: "c-ticket" }, row.tickets.length ? row.tickets.map((t, i) => [i > 0 && ", ", said(t.number ?? t.id)]) : h("span", { class: "quiet" }, "no ticket")));
 }
 
 function cause(leading) {
