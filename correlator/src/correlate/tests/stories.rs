@@ -196,3 +196,26 @@ fn alerts_that_name_no_service_make_one_incident_a_rule() {
     let ending = story.run();
     assert_eq!(ending.last.len(), 1, "{}", ending.drawn());
 }
+
+#[test]
+fn the_version_that_fails_beside_the_old_one_is_named() {
+    let story = shop(1500)
+        .change(400, "front-v2", Deploy, "front", "new layout")
+        .change(100, "ads-v2", Deploy, "ads", "new banner")
+        .errors("ads", 500, 900, &["front"])
+        .versions("ads", &[("v1", 100, 0), ("v2", 100, 10)], 500, 900);
+    let ending = story.run();
+    assert_eq!(ending.drawn(), "+500s Resolved [ads] 0 alerts: ads after ads-v2");
+}
+
+#[test]
+fn a_deploy_after_the_onset_is_never_blamed() {
+    let story = shop(1500).errors("ads", 500, 900, &["front"]).change(
+        600,
+        "ads-v2",
+        Deploy,
+        "ads",
+        "repair the banner",
+    );
+    assert_eq!(story.run().drawn(), "+500s Resolved [ads] 0 alerts: ads");
+}
