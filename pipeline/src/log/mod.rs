@@ -94,10 +94,14 @@ pub struct Batch {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The topic does not exist.
-    #[error("topic {0} does not exist; create it, or let faultline create it (`create_topics: true`)")]
+    #[error(
+        "topic {0} does not exist; create it, or let faultline create it (`create_topics: true`)"
+    )]
     UnknownTopic(String),
     /// One record is larger than the log takes.
-    #[error("a record of {bytes} bytes for topic {topic} is larger than the limit of {limit} bytes")]
+    #[error(
+        "a record of {bytes} bytes for topic {topic} is larger than the limit of {limit} bytes"
+    )]
     TooLarge {
         /// The topic.
         topic: String,
@@ -136,11 +140,8 @@ pub trait Log: Send + Sync {
     ///
     /// # Errors
     /// When the records may not be durable. Some of them may be; repeating them must be harmless.
-    fn append(
-        &self,
-        to: &TopicPartition,
-        records: Vec<NewRecord>,
-    ) -> Result<Option<u64>, LogError>;
+    fn append(&self, to: &TopicPartition, records: Vec<NewRecord>)
+    -> Result<Option<u64>, LogError>;
 
     /// A reader over partitions, each from its own start.
     ///
