@@ -97,7 +97,9 @@ fn note_heat(
     let hot = members.iter().any(|node| {
         node.opening_level() >= config.open_level && node.key.service().is_some_and(present)
     });
-    case.hot_panes = if hot { case.hot_panes + 1 } else { case.hot_panes.saturating_sub(1) };
+    // Not above what opens: a long fault must not take as long again to be over.
+    let more = (case.hot_panes + 1).min(config.open_panes);
+    case.hot_panes = if hot { more } else { case.hot_panes.saturating_sub(1) };
 }
 
 fn event(
