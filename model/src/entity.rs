@@ -56,11 +56,7 @@ impl Entity {
     /// The entity of an operation of a service.
     #[must_use]
     pub fn operation(service: Name, operation: &str) -> Self {
-        Self {
-            kind: EntityKind::Operation,
-            id: format!("{service} {operation}").into(),
-            service,
-        }
+        Self { kind: EntityKind::Operation, id: format!("{service} {operation}").into(), service }
     }
 
     /// The entity of a dependency; failure on it counts for the callee, `to`.

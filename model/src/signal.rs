@@ -92,9 +92,7 @@ pub struct Span {
 }
 
 /// Severity of a log record by OpenTelemetry's ranges.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LogSeverity {
     /// Not said by the source.
     #[default]

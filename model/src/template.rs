@@ -57,14 +57,19 @@ pub fn template_id(skeleton: &str) -> TemplateId {
 }
 
 fn is_separator(c: char) -> bool {
-    c.is_whitespace() || matches!(c, ',' | ';' | ':' | '=' | '(' | ')' | '[' | ']' | '{' | '}' | '|')
+    c.is_whitespace()
+        || matches!(c, ',' | ';' | ':' | '=' | '(' | ')' | '[' | ']' | '{' | '}' | '|')
 }
 
 fn flush(out: &mut String, token: &mut String) {
     if token.is_empty() {
         return;
     }
-    if is_variable(token) { push_mask(out) } else { out.push_str(token) }
+    if is_variable(token) {
+        push_mask(out)
+    } else {
+        out.push_str(token)
+    }
     token.clear();
 }
 

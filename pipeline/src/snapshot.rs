@@ -28,9 +28,8 @@ impl Snapshot {
     /// A snapshot at these offsets.
     #[must_use]
     pub fn new(state: Vec<u8>, offsets: impl Iterator<Item = (TopicPartition, u64)>) -> Self {
-        let plain = |(at, offset): (TopicPartition, u64)| {
-            (at.topic.to_string(), at.partition, offset)
-        };
+        let plain =
+            |(at, offset): (TopicPartition, u64)| (at.topic.to_string(), at.partition, offset);
         Self { next_offsets: offsets.map(plain).collect(), state }
     }
 

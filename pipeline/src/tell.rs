@@ -95,7 +95,8 @@ fn write_hypothesis(text: &mut String, hypothesis: &Hypothesis) -> std::fmt::Res
 
 fn write_reach(text: &mut String, incident: &Incident) -> std::fmt::Result {
     let reach = &incident.blast_radius;
-    let names = |names: Vec<String>| if names.is_empty() { "none".into() } else { names.join(", ") };
+    let names =
+        |names: Vec<String>| if names.is_empty() { "none".into() } else { names.join(", ") };
     let observed = reach.observed.iter().map(|row| clean(&row.service)).collect();
     let predicted = reach
         .predicted
@@ -134,7 +135,8 @@ pub const fn state(state: IncidentState) -> &'static str {
 #[must_use]
 pub fn clean(text: &str) -> String {
     let hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     text.chars().map(|c| if hidden(c) { ' ' } else { c }).collect()
 }

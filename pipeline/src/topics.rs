@@ -50,6 +50,19 @@ impl InputTopics {
         ]
     }
 
+    /// The topic of a kind.
+    #[must_use]
+    pub fn name(&self, kind: TopicKind) -> &str {
+        match kind {
+            TopicKind::Spans => &self.spans,
+            TopicKind::Logs => &self.logs,
+            TopicKind::Metrics => &self.metrics,
+            TopicKind::Alerts => &self.alerts,
+            TopicKind::Changes => &self.changes,
+            TopicKind::Topology => &self.topology,
+        }
+    }
+
     /// What a topic carries; `None` if it is no input topic.
     #[must_use]
     pub fn kind_of(&self, name: &str) -> Option<TopicKind> {

@@ -77,9 +77,11 @@ fn assert_same(expected: &[Value], told: &[Value], what: &str) {
 /// Where two values differ first.
 fn difference(a: &Value, b: &Value, at: String) -> Option<String> {
     match (a, b) {
-        (Value::Object(a), Value::Object(b)) if a.len() == b.len() => a.iter().find_map(|(k, v)| {
-            difference(v, b.get(k).unwrap_or(&Value::Null), format!("{at}.{k}"))
-        }),
+        (Value::Object(a), Value::Object(b)) if a.len() == b.len() => {
+            a.iter().find_map(|(k, v)| {
+                difference(v, b.get(k).unwrap_or(&Value::Null), format!("{at}.{k}"))
+            })
+        }
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
             let pairs = a.iter().zip(b).enumerate();
             pairs.into_iter().find_map(|(i, (a, b))| difference(a, b, format!("{at}[{i}]")))

@@ -135,9 +135,10 @@ impl Installation {
     fn incidents(&self) -> Vec<Incident> {
         let topic = format!("{}.incidents", self.prefix);
         let Ok(records) = self.log.latest_by_key(&topic) else { return Vec::new() };
-        let incidents = records.iter().filter_map(|record| record.value.as_deref()).map(|value| {
-            serde_json::from_slice::<Incident>(value).expect("an incident")
-        });
+        let incidents = records
+            .iter()
+            .filter_map(|record| record.value.as_deref())
+            .map(|value| serde_json::from_slice::<Incident>(value).expect("an incident"));
         let gone = model::incident::IncidentState::Withdrawn;
         incidents.filter(|incident| incident.state != gone).collect()
     }
@@ -166,7 +167,10 @@ impl Installation {
             }
         }
         for ((id, revision), _) in &seen {
-            assert!(*revision == 1 || seen.contains_key(&(*id, revision - 1)), "gap before {id} {revision}");
+            assert!(
+                *revision == 1 || seen.contains_key(&(*id, revision - 1)),
+                "gap before {id} {revision}"
+            );
         }
     }
 

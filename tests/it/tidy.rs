@@ -21,10 +21,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
 
 /// What the pure crates may use from outside: nothing that reads a clock, a file or a socket.
 const PURE: [(&str, &[&str]); 3] = [
-    (
-        "model",
-        &["serde", "serde_json", "schemars", "xxhash-rust", "jiff", "thiserror", "base64"],
-    ),
+    ("model", &["serde", "serde_json", "schemars", "xxhash-rust", "jiff", "thiserror", "base64"]),
     ("topology", &["serde", "petgraph", "libm", "xxhash-rust"]),
     ("correlator", &["serde", "libm", "xxhash-rust"]),
 ];

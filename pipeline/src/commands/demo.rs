@@ -19,9 +19,9 @@ use crate::cli::{DemoArgs, Role};
 use crate::clock::StopWatch;
 use crate::commands::replay::final_incidents;
 use crate::config::Config;
+use crate::http::view::Filter;
 use crate::log::embedded::{Durability, EmbeddedLog};
 use crate::log::{Log, NewRecord, TopicPartition};
-use crate::http::view::Filter;
 use crate::progress::Progress;
 use crate::recording::Writer;
 use crate::run::stop::Stop;
@@ -85,7 +85,10 @@ fn live(story: &Scenario, args: &DemoArgs) -> Result<()> {
     let config = Config::for_demo(&args.listen, directory.path())?;
     let roles = [Role::Observe, Role::Detect, Role::Correlate, Role::Console];
     let running = start(&config, log.clone(), &roles)?;
-    eprintln!("The 2:07 a.m. incident: a shop of {} services, told from 01:47.", story.world.services.len());
+    eprintln!(
+        "The 2:07 a.m. incident: a shop of {} services, told from 01:47.",
+        story.world.services.len()
+    );
     eprintln!("Console: http://{}\n", args.listen);
 
     let stop = running.stop.clone();
@@ -157,12 +160,14 @@ impl Teller {
     /// The stages are a little behind: wait until the last panes are judged.
     fn settle(&self, running: &Running, said: &mut Said) {
         let watch = StopWatch::start();
-        while watch.elapsed() < Duration::from_secs(20) && !self.stop.wait(Duration::from_millis(250))
+        while watch.elapsed() < Duration::from_secs(20)
+            && !self.stop.wait(Duration::from_millis(250))
         {
             said.say(running, &self.progress);
-            let open = said.states.values().any(|(state, _)| {
-                matches!(state, IncidentState::Open | IncidentState::Suspected)
-            });
+            let open = said
+                .states
+                .values()
+                .any(|(state, _)| matches!(state, IncidentState::Open | IncidentState::Suspected));
             if !open && !said.states.is_empty() {
                 return;
             }

@@ -317,4 +317,3 @@ pub fn final_incidents(
     incidents.sort_by_key(|(incident, _)| (incident.onset_at, incident.id));
     Ok(incidents)
 }
-

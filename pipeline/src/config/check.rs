@@ -208,12 +208,15 @@ impl Checker {
         let lateness = self.within("time.lateness_s", raw.time.lateness_s, 0, 3600);
         let incidents = &raw.incidents;
         let day = 86_400;
-        let quiet =
-            self.within("incidents.resolve_after_s", incidents.resolve_after_s, 10, day);
+        let quiet = self.within("incidents.resolve_after_s", incidents.resolve_after_s, 10, day);
         let reopen =
             self.within("incidents.reopen_within_s", incidents.reopen_within_s, 0, 7 * day);
-        let stale =
-            self.within("incidents.alert_stale_after_s", incidents.alert_stale_after_s, 60, 30 * day);
+        let stale = self.within(
+            "incidents.alert_stale_after_s",
+            incidents.alert_stale_after_s,
+            60,
+            30 * day,
+        );
         settings.observe.width = width;
         settings.observe.watermark_delay = Nanos::from_secs(delay);
         settings.observe.lateness = Nanos::from_secs(lateness);

@@ -13,11 +13,11 @@ use model::command::Command;
 use model::id::{CellId, stable_hash};
 use model::incident::Incident;
 use model::journal::{JournalEntry, JournalRecord};
+use sinks::config::{SinkConfig, build};
 use sinks::delivery::outbox::{Done, DoneResult, Due, Outbox, OutboxLimits};
 use sinks::delivery::record::Delivered;
 use sinks::retry::Jitter;
 use sinks::sink::Sink;
-use sinks::config::{SinkConfig, build};
 
 use crate::clock;
 use crate::http::metrics::{Metric, Stage as StageName};
@@ -44,12 +44,8 @@ fn start_sink(starter: &Starter<'_>, config: &SinkConfig) -> Result<JoinHandle<R
         let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("sink {}: {}", config.name(), all.join("; "))
     })?;
-    let outbox = Outbox::new(
-        sink.name().clone(),
-        config.policy(),
-        config.retry(),
-        OutboxLimits::default(),
-    );
+    let outbox =
+        Outbox::new(sink.name().clone(), config.policy(), config.retry(), OutboxLimits::default());
     let from = starter.partitions_of(&starter.settings.own.incidents)?;
     let mut courier = Courier {
         sink,

@@ -76,10 +76,8 @@ impl Running {
 /// When topics cannot be made, or an address is taken.
 pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Running> {
     prepare(config, &*log)?;
-    let http = HttpState {
-        security: Arc::new(config.http.security.clone()),
-        ..HttpState::default()
-    };
+    let http =
+        HttpState { security: Arc::new(config.http.security.clone()), ..HttpState::default() };
     let starter = Starter {
         config,
         settings: Arc::new(config.settings.clone()),

@@ -1,15 +1,24 @@
 //! The HTTP servers: console and API on one address, intake on another. The only async part.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::cli::Role;
+use crate::clock;
 use crate::config::Config;
+use crate::http::security::Security;
+use crate::intake::decode::DecodeLimits;
 use crate::intake::http::IntakeState;
 use crate::run::Starter;
 use crate::run::stop::Stop;
@@ -38,11 +47,34 @@ pub fn start(config: &Config, starter: &Starter<'_>, roles: &[Role]) -> Result<S
     // Health and metrics are served whatever the roles are.
     servers.serve("http", config.http.address, crate::http::router(starter.http.clone()))?;
     if roles.contains(&Role::Intake) {
-        let state = IntakeState::new(starter.log.clone(), starter.settings.inputs.clone())
-            .with_security(config.intake.security.clone());
-        servers.serve("intake", config.intake.address, crate::intake::http::router(state))?;
+        let state = IntakeState::new(
+            starter.log.clone(),
+            starter.settings.inputs.clone(),
+            DecodeLimits::default(),
+            clock::now,
+        );
+        let guarded = crate::intake::http::router(state).layer(middleware::from_fn_with_state(
+            Arc::new(config.intake.security.clone()),
+            only_with_token,
+        ));
+        servers.serve("intake", config.intake.address, guarded)?;
     }
     Ok(servers)
+}
+
+/// The intake's only rule: where a token is configured, a sender shows it.
+async fn only_with_token(
+    State(security): State<Arc<Security>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let offered = request.headers().get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
+    let offered = offered.strip_prefix(b"Bearer ").unwrap_or_default();
+    if security.has_token() && !security.is_token(offered) {
+        let said = "send the header `Authorization: Bearer TOKEN`\n";
+        return (StatusCode::UNAUTHORIZED, said).into_response();
+    }
+    next.run(request).await
 }
 
 impl Servers {
@@ -73,9 +105,12 @@ impl Servers {
     pub fn wait_for_signal(&self, stop: &Stop) {
         let stop = stop.clone();
         self.runtime.block_on(async {
-            let watched = tokio::task::spawn_blocking(move || {
-                while !stop.wait(Duration::from_millis(200)) {}
-            });
+            let watched =
+                tokio::task::spawn_blocking(
+                    move || {
+                        while !stop.wait(Duration::from_millis(200)) {}
+                    },
+                );
             let mut terminate = match terminate() {
                 Ok(terminate) => terminate,
                 Err(error) => {
@@ -103,4 +138,3 @@ impl Servers {
 fn terminate() -> std::io::Result<tokio::signal::unix::Signal> {
     tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
 }
-

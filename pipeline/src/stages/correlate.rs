@@ -58,10 +58,11 @@ impl CorrelateStage {
     /// What is declared and what is seen of the system's structure, and where they differ, by cell.
     #[must_use]
     pub fn drift(&self) -> serde_json::Value {
-        let reports = self.settings.cells.iter().zip(&self.correlators).map(|(cell, correlator)| {
-            let report = serde_json::to_value(correlator.drift()).unwrap_or_default();
-            (cell.0.to_string(), report)
-        });
+        let reports =
+            self.settings.cells.iter().zip(&self.correlators).map(|(cell, correlator)| {
+                let report = serde_json::to_value(correlator.drift()).unwrap_or_default();
+                (cell.0.to_string(), report)
+            });
         reports.collect::<serde_json::Map<_, _>>().into()
     }
 

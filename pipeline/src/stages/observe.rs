@@ -257,11 +257,9 @@ impl Stage for ObserveStage {
                         self.for_cells(environment, record, item, &what, out);
                 }
             }
-            Ok(Decoded::Topology(documents)) => {
-                for (item, document) in (0..).zip(documents) {
-                    let what = JournalRecord::Topology(document);
-                    self.stats.encode_failures += self.for_cells(None, record, item, &what, out);
-                }
+            Ok(Decoded::Topology(document)) => {
+                let what = JournalRecord::Topology(document);
+                self.stats.encode_failures += self.for_cells(None, record, 0, &what, out);
             }
             Ok(Decoded::Nothing(_)) => {}
             Err(error) => {

@@ -39,7 +39,13 @@ impl EmbeddedReader {
                 Start::Newest => next,
                 Start::At(offset) => offset.min(next),
             };
-            cursors.push(Cursor { at: at.clone(), topic: topic.id, next, told_end: false, paused: false });
+            cursors.push(Cursor {
+                at: at.clone(),
+                topic: topic.id,
+                next,
+                told_end: false,
+                paused: false,
+            });
         }
         drop(known);
         Ok(Self { store: Arc::clone(store), cursors, turn: 0 })

@@ -172,7 +172,14 @@ impl Lane {
             .ok_or_else(|| LogError::UnknownTopic(at.topic.to_string()))?;
         let signal = Arc::clone(signal);
         queue.set_nonempty_callback(move || signal.raise());
-        Ok(Self { at: at.clone(), queue, next, ended: false, paused: false, stall: Stall::default() })
+        Ok(Self {
+            at: at.clone(),
+            queue,
+            next,
+            ended: false,
+            paused: false,
+            stall: Stall::default(),
+        })
     }
 
     fn take(
