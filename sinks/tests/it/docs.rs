@@ -1,6 +1,7 @@
-//! The examples of `docs/sinks.md` are configurations that pass the check.
+//! Examples are checked: those of `docs/sinks.md` pass as configurations, those of `deploy/` parse.
 
 use serde::Deserialize;
+use serde_json::Value;
 use sinks::config::{SinkConfig, validate};
 
 const PAGE: &str = include_str!("../../../docs/sinks.md");
@@ -22,4 +23,38 @@ fn every_yaml_example_of_the_page_is_a_valid_configuration() {
         kinds.extend(file.sinks.iter().map(|sink| matches!(sink, SinkConfig::Webhook(_))));
     }
     assert!(kinds.contains(&true) && kinds.contains(&false), "both kinds have an example");
+}
+
+/// The files that people copy; templates and inner files are YAML, too.
+const DEPLOY: [(&str, &str); 4] = [
+    ("otel-collector.yaml", include_str!("../../../deploy/otel-collector.yaml")),
+    ("alertmanager.yml", include_str!("../../../deploy/alertmanager.yml")),
+    ("argocd-notifications.yaml", include_str!("../../../deploy/argocd-notifications.yaml")),
+    ("compose.yaml", include_str!("../../../deploy/compose.yaml")),
+];
+
+#[test]
+fn every_file_to_deploy_is_yaml_and_so_is_what_it_holds() {
+    for (name, text) in DEPLOY {
+        let documents: Vec<Value> =
+            serde_saphyr::from_multiple(text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(!documents.is_empty(), "{name}");
+        for document in &documents {
+            assert!(document.is_object(), "{name}");
+            inner(document, name);
+        }
+    }
+}
+
+/// Texts of several lines are files of their own: Argo CD's settings, configurations of compose.
+fn inner(value: &Value, name: &str) {
+    match value {
+        Value::String(text) if text.contains(":\n") || text.starts_with("- ") => {
+            let parsed: Result<Value, _> = serde_saphyr::from_str(text);
+            assert!(parsed.is_ok(), "{name}: {parsed:?}\n{text}");
+        }
+        Value::Array(items) => items.iter().for_each(|item| inner(item, name)),
+        Value::Object(fields) => fields.values().for_each(|field| inner(field, name)),
+        _ => {}
+    }
 }
