@@ -4,3 +4,4 @@
 //! payload decodes to the same value whatever was decoded before it.
 
 pub mod decode;
+pub mod http;
