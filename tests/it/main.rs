@@ -6,5 +6,6 @@ mod schema;
 mod demo;
 mod laws;
 mod log_contract;
+mod casebook_decode;
 mod casebook;
 mod service;

@@ -106,10 +106,8 @@ fn read_point<'a>(field: &Field<'a>, shape: Shape) -> Result<PointFields<'a>, De
                 point.flags = field.varint()?;
             }
             (_, 4) => point.count = field.fixed64()?,
-            (_, 5) => {
-                if !matches!(shape, Shape::Gauge | Shape::Sum) {
-                    point.sum = Some(field.double()?);
-                }
+            (Shape::Histogram | Shape::ExponentialHistogram | Shape::Summary, 5) => {
+                point.sum = Some(field.double()?);
             }
             (Shape::Summary, 6) => read_quantile(&field, &mut point)?,
             _ => {}

@@ -308,11 +308,13 @@ mod tests {
         Scalar::Text(value.into())
     }
 
+    type Case<'p> = (i64, i64, &'p [(&'static str, Scalar<'static>)], bool);
+
     #[test]
     fn failure_is_the_status_or_without_one_the_response() {
         let http = |code| [("http.response.status_code", Scalar::Int(code))];
         let grpc = |code| [("rpc.grpc.status_code", Scalar::Int(code))];
-        let cases: [(i64, i64, &[(&str, Scalar<'static>)], bool); 9] = [
+        let cases: [Case<'_>; 9] = [
             (2, 2, &[], true),
             (2, 1, &http(503), false),
             (2, 0, &http(503), true),
@@ -337,10 +339,10 @@ mod tests {
         let code = ("http.status_code", Scalar::Int(503));
         let exception = ("exception.type", text("IOError"));
         let named = ("error.type", text("timeout"));
-        let of = |pairs: &[_]| row(fields(2, 2, pairs)).unwrap().error_type.unwrap().to_string();
-        assert_eq!(of(&[code.clone()]), "503");
-        assert_eq!(of(&[code.clone(), exception.clone()]), "IOError");
-        assert_eq!(of(&[code, exception, named]), "timeout");
+        let of = |pairs: Vec<_>| row(fields(2, 2, &pairs)).unwrap().error_type.unwrap().to_string();
+        assert_eq!(of(vec![code.clone()]), "503");
+        assert_eq!(of(vec![code.clone(), exception.clone()]), "IOError");
+        assert_eq!(of(vec![code, exception, named]), "timeout");
     }
 
     #[test]
@@ -349,16 +351,19 @@ mod tests {
         let queue = ("messaging.destination.name", text("orders"));
         let system = ("db.system", text("mysql"));
         let service = ("peer.service", text("stock"));
-        let of = |pairs: &[_]| {
-            let peer = row(fields(3, 0, pairs)).unwrap().peer.unwrap();
+        let of = |pairs: Vec<_>| {
+            let peer = row(fields(3, 0, &pairs)).unwrap().peer.unwrap();
             (peer.kind, peer.name.to_string())
         };
-        assert_eq!(of(&[address.clone()]), (PeerKind::Address, "10.0.0.1".into()));
-        assert_eq!(of(&[queue.clone(), address.clone()]), (PeerKind::Messaging, "orders".into()));
-        assert_eq!(of(&[service.clone(), queue]), (PeerKind::Service, "stock".into()));
-        assert_eq!(of(&[system.clone()]), (PeerKind::Database, "mysql".into()));
-        assert_eq!(of(&[system.clone(), address]), (PeerKind::Database, "10.0.0.1".into()));
-        assert_eq!(of(&[system, service.clone()]), (PeerKind::Database, "stock".into()));
+        assert_eq!(of(vec![address.clone()]), (PeerKind::Address, "10.0.0.1".into()));
+        assert_eq!(
+            of(vec![queue.clone(), address.clone()]),
+            (PeerKind::Messaging, "orders".into())
+        );
+        assert_eq!(of(vec![service.clone(), queue]), (PeerKind::Service, "stock".into()));
+        assert_eq!(of(vec![system.clone()]), (PeerKind::Database, "mysql".into()));
+        assert_eq!(of(vec![system.clone(), address]), (PeerKind::Database, "10.0.0.1".into()));
+        assert_eq!(of(vec![system, service.clone()]), (PeerKind::Database, "stock".into()));
         assert_eq!(row(fields(2, 0, &[service])).unwrap().peer, None, "a server called nobody");
     }
 

@@ -50,7 +50,9 @@ const KINDS: [(&str, ItemKind); 40] = [
 /// The kind that a source's word means.
 pub(crate) fn item_kind(word: &str) -> ItemKind {
     let word = word.trim().to_ascii_lowercase();
-    match word.as_str() {
+    // ServiceNow's classes all begin so, and `cmdb` holds a `db`.
+    let word = word.strip_prefix("cmdb_ci_").unwrap_or(&word);
+    match word {
         "service" | "microservice" | "app" => return ItemKind::Service,
         "db" => return ItemKind::Database,
         _ => {}
