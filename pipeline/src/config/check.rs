@@ -105,7 +105,7 @@ impl Config {
     /// When the address is none.
     pub fn for_demo(listen: &str, directory: &Path) -> Result<Self, ConfigErrors> {
         let mut checker = Checker::default();
-        let raw = RawListen { listen: listen.to_owned(), token: None, hosts: Vec::new() };
+        let raw = RawListen { listen: listen.to_owned(), token: None, host_names: Vec::new() };
         let http = checker.listen("--listen", &raw);
         if !checker.errors.is_empty() {
             return Err(ConfigErrors { file: "demo".into(), errors: checker.errors });
@@ -298,7 +298,7 @@ impl Checker {
             self.error(key, &refused.to_string());
         }
         let token = token.map(|token| token.expose().to_owned());
-        let security = match Security::new(token, raw.hosts.iter().cloned()) {
+        let security = match Security::new(token, raw.host_names.iter().cloned()) {
             Ok(security) => security,
             Err(refused) => {
                 self.error(key, &refused.to_string());

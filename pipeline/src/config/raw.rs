@@ -167,9 +167,9 @@ pub struct RawListen {
     /// A bearer token that callers must show.
     #[serde(default)]
     pub token: Option<SecretRef>,
-    /// Host names under which people reach it, besides localhost.
+    /// Host names under which people reach it, besides localhost and plain addresses.
     #[serde(default)]
-    pub hosts: Vec<String>,
+    pub host_names: Vec<String>,
 }
 
 fn default_data_dir() -> PathBuf {
@@ -181,7 +181,7 @@ fn default_cells() -> Vec<String> {
 }
 
 fn listen(address: &str) -> RawListen {
-    RawListen { listen: address.into(), token: None, hosts: Vec::new() }
+    RawListen { listen: address.into(), token: None, host_names: Vec::new() }
 }
 
 fn default_http() -> RawListen {

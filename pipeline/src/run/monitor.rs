@@ -7,6 +7,7 @@ use crate::http::HttpState;
 use crate::http::health::Condition;
 use crate::http::metrics::{Metric, Stage};
 use crate::log::LogError;
+use model::time::Timestamp;
 
 /// The monitor of one stage.
 pub struct StageMonitor {
@@ -34,6 +35,13 @@ impl StageMonitor {
     pub fn read(&self, records: u64, bytes: u64) {
         self.http.metrics.add(Metric::RecordsRead, self.stage, records);
         self.http.metrics.add(Metric::BytesRead, self.stage, bytes);
+    }
+
+    /// Event time has come so far in what was read; ages on the console are counted against it.
+    pub fn event_time(&self, at: Timestamp) {
+        if self.stage == Stage::Correlate {
+            self.http.incidents.observe_time(at);
+        }
     }
 
     /// Records were made durable.

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::time::Nanos;
+use model::time::{Nanos, Timestamp};
 
 use crate::clock::StopWatch;
 use crate::log::{Batch, Log, LogError, LogReader, NewRecord, Record, Start, TopicPartition};
@@ -136,6 +136,9 @@ impl Worker {
         let any = !records.is_empty();
         let read = records.iter().map(|r| r.value.as_ref().map_or(0, Vec::len) as u64).sum();
         self.monitor.read(records.len() as u64, read);
+        if let Some(newest_ms) = records.iter().map(|record| record.timestamp_ms).max() {
+            self.monitor.event_time(Timestamp::from_millis(newest_ms));
+        }
         let mut bytes = 0;
         for record in records {
             let emitted = state.emits.len();

@@ -11,9 +11,9 @@ use model::time::Timestamp;
 use tower::ServiceExt;
 
 use super::{IntakeState, router};
-use crate::topics::InputTopics;
 use crate::intake::decode::DecodeLimits;
 use crate::log::{Log, LogError, LogReader, NewRecord, Record, Start, TopicPartition, TopicSpec};
+use crate::topics::InputTopics;
 
 #[derive(Default)]
 struct Double {
