@@ -76,7 +76,7 @@ fetch_newest() {
     copy_jars "$work" "[4.0,$below)" && return
     refused=$(grep -o 'org.apache.kafka:[a-z0-9_.-]*:[a-z:]*4\.[0-9.]*[0-9]' "$work/mvn.log" |
       head -n 1 | sed 's/.*://')
-    [ -n "$refused" ] && [ "$refused" != "$below" ] || break
+    if [ -z "$refused" ] || [ "$refused" = "$below" ]; then break; fi
     say "Kafka $refused is not complete; looking below it"
     below=$refused
   done

@@ -52,7 +52,7 @@ fn draw(dice: &mut Dice, scenario: &Scenario, operation: usize) -> Option<FaultK
     let world = &scenario.world;
     let service = world.operations[operation].service;
     let inside = service != 0;
-    let factor = dice.between(6.0, 15.0);
+    let factor = dice.between(8.0, 20.0);
     let share = dice.between(0.3, 0.8);
     let kind = match dice.below(11) {
         0 if inside => FaultKind::SlowCode { service, factor },

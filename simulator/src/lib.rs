@@ -25,6 +25,7 @@ pub mod traffic;
 pub mod fault;
 pub mod changes;
 pub mod scenario;
+mod trail;
 mod calls;
 mod logs;
 mod seen;

@@ -2,8 +2,8 @@
 
 use model::time::{Nanos, Timestamp};
 
-use crate::calls::Failure;
 use crate::dice::Dice;
+use crate::trail::Failure;
 use crate::world::World;
 
 /// Severity of a line.

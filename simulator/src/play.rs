@@ -7,7 +7,7 @@ use model::recording::{ENCODING_HEADER, TopicRecord, topic};
 use model::time::{Nanos, Timestamp};
 
 use crate::alertmanager::Alertmanager;
-use crate::calls::{Runner, Span, Trail};
+use crate::calls::Runner;
 use crate::changes::Rollouts;
 use crate::declared;
 use crate::dice::Dice;
@@ -18,6 +18,7 @@ use crate::monitor::{EVALUATION_S, Monitor};
 use crate::scenario::Scenario;
 use crate::seen::Seen;
 use crate::telemetry::Telemetry;
+use crate::trail::{Span, Trail};
 
 const SECOND: Nanos = Nanos::from_secs(1);
 /// The CMDB is read that long before the first change or telemetry.

@@ -4,7 +4,7 @@ use model::time::{Nanos, Timestamp};
 
 use crate::changes::{Action, PlannedChange};
 use crate::dice::Dice;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::{Fault, FaultKind, Weather};
 use crate::fault_dice;
 use crate::scenario::{AlertNoise, Encoding, Imperfections, Scenario};
 use crate::traffic::Traffic;
@@ -73,11 +73,23 @@ pub fn random(seed: u64, scale: Scale) -> Scenario {
     for index in 0..count {
         add_fault(&mut dice, &mut scenario, scale, index, count);
     }
+    make_room(&mut scenario);
     for index in 0..between(&mut dice, scale.decoys) {
         add_decoy(&mut dice, &mut scenario, scale, index);
     }
     scenario.changes.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
     scenario
+}
+
+/// A surge must not make a scenario larger than was asked for: the load before it is smaller then.
+fn make_room(scenario: &mut Scenario) {
+    let weather = Weather(&scenario.faults);
+    let seconds = scenario.length.secs().max(1);
+    let load_at = |second| weather.load(scenario.start + Nanos::from_secs(second));
+    let mean = (0..seconds).map(load_at).sum::<f64>() / seconds as f64;
+    for route in &mut scenario.traffic.routes {
+        route.per_s /= mean.max(1.0);
+    }
 }
 
 fn between(dice: &mut Dice, (low, high): (usize, usize)) -> usize {

@@ -6,8 +6,8 @@
 
 use std::collections::VecDeque;
 
-use crate::calls::{Failure, Role, Span};
 use crate::table::Table;
+use crate::trail::{Failure, Role, Span};
 use crate::world::World;
 
 /// Width of a slot. Unit: seconds.

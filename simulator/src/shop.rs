@@ -29,7 +29,6 @@ struct Below {
     reserve: usize,
     quote: usize,
     notify: usize,
-    ads: usize,
     cart_get: usize,
     cart_add: usize,
 }
@@ -99,8 +98,6 @@ fn below(world: &mut World, db: usize, recommendation: usize) -> Below {
     world.says(reserve, &["reserved {} items in stock of warehouse {}"]);
     world.step(reserve, vec![Call::ask(db, "UPDATE stock")]);
     let (quote, notify) = parcels(world);
-    let adverts = service(world, "ads", "team-growth", Low, "0.9.14");
-    let ads = world.operation(adverts, Http, "GET /ads", 6.0);
     let (cart_get, cart_add) = cart(world, db);
     Below {
         verify,
@@ -113,7 +110,6 @@ fn below(world: &mut World, db: usize, recommendation: usize) -> Below {
         reserve,
         quote,
         notify,
-        ads,
         cart_get,
         cart_add,
     }
@@ -198,11 +194,7 @@ fn fronts(
     let web = service(world, "web", "team-web", Critical, "11.2.0");
     let mobile = service(world, "mobile-bff", "team-mobile", High, "8.5.1");
     let side = |below: &Below| {
-        vec![
-            Call::to(below.list),
-            Call::to(below.suggest).within(300.0, 1).optional(),
-            Call::to(below.ads).within(200.0, 1).optional().for_share(0.7),
-        ]
+        vec![Call::to(below.list), Call::to(below.suggest).within(300.0, 1).optional()]
     };
     let product = |below: &Below| {
         vec![

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::calls::{Failure, Role, Span};
+use crate::trail::{Failure, Role, Span};
 use crate::wire::{Attributes, Kind, Value};
 use crate::world::{Callee, Protocol, World};
 

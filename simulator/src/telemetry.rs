@@ -5,13 +5,13 @@ use model::id::stable_hash;
 use model::recording::{ENCODING_HEADER, TopicRecord, topic};
 use model::time::{Nanos, Timestamp};
 
-use crate::calls::Span;
 use crate::changes::Rollouts;
 use crate::dice::Dice;
 use crate::logs::Log;
 use crate::metrics::Wards;
 use crate::scenario::Scenario;
 use crate::span_attributes::{kind, span_attributes, span_name, status_message};
+use crate::trail::Span;
 use crate::wire::{self, Attributes, Said};
 use crate::world::World;
 

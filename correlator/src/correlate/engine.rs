@@ -10,6 +10,7 @@ use model::journal::{JournalEntry, JournalRecord};
 use model::symptom::SymptomBatch;
 use model::time::{Pane, Timestamp};
 use serde::{Deserialize, Serialize};
+use topology::DriftReport;
 
 use super::binding;
 use super::config::CorrelateConfig;
@@ -49,13 +50,14 @@ impl Correlator {
     /// An empty correlator of a cell whose telemetry `detect_tasks` tasks judge.
     #[must_use]
     pub fn new(cell: CellId, detect_tasks: u32, config: CorrelateConfig) -> Self {
+        let settled = World::new(&config);
         Self {
             cell,
             detect_tasks: detect_tasks.max(1),
             config,
             stamps: Stamps::default(),
             ring: Ring::default(),
-            settled: World::default(),
+            settled,
             registry: Registry::default(),
             outputs: VecDeque::new(),
             now: Timestamp::EPOCH,
@@ -121,6 +123,12 @@ impl Correlator {
         let told = self.settled.cases.values().filter(|case| case.is_told());
         let cases: BTreeSet<IncidentId> = told.map(|case| case.id).collect();
         self.registry.settled(&cases)
+    }
+
+    /// Where declared structure and what traces show differ, as of now.
+    #[must_use]
+    pub fn drift(&self) -> DriftReport {
+        self.settled.map.drift(self.config.width.pane_of(self.now))
     }
 
     /// Counts since the start.

@@ -2,7 +2,7 @@
 //!
 //! The table of states is [`super::incident`]; here its events are told from the facts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::alert::Severity;
@@ -10,7 +10,7 @@ use model::id::IncidentId;
 use model::name::Name;
 use model::time::{Pane, Timestamp};
 
-use super::activity::{ActiveNode, PRESENT_FROM};
+use super::activity::{ActiveNode, NodeKey, PRESENT_FROM};
 use super::case::{Case, Frozen};
 use super::config::CorrelateConfig;
 use super::dedup::{AlertState, Alerts};
@@ -62,11 +62,13 @@ fn is_held(case: &Case, alerts: &Alerts, now: Timestamp, config: &CorrelateConfi
 pub(super) fn judge(world: &mut World, pane: Pane, nodes: &[ActiveNode], rules: Rules<'_>) {
     let now = rules.config.width.end(pane);
     let summary = world.recent.back().map(|(_, summary)| Arc::clone(summary));
+    let active: BTreeMap<&NodeKey, &ActiveNode> =
+        nodes.iter().map(|node| (&node.key, node)).collect();
     let ids: Vec<IncidentId> = world.cases.keys().copied().collect();
     for id in ids {
         let Some(slot) = world.cases.get_mut(&id) else { continue };
         let members: Vec<&ActiveNode> =
-            nodes.iter().filter(|node| slot.nodes.contains_key(&node.key)).collect();
+            slot.nodes.keys().filter_map(|key| active.get(key).copied()).collect();
         if slot.is_live() {
             let case = Arc::make_mut(slot);
             if let Some(summary) = &summary {

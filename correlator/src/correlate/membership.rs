@@ -33,33 +33,41 @@ pub(super) fn assign(
     surge: u64,
     rules: Rules<'_>,
 ) {
+    let mut held: Holders = BTreeMap::new();
+    for case in world.cases.values().filter(|case| case.is_live()) {
+        held.extend(case.nodes.keys().map(|key| (key.clone(), case.id)));
+    }
     for component in components {
-        let owners = owners(world, nodes, component);
+        let owners = owners(world, nodes, component, &held);
         let case = match owners.as_slice() {
             [] => match returning(world, nodes, component, rules) {
                 Some(id) => Some(id),
                 None => Some(give_birth(world, pane, nodes, component, surge, rules)),
             },
             [one] => Some(*one),
-            several => join_cases(world, several, nodes, around),
+            several => join_cases(world, several, nodes, around, &mut held),
         };
         if let Some(id) = case {
-            enlist(world, id, pane, nodes, component, rules);
+            enlist(world, id, pane, nodes, component, &mut held, rules);
         }
     }
     split_cases(world, pane, around, rules);
 }
 
+/// Which live case each node is a member of.
+type Holders = BTreeMap<NodeKey, IncidentId>;
+
 /// The live cases whose members are in a cluster, the oldest first.
-fn owners(world: &World, nodes: &[ActiveNode], component: &Component) -> Vec<IncidentId> {
-    let keys: Vec<&NodeKey> =
-        component.members.iter().filter_map(|(at, _)| nodes.get(*at)).map(|n| &n.key).collect();
-    let mut found: Vec<(Pane, IncidentId)> = world
-        .cases
-        .values()
-        .filter(|case| case.is_live() && keys.iter().any(|key| case.nodes.contains_key(key)))
-        .map(|case| (case.born, case.id))
-        .collect();
+fn owners(
+    world: &World,
+    nodes: &[ActiveNode],
+    component: &Component,
+    held: &Holders,
+) -> Vec<IncidentId> {
+    let keys = component.members.iter().filter_map(|(at, _)| nodes.get(*at)).map(|n| &n.key);
+    let ids: BTreeSet<IncidentId> = keys.filter_map(|key| held.get(key).copied()).collect();
+    let cases = ids.iter().filter_map(|id| world.cases.get(id));
+    let mut found: Vec<(Pane, IncidentId)> = cases.map(|case| (case.born, case.id)).collect();
     found.sort();
     // A told case goes before one that is still forming: its id is known outside.
     found.sort_by_key(|(_, id)| world.cases.get(id).is_none_or(|case| !case.is_told()));
@@ -156,6 +164,7 @@ fn join_cases(
     owners: &[IncidentId],
     nodes: &[ActiveNode],
     around: &Surroundings<'_>,
+    held: &mut Holders,
 ) -> Option<IncidentId> {
     let (first, others) = owners.split_first()?;
     for other in others {
@@ -164,6 +173,7 @@ fn join_cases(
             continue;
         }
         let Some(gone) = world.cases.remove(other) else { continue };
+        held.extend(gone.nodes.keys().map(|key| (key.clone(), *first)));
         if let Some(kept) = world.cases.get_mut(first) {
             Arc::make_mut(kept).merge(&gone);
         }
@@ -206,20 +216,17 @@ fn enlist(
     pane: Pane,
     nodes: &[ActiveNode],
     component: &Component,
+    held: &mut Holders,
     rules: Rules<'_>,
 ) {
-    let taken: BTreeSet<NodeKey> = world
-        .cases
-        .values()
-        .filter(|case| case.id != id && case.is_live())
-        .flat_map(|case| case.nodes.keys().cloned())
-        .collect();
     let recent = world.recent.clone();
     let Some(slot) = world.cases.get_mut(&id) else { return };
     let case = Arc::make_mut(slot);
     let mut joined: BTreeMap<Name, Pane> = BTreeMap::new();
     for (at, reason) in &component.members {
-        let Some(node) = nodes.get(*at).filter(|node| !taken.contains(&node.key)) else { continue };
+        let free = |node: &&ActiveNode| held.get(&node.key).is_none_or(|holder| *holder == id);
+        let Some(node) = nodes.get(*at).filter(free) else { continue };
+        held.insert(node.key.clone(), id);
         let reason = if case.nodes.is_empty() { JoinReason::First } else { *reason };
         if let Some(service) = node.key.service().filter(|_| !case.nodes.contains_key(&node.key)) {
             joined.insert(service.clone(), node.onset);

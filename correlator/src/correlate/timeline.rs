@@ -78,10 +78,8 @@ fn alert_lines(alerts: &[IncidentAlert]) -> Vec<TimelineEntry> {
         };
         lines.push(line(first, TimelineKind::Alert, service.clone(), text));
         let ends: Vec<Timestamp> = all.iter().filter_map(|alert| alert.ends_at).collect();
-        if ends.len() == all.len() {
-            if let Some(last) = ends.iter().max() {
-                lines.push(line(*last, TimelineKind::Quiet, service, format!("{rule} is quiet")));
-            }
+        if let Some(last) = ends.iter().max().filter(|_| ends.len() == all.len()) {
+            lines.push(line(*last, TimelineKind::Quiet, service, format!("{rule} is quiet")));
         }
     }
     lines

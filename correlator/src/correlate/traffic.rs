@@ -49,6 +49,6 @@ impl Traffic {
                 None => {}
             }
         }
-        if usual == 0 { 1000 } else { now.saturating_mul(1000) / usual }
+        now.saturating_mul(1000).checked_div(usual).unwrap_or(1000)
     }
 }

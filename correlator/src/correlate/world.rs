@@ -68,11 +68,18 @@ pub(super) struct World {
     /// The cases by id.
     pub(super) cases: BTreeMap<IncidentId, Arc<Case>>,
     traffic: Arc<Traffic>,
+    /// Whether this is a provisional view from before the map had learned anything for good.
+    infant: bool,
     /// What bounds took.
     pub(super) shed: u64,
 }
 
 impl World {
+    /// An empty world.
+    pub(super) fn new(config: &CorrelateConfig) -> Self {
+        Self { map: Arc::new(Map::new(config.width)), ..Self::default() }
+    }
+
     /// Folds one pane.
     pub(super) fn fold(
         &mut self,
@@ -121,7 +128,11 @@ impl World {
         for (at, doc) in &facts.documents {
             Arc::make_mut(&mut self.map).apply(doc, *at);
         }
-        if layer == Layer::Settled && !summary.dependencies.is_empty() {
+        // At the very start the provisional view would know no dependency for two minutes: then, and
+        // only then, the map is small enough to be copied.
+        let learns = layer == Layer::Settled || self.map.has_learned_nothing() || self.infant;
+        self.infant |= learns && layer == Layer::Provisional;
+        if learns && !summary.dependencies.is_empty() {
             Arc::make_mut(&mut self.map).observe(pane, &summary.dependencies);
         }
         if !facts.changes.is_empty() || !summary.changes.is_empty() {

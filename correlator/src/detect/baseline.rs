@@ -11,9 +11,10 @@ use model::id::TemplateId;
 use model::name::Name;
 use serde::{Deserialize, Serialize};
 
-use super::limits::SERIES_MAX;
+use super::limits::{DetectConfig, SERIES_MAX};
 use super::profile::SlowProfile;
 use super::series::SeriesBaseline;
+use super::statistics::{binomial, posterior_share};
 use crate::observe::{
     Activity, EdgeCounts, EntryCounts, Exemplars, Histogram, Merge, OperationCounts, SeriesKey,
     ServiceCounts, TemplateKey,
@@ -41,6 +42,8 @@ pub(crate) struct ServiceBaseline {
     edges: BTreeMap<Name, SlowProfile>,
     entries: BTreeMap<Name, SlowProfile>,
     local: Option<SlowProfile>,
+    /// Panes for which an entry was too bad to be learned, without a break.
+    held_entries: BTreeMap<Name, u64>,
     series: BTreeMap<SeriesKey, SeriesBaseline>,
 }
 
@@ -58,14 +61,15 @@ impl ServiceBaseline {
         counts: &ServiceCounts,
         activity: &BTreeMap<Name, Activity>,
         panes: u64,
-        generation_panes: u64,
+        config: &DetectConfig,
     ) {
-        if self.young.panes >= generation_panes {
+        if self.young.panes >= config.generation_panes {
             self.old = std::mem::take(&mut self.young);
         }
         self.learn_dispersion(counts, activity, panes);
         self.young.panes += panes;
-        let learned = stripped(counts);
+        let mut learned = stripped(counts);
+        self.hold_entries(&mut learned, config);
         self.young.counts.absorb(&learned);
         for caller in self.callers(counts) {
             if let Some(activity) = activity.get(&caller) {
@@ -87,6 +91,33 @@ impl ServiceBaseline {
                 self.series.insert(key.clone(), new);
             }
         }
+    }
+
+    /// Takes out entries whose failures or durations are abnormal: what users see suffers from
+    /// faults of other services, for which this one is not in quarantine.
+    fn hold_entries(&mut self, learned: &mut ServiceCounts, config: &DetectConfig) {
+        let tell = config.tell.to_f64();
+        let mut entries = std::mem::take(&mut learned.entries);
+        entries.retain(|name, entry| {
+            if self.entry_evidence(name, entry) < tell {
+                self.held_entries.remove(name);
+                return true;
+            }
+            let held = self.held_entries.entry(name.clone()).or_default();
+            *held += 1;
+            *held > config.accept_panes
+        });
+        learned.entries = entries;
+    }
+
+    fn entry_evidence(&self, name: &str, entry: &EntryCounts) -> f64 {
+        let base = self.entry(name);
+        let failed = binomial(entry.failed, entry.calls, posterior_share(base.hits, base.trials));
+        let slow = self.entry_profile(name).map_or(0.0, |profile| {
+            let hits = entry.durations.count_above(profile.threshold);
+            binomial(hits, entry.durations.count(), profile.null_share())
+        });
+        failed.max(slow)
     }
 
     /// How often an operation is called and originates an error.
@@ -129,7 +160,7 @@ impl ServiceBaseline {
         self.over(|counts| {
             let op = counts.operations.get(operation)?;
             let hits = op.bigrams.get(pair).map_or(0, |bigram| bigram.spans);
-            Some(Share { hits, trials: op.calls })
+            Some(Share { hits, trials: op.paths })
         })
     }
 

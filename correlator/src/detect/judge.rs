@@ -40,7 +40,7 @@ pub(crate) fn judge(pane: &PaneCounts, baselines: &Baselines, before: Before<'_>
         let case = Case { name, kind: counts.kind.min(baseline.kind()), counts: &counts, baseline };
         errors::judge(&case, &mut found);
         slow::collect(&case, &mut slow);
-        logs::judge(&case, pane.signals, &mut found);
+        logs::judge(&case, &mut found);
         metric::judge(&case, before, &mut found);
     }
     slow::weigh(slow, &mut found);

@@ -23,7 +23,7 @@ const ERROR_CAP: f64 = 6.0;
 const WARN_CAP: f64 = 3.0;
 
 /// Tests the log paths of all operations and the untraced logs of an owner.
-pub(crate) fn judge(case: &Case<'_>, _signals: u64, found: &mut Vec<Evidence>) {
+pub(crate) fn judge(case: &Case<'_>, found: &mut Vec<Evidence>) {
     for (name, operation) in &case.counts.operations {
         path(case, name, operation, found);
     }
@@ -49,10 +49,10 @@ fn path(case: &Case<'_>, name: &Name, operation: &OperationCounts, found: &mut V
         let spans = operation.bigrams.get(&pair).map_or(0, |bigram| bigram.spans);
         let unusual = (base.hits as f64) < UNUSUAL * base.trials as f64 || base.hits == 0;
         let tally = if unusual {
-            Tally { hits: spans, trials: operation.calls, expected: share }
+            Tally { hits: spans, trials: operation.paths, expected: share }
         } else if share > EXPECTED {
-            let missing = operation.calls.saturating_sub(spans);
-            Tally { hits: missing, trials: operation.calls, expected: 1.0 - share }
+            let missing = operation.paths.saturating_sub(spans);
+            Tally { hits: missing, trials: operation.paths, expected: 1.0 - share }
         } else {
             continue;
         };

@@ -55,10 +55,9 @@ pub(crate) fn learn(
     lesson: &Lesson<'_>,
     config: &DetectConfig,
 ) -> Learning {
-    let generation = config.generation_panes;
     let suspect = lesson.level >= config.tell;
     if !suspect && !held.contains_key(name.as_str()) {
-        baseline.learn(lesson.counts, lesson.activity, 1, generation);
+        baseline.learn(lesson.counts, lesson.activity, 1, config);
         return Learning::Learned;
     }
     baseline.learn_series(lesson.counts);
@@ -76,7 +75,7 @@ pub(crate) fn learn(
     if outcome != Learning::Held {
         let mine = held.remove(name.as_str()).unwrap_or_default();
         if outcome != Learning::Dropped {
-            baseline.learn(&mine.counts, &mine.activity, mine.panes, generation);
+            baseline.learn(&mine.counts, &mine.activity, mine.panes, config);
         }
     }
     outcome

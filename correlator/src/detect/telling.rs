@@ -19,8 +19,7 @@ pub(crate) fn entries(
     baselines: &Baselines,
 ) -> (Vec<EntryObservation>, Vec<Reach>) {
     let mut entries = Vec::new();
-    let mut reach: BTreeMap<(&Name, &Name), u64> = BTreeMap::new();
-    let mut owned: BTreeMap<(Name, Name), u64> = BTreeMap::new();
+    let mut reach: BTreeMap<(Name, Name), u64> = BTreeMap::new();
     for (service, counts) in &pane.services {
         let baseline = baselines.get(service.as_str());
         let limited = bounded(counts, baseline);
@@ -29,24 +28,17 @@ pub(crate) fn entries(
             let profile = baseline.and_then(|baseline| baseline.entry_profile(operation));
             for (origin, counts) in &entry.origins {
                 for (reached, counts) in &counts.reached {
-                    let traces = counts.failed + slow_coarse(&counts.durations, profile);
+                    let traces = counts.failed + slow(&counts.durations, profile);
                     if traces > 0 {
-                        *owned.entry((origin.clone(), reached.clone())).or_default() += traces;
+                        *reach.entry((origin.clone(), reached.clone())).or_default() += traces;
                     }
                 }
             }
         }
     }
-    for ((origin, reached), traces) in &owned {
-        reach.insert((origin, reached), *traces);
-    }
     let reach = reach
         .into_iter()
-        .map(|((origin, reached), traces)| Reach {
-            origin: origin.clone(),
-            reached: reached.clone(),
-            traces,
-        })
+        .map(|((origin, reached), traces)| Reach { origin, reached, traces })
         .collect();
     (entries, reach)
 }
@@ -107,9 +99,7 @@ fn observation(
     let origins = entry
         .origins
         .iter()
-        .map(|(origin, counts)| {
-            (origin.clone(), counts.failed + slow_coarse(&counts.durations, profile))
-        })
+        .map(|(origin, counts)| (origin.clone(), counts.failed + slow(&counts.durations, profile)))
         .filter(|&(_, requests)| requests > 0)
         .collect();
     EntryObservation {
@@ -123,11 +113,7 @@ fn observation(
     }
 }
 
+/// Coarse buckets stand at their lower end: they are slow if all of them is.
 fn slow(durations: &Histogram, profile: Option<&SlowProfile>) -> u64 {
     profile.map_or(0, |profile| durations.count_above(profile.threshold))
-}
-
-/// A coarse bucket stands at its lower end: it is slow if all of it is.
-fn slow_coarse(durations: &Histogram, profile: Option<&SlowProfile>) -> u64 {
-    slow(durations, profile)
 }

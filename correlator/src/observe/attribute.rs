@@ -199,15 +199,17 @@ impl<'t, 'a> Attribution<'t, 'a> {
             if let Some(local) = self.local_ns.get_mut(entry) {
                 *local = local.saturating_add(self_ns);
             }
-            let guilty = self.is_deepest_failure(index);
+            let (has_failed, guilty) = (self.has_failed(index), self.is_deepest_failure(index));
             let operation = operation(pane, span);
             operation.calls += 1;
             operation.retried += u64::from(self.is_superseded(index));
-            operation.failed += u64::from(self.has_failed(index));
+            operation.failed += u64::from(has_failed);
             operation.self_time.add(self_ns);
             operation.slow_exemplars.offer_large(Histogram::bucket_of(self_ns), self.id);
-            let sequence = logs.get(index).map_or(&[][..], Vec::as_slice);
-            log_path::count(operation, sequence, self.id);
+            if guilty || !has_failed {
+                let sequence = logs.get(index).map_or(&[][..], Vec::as_slice);
+                log_path::count(operation, sequence, self.id);
+            }
             if guilty {
                 operation.errors += 1;
                 operation.error_exemplars.offer(self.id);

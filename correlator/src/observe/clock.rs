@@ -102,18 +102,11 @@ impl EventClock {
         self.claims.retain(|claim| claim.newest > now);
     }
 
-    /// Believes the earlier of two claims that agree: the later one may still be wrong by a little.
+    /// Believes a claim that another source has made, too; else keeps it.
     fn claim(&mut self, newest: Timestamp, source: u64) {
-        let agreed = self
-            .claims
-            .iter()
-            .filter(|claim| claim.source != source && self.near(claim.newest, newest))
-            .map(|claim| claim.newest.min(newest))
-            .max();
-        if let Some(agreed) = agreed {
-            self.set(agreed);
-            // What is left of the distance is inside the tolerance by now.
-            self.set(newest.max(agreed));
+        let agrees = |claim: &Claim| claim.source != source && self.near(claim.newest, newest);
+        if self.claims.iter().any(agrees) {
+            self.set(newest);
             return;
         }
         self.stats.ahead += 1;

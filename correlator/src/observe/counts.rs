@@ -108,7 +108,10 @@ pub struct OperationCounts {
     pub errors: u64,
     /// Time of the span without its children.
     pub self_time: Histogram,
-    /// Spans by the pairs of neighbouring log templates that they hold.
+    /// Spans whose log path is counted: not those that fail only because something below failed,
+    /// since what they log of it is told by the deepest one.
+    pub paths: u64,
+    /// Those spans by the pairs of neighbouring log templates that they hold.
     pub bigrams: BTreeMap<(TemplateId, TemplateId), BigramCounts>,
     /// Traces with an error origin here.
     pub error_exemplars: Exemplars,
@@ -333,6 +336,7 @@ impl Merge for OperationCounts {
         self.failed.absorb(&other.failed);
         self.errors.absorb(&other.errors);
         self.self_time.absorb(&other.self_time);
+        self.paths.absorb(&other.paths);
         self.bigrams.absorb(&other.bigrams);
         self.error_exemplars.absorb(&other.error_exemplars);
         self.slow_exemplars.absorb(&other.slow_exemplars);

@@ -42,11 +42,11 @@ impl Exemplars {
     }
 
     fn insert(&mut self, rank: u64, trace: TraceId) {
-        if let Err(at) = self.0.binary_search(&(rank, trace)) {
-            if at < EXEMPLARS_MAX {
-                self.0.insert(at, (rank, trace));
-                self.0.truncate(EXEMPLARS_MAX);
-            }
+        if let Err(at) = self.0.binary_search(&(rank, trace))
+            && at < EXEMPLARS_MAX
+        {
+            self.0.insert(at, (rank, trace));
+            self.0.truncate(EXEMPLARS_MAX);
         }
     }
 }

@@ -31,10 +31,10 @@ pub(crate) fn sequences(tree: &TraceTree<'_>, trace: &OpenTrace) -> Vec<Vec<Temp
                 entries.get(&log.owner.1).copied()
             }
         };
-        if let Some(sequence) = target.and_then(|index| sequences.get_mut(index)) {
-            if sequence.len() < LOG_PATH_MAX {
-                sequence.push(log.template);
-            }
+        if let Some(sequence) = target.and_then(|index| sequences.get_mut(index))
+            && sequence.len() < LOG_PATH_MAX
+        {
+            sequence.push(log.template);
         }
     }
     sequences
@@ -42,6 +42,7 @@ pub(crate) fn sequences(tree: &TraceTree<'_>, trace: &OpenTrace) -> Vec<Vec<Temp
 
 /// Counts each pair of a sequence once.
 pub(crate) fn count(operation: &mut OperationCounts, sequence: &[TemplateId], trace: TraceId) {
+    operation.paths += 1;
     let mut pairs: Vec<(TemplateId, TemplateId)> = Vec::with_capacity(sequence.len() + 1);
     let mut before = LOG_START;
     for &template in sequence {

@@ -84,10 +84,10 @@ pub(crate) fn count_point(
 
 /// A version that only logs or metrics name is known all the same.
 fn note_version(counts: &mut PaneCounts, name: &Name, resource: &Resource) {
-    if let (Some(version), false) = (&resource.version, resource.service.is_empty()) {
-        if let Some(owner) = counts.services.get_mut(name.as_str()) {
-            slot(&mut owner.versions, version);
-        }
+    if let (Some(version), false) = (&resource.version, resource.service.is_empty())
+        && let Some(owner) = counts.services.get_mut(name.as_str())
+    {
+        slot(&mut owner.versions, version);
     }
 }
 

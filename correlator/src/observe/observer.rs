@@ -169,18 +169,17 @@ impl Observer {
         }
     }
 
-    /// The input has ended: closes and settles everything but what is unbelievably far ahead.
+    /// The input has ended: closes and settles everything up to the event time last told, so that
+    /// all tasks end with the same pane. What is further ahead was never believed: it is dropped.
     pub fn finish(&mut self) {
-        let last = match self.now {
-            Some(now) => self.config.width.pane_of(now + self.config.ahead),
-            None => Pane(i64::MAX),
-        };
+        let last = self.now.map_or(Pane(i64::MAX), |now| self.config.width.pane_of(now));
         self.stats.ahead += self.table.shed_beyond(last, 0);
         let ahead = self.loose.split_off(&last.plus(1));
         self.stats.ahead += ahead.len() as u64;
         let traced = self.table.panes_through(last).last();
         let counted = self.loose.keys().next_back().copied();
-        let Some(end) = traced.max(counted).max(self.closed_through) else { return };
+        let reached = self.now.map(|_| last);
+        let Some(end) = traced.max(counted).max(self.closed_through).max(reached) else { return };
         self.close(end);
         if self.settled_through.is_none_or(|settled| settled < end) {
             // The last pane once more, to say that nothing will be revised any more.

@@ -40,10 +40,11 @@ fn mark_attempts(tree: &TraceTree<'_>, parent: usize, marks: &mut [bool]) {
         };
         let key = (callee, span.operation.as_str());
         let before = last.insert(key, child).and_then(|i| tree.span(i).map(|span| (i, span)));
-        if let Some((index, before)) = before {
-            if before.outcome != Outcome::Ok && before.end <= span.start {
-                set(marks, index);
-            }
+        if let Some((index, before)) = before
+            && before.outcome != Outcome::Ok
+            && before.end <= span.start
+        {
+            set(marks, index);
         }
     }
 }

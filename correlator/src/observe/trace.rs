@@ -170,10 +170,10 @@ impl OpenTrace {
         self.span_end = self.span_end.max(Some(row.end));
         match self.spans.binary_search_by(|span| span.span_id.cmp(&row.span_id)) {
             Ok(at) => {
-                if let Some(mine) = self.spans.get_mut(at) {
-                    if row < *mine {
-                        *mine = row;
-                    }
+                if let Some(mine) = self.spans.get_mut(at)
+                    && row < *mine
+                {
+                    *mine = row;
                 }
                 Joined::Duplicate
             }

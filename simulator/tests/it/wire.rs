@@ -62,7 +62,7 @@ fn our_protobuf_is_what_prost_would_write() {
             }
             _ => continue,
         };
-        assert_eq!(again.len(), record.value.len(), "{}", record.topic);
+        assert!(again == record.value, "{}", record.topic);
     }
 }
 

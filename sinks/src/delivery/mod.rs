@@ -6,8 +6,10 @@
 
 pub mod record;
 pub mod decide;
-pub mod outbox;
 mod queue;
+mod entry;
+pub mod turn;
+pub mod outbox;
 
 #[cfg(test)]
 #[path = "../../tests/it/fixture.rs"]

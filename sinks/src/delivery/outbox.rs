@@ -14,12 +14,15 @@ use model::incident::{Incident, Ticket};
 use model::name::Name;
 use model::time::{Nanos, Timestamp};
 
-use super::decide::{Decision, DeliveryPolicy, SayReason, SkipReason, decide};
-use super::queue::{Queue, Rank, Slot};
+use super::decide::{Decision, DeliveryPolicy, SkipReason, decide};
+use super::entry::{Entry, rank};
+use super::queue::{Queue, Slot};
 use super::record::{Delivered, SCHEMA_VERSION, content_hash, idempotency_key};
 use crate::render::told::Told;
 use crate::retry::{Breaker, BreakerState, Jitter, RetryBudget, RetryPolicy, backoff};
-use crate::sink::{Delivery, Outcome, Trouble, Wait};
+use crate::sink::{Outcome, Trouble, Wait};
+
+pub use super::turn::{Done, DoneResult, Due};
 
 /// Bounds of an outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,64 +44,6 @@ impl Default for OutboxLimits {
             told_wait_max: Nanos::from_secs(2 * 3600),
         }
     }
-}
-
-/// Something to be said now. It goes back to [`Outbox::on_outcome`].
-#[derive(Clone, Debug)]
-pub struct Due {
-    /// The newest revision.
-    pub incident: Arc<Incident>,
-    /// What was said before.
-    pub known: Option<Delivered>,
-    /// To be appended before the sink is called; see [`Delivered::intent`].
-    pub intent: Option<Delivered>,
-    /// The key of this (incident, revision, sink).
-    pub idempotency_key: String,
-    /// Why it is said.
-    pub reason: SayReason,
-}
-
-impl Due {
-    /// The request for the sink.
-    #[must_use]
-    pub fn request(&self, now: Timestamp) -> Delivery<'_> {
-        Delivery {
-            incident: &self.incident,
-            known: self.known.as_ref(),
-            idempotency_key: &self.idempotency_key,
-            now,
-        }
-    }
-}
-
-/// What follows from an outcome.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Done {
-    /// The incident.
-    pub incident: IncidentId,
-    /// The revision that was tried.
-    pub revision: u32,
-    /// Why it was tried.
-    pub reason: SayReason,
-    /// What became of it.
-    pub result: DoneResult,
-    /// To be appended to `faultline.deliveries` before anything else is polled.
-    pub record: Option<Delivered>,
-    /// To be appended to the journal: the ticket is new or changed.
-    pub command: Option<Command>,
-}
-
-/// What became of an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DoneResult {
-    /// The destination has it; the text is something a person should know.
-    Said(Option<String>),
-    /// Nothing new for this destination.
-    Unchanged,
-    /// It is tried again at this moment.
-    Later(Timestamp, Trouble),
-    /// This revision is given up; the next one is tried.
-    Refused(Trouble),
 }
 
 /// Counts since the start.
@@ -129,49 +74,6 @@ pub struct LastTrouble {
     pub incident: IncidentId,
     /// What.
     pub trouble: Trouble,
-}
-
-#[derive(Clone, Debug)]
-struct Entry {
-    /// The newest revision seen, said or not.
-    revision_seen: u32,
-    /// The newest revision while it has to be said.
-    newest: Option<Arc<Incident>>,
-    known: Option<Delivered>,
-    failures: u32,
-    slot: Slot,
-}
-
-impl Entry {
-    fn new(now: Timestamp) -> Self {
-        Self { revision_seen: 0, newest: None, known: None, failures: 0, slot: Slot::Idle(now) }
-    }
-
-    /// Finds the slot of a newer revision.
-    fn schedule(&mut self, incident: Arc<Incident>, decision: Decision, now: Timestamp) {
-        match (decision, self.slot) {
-            // While one is being said, its outcome decides what follows.
-            (_, Slot::InFlight) => self.newest = Some(incident),
-            (Decision::Skip(_), _) => {
-                self.newest = None;
-                self.slot = Slot::Idle(now);
-            }
-            (Decision::Say(reason, due), old) => {
-                let not_before = match old {
-                    // A failed attempt's backoff is kept: a newer revision is no excuse.
-                    Slot::Waiting(at, _) if self.failures > 0 => at.max(due),
-                    _ => due,
-                };
-                let rank = rank(&incident, reason);
-                self.newest = Some(incident);
-                self.slot = if not_before <= now {
-                    Slot::Ready(rank)
-                } else {
-                    Slot::Waiting(not_before, rank)
-                };
-            }
-        }
-    }
 }
 
 /// What one sink has said and has to say.
@@ -532,10 +434,6 @@ impl Outbox {
             self.stats.forgotten += 1;
         }
     }
-}
-
-fn rank(incident: &Incident, reason: SayReason) -> Rank {
-    Rank { reason, priority: incident.priority, opened_at: incident.opened_at }
 }
 
 /// The command that links a new or changed ticket to its incident.

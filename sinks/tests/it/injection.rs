@@ -59,7 +59,7 @@ fn poisoned(text: &str) -> Incident {
 fn tickets_hold_inert_text_in_every_field_and_note() {
     for (text, forbidden) in CORPUS {
         let double = ServiceNow::start();
-        let mut world = World::new(servicenow::sink_config(&double, PASSWORD));
+        let mut world = World::new(&servicenow::sink_config(&double, PASSWORD));
         world.publish(&incident(1), at(10));
         world.run(at(10));
         let mut later = poisoned(text);
@@ -92,7 +92,7 @@ fn tickets_hold_inert_text_in_every_field_and_note() {
 fn events_hold_data_only_and_headers_hold_none_of_it() {
     for (text, _) in CORPUS {
         let receiver = webhook::receiver();
-        let mut world = World::new(webhook::sink_config(&receiver));
+        let mut world = World::new(&webhook::sink_config(&receiver));
         world.publish(&poisoned(text), at(10));
         world.run(at(10));
         let inbox = receiver.inbox();
@@ -127,12 +127,12 @@ fn events_hold_data_only_and_headers_hold_none_of_it() {
 fn a_huge_text_is_capped_in_both() {
     let huge = poisoned(&"a <b> ".repeat(50_000));
     let double = ServiceNow::start();
-    let mut world = World::new(servicenow::sink_config(&double, PASSWORD));
+    let mut world = World::new(&servicenow::sink_config(&double, PASSWORD));
     world.publish(&huge, at(10));
     world.run(at(10));
     assert!(double.ticket().get("description").len() < 8_000);
     let receiver = webhook::receiver();
-    let mut world = World::new(webhook::sink_config(&receiver));
+    let mut world = World::new(&webhook::sink_config(&receiver));
     world.publish(&huge, at(10));
     world.run(at(10));
     let inbox = receiver.inbox();

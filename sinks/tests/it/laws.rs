@@ -98,7 +98,7 @@ proptest! {
     #[test]
     fn there_is_one_ticket_and_it_says_the_last_state(steps in prop::collection::vec(step(), 1..24)) {
         let double = ServiceNow::start();
-        let mut world = World::new(servicenow::sink_config(&double, PASSWORD));
+        let mut world = World::new(&servicenow::sink_config(&double, PASSWORD));
         let last = play(&mut world, &steps, |fault| double.fail(&[fault]));
         let table = double.table();
         prop_assert!(table.rows.len() <= 1, "{:#?}", table.rows);
@@ -130,7 +130,7 @@ proptest! {
     ) {
         let receiver: Receiver = webhook::receiver();
         receiver.inbox().now_secs = None;
-        let mut world = World::new(webhook::sink_config(&receiver));
+        let mut world = World::new(&webhook::sink_config(&receiver));
         let last = play(&mut world, &steps, |fault| receiver.fail(&[fault]));
         let inbox = receiver.inbox();
         let revisions: Vec<u64> = inbox

@@ -6,7 +6,9 @@ mod double;
 mod fixture;
 mod world;
 
+mod outbox;
 mod servicenow;
 mod webhook;
 mod injection;
 mod laws;
+mod docs;

@@ -3,7 +3,6 @@
 use model::command::Command;
 use model::incident::{IncidentState, Priority};
 use model::time::Nanos;
-use sinks::config::SinkConfig;
 use sinks::delivery::decide::{Decision, SayReason};
 use sinks::delivery::outbox::DoneResult;
 use sinks::sink::Trouble;
@@ -11,9 +10,9 @@ use sinks::sink::Trouble;
 use crate::double::Fault;
 use crate::double::servicenow::{PASSWORD, ServiceNow, USER};
 use crate::fixture::{at, in_state, incident, with_service};
-use crate::world::{Crash, World, config, failed};
+use crate::world::{Crash, Setup, World, failed};
 
-pub(crate) fn sink_config(double: &ServiceNow, password: &str) -> SinkConfig {
+pub(crate) fn sink_config(double: &ServiceNow, password: &str) -> Setup {
     let json = format!(
         r#"{{"servicenow": {{"name": "itsm", "url": "{}", "timeout_ms": 300,
             "auth": {{"basic": {{"user": "{USER}", "password": "SECRET0"}}}},
@@ -24,12 +23,12 @@ pub(crate) fn sink_config(double: &ServiceNow, password: &str) -> SinkConfig {
         group = "a".repeat(32),
         ci = "c".repeat(32),
     );
-    config(&json, &[password])
+    Setup { json, secrets: vec![password.to_owned()] }
 }
 
 fn world() -> (ServiceNow, World) {
     let double = ServiceNow::start();
-    let world = World::new(sink_config(&double, PASSWORD));
+    let world = World::new(&sink_config(&double, PASSWORD));
     (double, world)
 }
 
@@ -365,7 +364,7 @@ fn an_instance_that_ignores_the_query_gets_no_ticket_on_suspicion() {
 #[test]
 fn wrong_credentials_wait_and_lose_nothing() {
     let double = ServiceNow::start();
-    let mut world = World::new(sink_config(&double, "an old password"));
+    let mut world = World::new(&sink_config(&double, "an old password"));
     world.publish(&incident(1), at(10));
     let done = world.run(at(10));
     assert!(

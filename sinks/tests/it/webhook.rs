@@ -2,14 +2,13 @@
 
 use model::incident::{Incident, IncidentState};
 use model::time::Nanos;
-use sinks::config::SinkConfig;
 use sinks::delivery::outbox::DoneResult;
 use sinks::sink::Trouble;
 
 use crate::double::Fault;
 use crate::double::receiver::Receiver;
 use crate::fixture::{at, in_state, incident, with_service};
-use crate::world::{Crash, World, config};
+use crate::world::{Crash, Setup, World};
 
 const KEY: &[u8] = b"0123456789abcdef0123";
 const NEXT_KEY: &[u8] = b"fedcba9876543210fedc";
@@ -18,19 +17,23 @@ pub(crate) fn receiver() -> Receiver {
     Receiver::start(&[KEY], Some(at(10).millis() / 1_000))
 }
 
-pub(crate) fn sink_config(receiver: &Receiver) -> SinkConfig {
+pub(crate) fn sink_config(receiver: &Receiver) -> Setup {
     let json = format!(
         r#"{{"webhook": {{"name": "ops", "url": "{}/hook", "timeout_ms": 300,
             "secrets": ["SECRET0"]}}}}"#,
         receiver.server.url()
     );
-    config(&json, &[std::str::from_utf8(KEY).expect("ASCII")])
+    Setup { json, secrets: vec![text(KEY)] }
 }
 
 fn world() -> (Receiver, World) {
     let receiver = receiver();
-    let world = World::new(sink_config(&receiver));
+    let world = World::new(&sink_config(&receiver));
     (receiver, world)
+}
+
+fn text(key: &[u8]) -> String {
+    String::from_utf8(key.to_vec()).expect("ASCII")
 }
 
 fn ids(receiver: &Receiver) -> Vec<String> {
@@ -104,8 +107,8 @@ fn a_key_can_be_rotated_without_a_gap() {
             r#"{{"webhook": {{"name": "ops", "url": "{}/hook", "secrets": ["SECRET0", "SECRET1"]}}}}"#,
             receiver.server.url()
         );
-        let [old, new] = [KEY, NEXT_KEY].map(|key| std::str::from_utf8(key).expect("ASCII"));
-        let mut world = World::new(config(&json, &[new, old]));
+        let secrets = vec![text(NEXT_KEY), text(KEY)];
+        let mut world = World::new(&Setup { json, secrets });
         world.publish(&incident(1), at(10));
         world.run(at(10));
         assert_eq!(ids(&receiver).len(), 1);
@@ -115,7 +118,7 @@ fn a_key_can_be_rotated_without_a_gap() {
 #[test]
 fn a_wrong_key_waits_and_is_not_lost() {
     let receiver = Receiver::start(&[NEXT_KEY], Some(at(10).millis() / 1_000));
-    let mut world = World::new(sink_config(&receiver));
+    let mut world = World::new(&sink_config(&receiver));
     world.publish(&incident(1), at(10));
     world.run(at(10));
     assert!(ids(&receiver).is_empty());

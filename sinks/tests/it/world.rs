@@ -37,8 +37,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(config: SinkConfig) -> Self {
-        let sink = build(&config).unwrap_or_else(|errors| panic!("{errors:?}"));
+    pub(crate) fn new(setup: &Setup) -> Self {
+        let (config, sink) = setup.build();
         let outbox = outbox(&config);
         Self {
             config,
@@ -125,17 +125,28 @@ fn outbox(config: &SinkConfig) -> Outbox {
     Outbox::new(config.name().into(), config.policy(), config.retry(), limits)
 }
 
-/// A configuration from JSON in which `SECRET` is replaced by a reference to a file with it.
-pub(crate) fn config(json: &str, secrets: &[&str]) -> SinkConfig {
-    let mut json = json.to_owned();
-    for (count, secret) in secrets.iter().enumerate() {
-        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
-        writeln!(file, "{secret}").expect("it can be written");
-        let path = file.into_temp_path().keep().expect("it stays for the process to read");
-        let reference = serde_json::json!({ "file": path }).to_string();
-        json = json.replace(&format!("\"SECRET{count}\""), &reference);
+/// A configuration in JSON, in which `"SECRET0"` and so on stand for references to secrets.
+pub(crate) struct Setup {
+    pub(crate) json: String,
+    pub(crate) secrets: Vec<String>,
+}
+
+impl Setup {
+    /// Builds the sink; the files with the secrets are gone afterwards.
+    fn build(&self) -> (SinkConfig, Box<dyn Sink>) {
+        let mut json = self.json.clone();
+        let mut files = Vec::new();
+        for (count, secret) in self.secrets.iter().enumerate() {
+            let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+            writeln!(file, "{secret}").expect("it can be written");
+            let reference = serde_json::json!({ "file": file.path() }).to_string();
+            json = json.replace(&format!("\"SECRET{count}\""), &reference);
+            files.push(file);
+        }
+        let config: SinkConfig = serde_json::from_str(&json).expect("a valid configuration");
+        let sink = build(&config).unwrap_or_else(|errors| panic!("{errors:?}"));
+        (config, sink)
     }
-    serde_json::from_str(&json).expect("a valid configuration")
 }
 
 /// Whether an attempt was to be made again.

@@ -11,6 +11,8 @@ use pipeline::log::{Log, LogReader, NewRecord, Record, Start, TopicPartition, To
 /// How long anything may take before a check fails.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
+type Create<'w> = Box<dyn Fn(&TopicSpec) + 'w>;
+
 /// A log under test.
 pub(super) struct World<'w> {
     pub(super) log: Arc<dyn Log>,
@@ -19,7 +21,7 @@ pub(super) struct World<'w> {
     /// Makes topic names that no other run has used.
     run: String,
     /// Creates a topic where the log itself cannot (a mock).
-    create: Option<Box<dyn Fn(&TopicSpec) + 'w>>,
+    create: Option<Create<'w>>,
 }
 
 impl<'w> World<'w> {

@@ -11,6 +11,9 @@ use crate::correlate::cluster::is_blind;
 
 use super::{View, change_term, common_cause, evidence};
 
+/// Changes, and targets of one, that become candidates without showing anything.
+const CHANGED_MAX: usize = 20;
+
 /// A hypothesis before it is scored.
 pub(super) struct Draft {
     /// Who.
@@ -38,11 +41,11 @@ impl Draft {
 
 /// All drafts but "nothing", in order of their names.
 pub(super) fn drafts(view: &View<'_>) -> Vec<Draft> {
-    let names = names(view);
-    let width = view.config.width;
     let ranking = &view.config.ranking;
-    let onset = width.start(view.case.onset());
+    let onset = view.config.width.start(view.case.onset());
     let changes = view.world.ledger.before(onset, ranking.change_window, ranking.change_skew);
+    let mut names = names(view);
+    names.extend(changed_upstream(view, &changes));
     let prior = libm::log(0.5 / names.len().max(1) as f64);
     let corpus = super::content::Corpus::new(view, &changes);
     let mut drafts = Vec::new();
@@ -85,6 +88,22 @@ fn names(view: &View<'_>) -> BTreeSet<Name> {
     }
     names.retain(|name| !name.is_empty());
     names
+}
+
+/// What the newest changes touched, where those that carry the case need it: it may be guilty without
+/// showing anything.
+fn changed_upstream(view: &View<'_>, changes: &[Change]) -> Vec<Name> {
+    let map = &view.world.map;
+    let core = view.case.core();
+    let mut found = Vec::new();
+    for change in changes.iter().rev().take(CHANGED_MAX) {
+        for target in change.targets.iter().take(CHANGED_MAX).filter_map(|name| map.bind(name)) {
+            if core.iter().any(|member| map.distance(member, &target, 2).is_some()) {
+                found.push(target);
+            }
+        }
+    }
+    found
 }
 
 fn entity(view: &View<'_>, name: &Name) -> Entity {

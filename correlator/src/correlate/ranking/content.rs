@@ -131,10 +131,9 @@ pub(super) fn words(text: &str) -> BTreeSet<String> {
         let ends = !c.is_alphanumeric() || (c.is_uppercase() && was_lower);
         if ends && !word.is_empty() {
             let done = std::mem::take(&mut word);
-            if done.len() >= 3 && !done.bytes().all(|b| b.is_ascii_digit()) {
-                if !STOP.contains(&done.as_str()) {
-                    found.insert(done);
-                }
+            let number = done.bytes().all(|b| b.is_ascii_digit());
+            if done.len() >= 3 && !number && !STOP.contains(&done.as_str()) {
+                found.insert(done);
             }
             if found.len() >= WORDS_MAX {
                 break;

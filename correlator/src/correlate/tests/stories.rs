@@ -6,7 +6,7 @@ use model::entity::{Entity, EntityKind};
 use model::incident::IncidentState;
 use model::symptom::SymptomKind;
 
-use super::dsl::Story;
+use super::dsl::{Ending, Story};
 use crate::correlate::ChangeReason;
 
 const SHOP: &str = "front>checkout checkout>payment front>ads front>catalog checkout>mail";
@@ -195,4 +195,80 @@ fn alerts_that_name_no_service_make_one_incident_a_rule() {
     );
     let ending = story.run();
     assert_eq!(ending.last.len(), 1, "{}", ending.drawn());
+}
+
+#[test]
+fn the_version_that_fails_beside_the_old_one_is_named() {
+    let story = shop(1500)
+        .change(400, "front-v2", Deploy, "front", "new layout")
+        .change(100, "ads-v2", Deploy, "ads", "new banner")
+        .errors("ads", 500, 900, &["front"])
+        .versions("ads", &[("v1", 100, 0), ("v2", 100, 10)], 500, 900);
+    let ending = story.run();
+    assert_eq!(ending.drawn(), "+500s Resolved [ads] 0 alerts: ads after ads-v2");
+}
+
+#[test]
+fn a_deploy_after_the_onset_is_never_blamed() {
+    let story = shop(1500).errors("ads", 500, 900, &["front"]).change(
+        600,
+        "ads-v2",
+        Deploy,
+        "ads",
+        "repair the banner",
+    );
+    assert_eq!(story.run().drawn(), "+500s Resolved [ads] 0 alerts: ads");
+}
+
+/// A storm as the first run tells it: a slow service, its callers' timeouts, alerts from everywhere.
+fn storm() -> Story {
+    let calls = "edge>web edge>api web>cart web>catalog web>search api>cart api>checkout \
+        checkout>payment checkout>shipping checkout>cart payment>fraud payment>ledger:db \
+        cart>store:db catalog>store:db search>catalog shipping>mail web>ads web>reviews";
+    let mut story = Story::new(calls, 2400)
+        .change(300, "cfg", Config, "payment", "payment: pool size 50 to 5")
+        .change(10, "edge-cert", Certificate, "edge", "rotate certificate")
+        .change(880, "ads-v2", Deploy, "ads", "new banner")
+        .slow("payment", 900, 1800, &["checkout", "api", "edge"]);
+    let victims = ["payment", "checkout", "api", "edge"];
+    for round in 0..75_i64 {
+        for victim in victims {
+            let labels = format!("Slow service={victim} pod={victim}-{round}");
+            story =
+                story.fires(930 + round, &labels, if round % 5 == 0 { Critical } else { Warning });
+            story = story.resolves(1850 + round, &labels, Warning);
+        }
+    }
+    story
+}
+
+#[test]
+fn three_hundred_alerts_make_one_incident_with_the_right_cause() {
+    let ending = storm().run();
+    assert_eq!(
+        ending.drawn(),
+        "+900s Resolved [api checkout edge payment] 300 alerts: payment after cfg"
+    );
+    let ids: std::collections::BTreeSet<_> = ending.revisions.iter().map(|r| r.0.id).collect();
+    assert_eq!(ids.len(), 1, "no other incident was ever told");
+    assert!(ending.revisions.len() < 150, "{} revisions", ending.revisions.len());
+    let text = &ending.last.values().next().unwrap().narrative;
+    assert!(text.contains("payment") && text.contains("pool size"), "{text}");
+}
+
+#[test]
+fn a_ticket_stays_with_its_incident() {
+    use model::command::Command;
+    use model::incident::Ticket;
+    use model::journal::{JournalEntry, JournalRecord};
+    let mut journal = shop(1500).errors("ads", 500, 700, &["front"]).journal();
+    let incident = *Ending::of(&journal).last.keys().next().unwrap();
+    let ticket = Ticket { sink: "itsm".into(), id: "7".into(), number: None, url: None };
+    let record = JournalRecord::Command(Command::LinkTicket { incident, ticket: ticket.clone() });
+    let arrival = super::dsl::at(600);
+    let place = journal.partition_point(|entry| entry.arrival <= arrival);
+    journal.insert(place, JournalEntry { arrival, position: None, record });
+    let ending = Ending::of(&journal);
+    assert_eq!(ending.last[&incident].tickets, [ticket]);
+    assert!(ending.revisions.iter().any(|(_, reason)| *reason == ChangeReason::TicketLinked));
 }

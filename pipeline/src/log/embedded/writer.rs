@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 
+use fjall::OwnedWriteBatch;
+
 use super::codec;
 use super::compact::Compaction;
 use super::store::Store;
@@ -20,7 +22,7 @@ const GROUP_BYTES_MAX: usize = 4 << 20;
 pub(super) struct Request {
     pub(super) to: TopicPartition,
     pub(super) records: Vec<Encoded>,
-    pub(super) reply: SyncSender<Result<u64, LogError>>,
+    pub(super) reply: SyncSender<Answer>,
 }
 
 pub(super) struct Encoded {
@@ -42,6 +44,16 @@ pub(super) struct Writer {
     pub(super) compaction: Compaction,
 }
 
+/// Where a request's records go, as the store stood before the group.
+struct Place {
+    topic: u32,
+    compacted: bool,
+    next: u64,
+}
+
+/// The offset of a request's last record, or why it was refused.
+type Answer = Result<u64, LogError>;
+
 /// Offset behind the last record of each partition that a group touches.
 type Ends = BTreeMap<TopicPartition, u64>;
 
@@ -51,10 +63,10 @@ impl Writer {
         while let Ok(first) = self.requests.recv() {
             let group = self.gather(first);
             match self.write(&group) {
-                Ok((ends, lasts)) => {
+                Ok((ends, answers)) => {
                     self.publish(ends);
-                    for (request, last) in group.iter().zip(lasts) {
-                        answer(request, last);
+                    for (request, said) in group.iter().zip(answers) {
+                        answer(request, said);
                     }
                 }
                 Err(error) => self.fail(&group, &error),
@@ -75,51 +87,55 @@ impl Writer {
     }
 
     /// Writes a group; returns the new ends and each request's last offset or refusal.
-    fn write(
-        &mut self,
-        group: &[Request],
-    ) -> Result<(Ends, Vec<Result<u64, LogError>>), fjall::Error> {
+    fn write(&mut self, group: &[Request]) -> Result<(Ends, Vec<Answer>), fjall::Error> {
         let mut batch = self.store.batch();
         let mut ends = Ends::new();
-        let mut lasts = Vec::with_capacity(group.len());
+        let mut answers = Vec::with_capacity(group.len());
         for request in group {
-            let place = {
-                let known = self.store.lock();
-                if let Some(why) = &known.failure {
-                    lasts.push(Err(LogError::Corrupt(why.clone())));
-                    continue;
-                }
-                known.span(&request.to).map(|(topic, span)| (topic.id, topic.compacted, span))
-            };
-            let (topic, compacted, span) = match place {
-                Ok(place) => place,
-                Err(error) => {
-                    lasts.push(Err(error));
-                    continue;
-                }
-            };
-            let mut next = ends.get(&request.to).copied().unwrap_or(span.next);
-            for record in &request.records {
-                let partition = request.to.partition;
-                if let (true, Some(key)) = (compacted, &record.key) {
-                    let key = codec::newest_key(topic, partition, key);
-                    self.compaction.replace(&mut batch, &request.to, &key, next)?;
-                }
-                let key = codec::record_key(topic, partition, next);
-                batch.insert(&self.store.records, key, record.bytes.as_slice());
-                next += 1;
-            }
-            if compacted {
-                self.compaction.clean_some(&mut batch, topic, &request.to, next)?;
-            }
-            let end = codec::partition_key(topic, request.to.partition);
-            batch.insert(&self.store.ends, end, next.to_be_bytes());
-            ends.insert(request.to.clone(), next);
-            lasts.push(Ok(next.saturating_sub(1)));
+            answers.push(match self.place_of(request) {
+                Ok(place) => Ok(self.put(&mut batch, &mut ends, request, place)?),
+                Err(refusal) => Err(refusal),
+            });
         }
         batch.commit()?;
         self.compaction.committed();
-        Ok((ends, lasts))
+        Ok((ends, answers))
+    }
+
+    fn place_of(&self, request: &Request) -> Result<Place, LogError> {
+        let known = self.store.lock();
+        if let Some(why) = &known.failure {
+            return Err(LogError::Corrupt(why.clone()));
+        }
+        let (topic, span) = known.span(&request.to)?;
+        Ok(Place { topic: topic.id, compacted: topic.compacted, next: span.next })
+    }
+
+    /// Puts a request's records into the batch; returns the offset of the last one.
+    fn put(
+        &mut self,
+        batch: &mut OwnedWriteBatch,
+        ends: &mut Ends,
+        request: &Request,
+        Place { topic, compacted, next }: Place,
+    ) -> Result<u64, fjall::Error> {
+        let partition = request.to.partition;
+        let mut next = ends.get(&request.to).copied().unwrap_or(next);
+        for record in &request.records {
+            if let (true, Some(key)) = (compacted, &record.key) {
+                let key = codec::newest_key(topic, partition, key);
+                self.compaction.replace(batch, &request.to, &key, next)?;
+            }
+            let key = codec::record_key(topic, partition, next);
+            batch.insert(&self.store.records, key, record.bytes.as_slice());
+            next += 1;
+        }
+        if compacted {
+            self.compaction.clean_some(batch, topic, &request.to, next)?;
+        }
+        batch.insert(&self.store.ends, codec::partition_key(topic, partition), next.to_be_bytes());
+        ends.insert(request.to.clone(), next);
+        Ok(next.saturating_sub(1))
     }
 
     fn publish(&self, ends: Ends) {
@@ -147,6 +163,6 @@ impl Writer {
 }
 
 /// Whoever asked may have gone; the records are durable all the same.
-fn answer(request: &Request, answer: Result<u64, LogError>) {
+fn answer(request: &Request, answer: Answer) {
     request.reply.try_send(answer).ok();
 }

@@ -33,6 +33,9 @@ const LATEST_IDLE_MAX: Duration = Duration::from_secs(30);
 /// Records per poll while a compacted topic is read.
 const LATEST_RECORDS: usize = 10_000;
 
+/// How long to let a cluster settle before it is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
 /// A Kafka cluster as a log. A process needs one: it holds the process's one producer.
 pub struct KafkaLog {
     config: KafkaConfig,
@@ -100,10 +103,18 @@ impl KafkaLog {
     /// The oldest offset that is there, and the one behind the newest.
     fn ends(&self, at: &TopicPartition) -> Result<(u64, u64), LogError> {
         let number = i32::try_from(at.partition).unwrap_or(i32::MAX);
-        let (low, high) = self
-            .control
-            .fetch_watermarks(&at.topic, number, self.config.request_timeout)
-            .map_err(|error| to_log_error(&at.topic, &error))?;
+        let timeout = self.config.request_timeout;
+        let watch = StopWatch::start();
+        let (low, high) = loop {
+            match self.control.fetch_watermarks(&at.topic, number, timeout) {
+                Ok(ends) => break ends,
+                // A partition that was just made, or whose broker just changed.
+                Err(error) if is_settling(&error) && watch.elapsed() < timeout => {
+                    wait::pause(ASK_AGAIN);
+                }
+                Err(error) => return Err(to_log_error(&at.topic, &error)),
+            }
+        };
         let low = u64::try_from(low).unwrap_or(0);
         Ok((low, u64::try_from(high).unwrap_or(0).max(low)))
     }
@@ -161,7 +172,7 @@ impl KafkaLog {
                     let why = format!("topic {} was created but does not show", topic.name);
                     return Err(LogError::Unavailable(why));
                 }
-                wait::pause(Duration::from_millis(20));
+                wait::pause(ASK_AGAIN);
             }
         }
         Ok(())
@@ -268,6 +279,18 @@ impl Log for KafkaLog {
             .take_failed_commit()
             .map_or(Ok(()), |error| Err(unavailable(error)))
     }
+}
+
+/// Whether brokers disagree for a moment about who leads a partition that does exist.
+fn is_settling(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+        )
+    )
 }
 
 fn make_consumer(config: &KafkaConfig, group: &str) -> Result<Consumer, LogError> {

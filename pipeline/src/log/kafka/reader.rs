@@ -32,6 +32,12 @@ pub(super) struct KafkaReader {
     request_timeout: Duration,
 }
 
+/// How a partition asks for another offset.
+struct Way<'r> {
+    consumer: &'r Consumer,
+    timeout: Duration,
+}
+
 /// One partition.
 struct Lane {
     at: TopicPartition,
@@ -90,17 +96,19 @@ impl KafkaReader {
     /// Takes what the queues hold, without waiting.
     fn take(&mut self, records_max: usize) -> (Batch, Option<LogError>) {
         let Self { lanes, consumer, turn, request_timeout, .. } = self;
+        let way = Way { consumer, timeout: *request_timeout };
         let mut batch = Batch::default();
         let mut bytes = 0;
         let mut failure = None;
-        let taken = take_turns(turn, lanes.len(), records_max, |which, quota| {
+        let all_took = take_turns(turn, lanes.len(), records_max, |which, quota| {
             let Some(lane) = lanes.get_mut(which) else { return Ok(0) };
-            lane.take(quota, &mut bytes, &mut batch).or_else(|error| {
-                failure.get_or_insert(lane.handle(&error, consumer, *request_timeout));
-                Ok::<usize, LogError>(0)
-            })
+            let before = batch.records.len();
+            if let Err(error) = lane.take(quota, &mut bytes, &mut batch, &way) {
+                failure.get_or_insert(error);
+            }
+            Ok::<usize, LogError>(batch.records.len() - before)
         });
-        failure = failure.or(taken.err());
+        failure = failure.or(all_took.err());
         for lane in lanes.iter_mut().filter(|lane| lane.ended) {
             lane.ended = false;
             batch.caught_up.push(lane.at.clone());
@@ -172,7 +180,8 @@ impl Lane {
         quota: usize,
         bytes: &mut usize,
         batch: &mut Batch,
-    ) -> Result<usize, KafkaError> {
+        way: &Way<'_>,
+    ) -> Result<usize, LogError> {
         let mut taken = 0;
         if self.paused {
             return Ok(0);
@@ -180,14 +189,20 @@ impl Lane {
         while taken < quota && *bytes < BATCH_BYTES_MAX {
             match self.queue.poll(Duration::ZERO) {
                 None => break,
-                Some(Err(KafkaError::PartitionEOF(_))) => self.ended = true,
-                Some(Err(error)) => return Err(error),
+                Some(Err(KafkaError::PartitionEOF(_))) => match self.stall.readable_at(self.next) {
+                    Some(to) => self.seek(to, way)?,
+                    None => self.ended = true,
+                },
+                Some(Err(error)) => return Err(self.failed(&error, way)),
                 Some(Ok(message)) => {
+                    if let Some(to) = self.stall.readable_at(self.next) {
+                        self.seek(to, way)?;
+                        continue;
+                    }
                     let record = to_record(&self.at, &message);
                     *bytes += record.bytes();
                     self.next = record.offset + 1;
                     self.ended = false;
-                    self.stall.over();
                     batch.records.push(record);
                     taken += 1;
                 }
@@ -197,29 +212,34 @@ impl Lane {
     }
 
     /// Turns an error of this partition into one of the log; steps over what cannot be read.
-    fn handle(&mut self, error: &KafkaError, consumer: &Consumer, timeout: Duration) -> LogError {
-        if is_damage(error)
-            && let Some(to) = self.stall.failed_at(self.next)
-        {
-            let TopicPartition { topic, partition } = &self.at;
-            let (from, to_raw) = (self.next, i64::try_from(to).unwrap_or(i64::MAX));
-            match consumer.seek(topic, number(&self.at), Offset::Offset(to_raw), timeout) {
-                Ok(()) => {
-                    tracing::warn!(%topic, partition, from, to, %error, "stepped over records that cannot be read");
-                    self.next = to;
-                }
-                Err(failed) => {
-                    tracing::warn!(%topic, partition, %failed, "cannot step over damage")
-                }
+    fn failed(&mut self, error: &KafkaError, way: &Way<'_>) -> LogError {
+        let (topic, partition, from) = (Arc::clone(&self.at.topic), self.at.partition, self.next);
+        let damage = is_damage(error).then(|| self.end(way)).and_then(Result::ok);
+        if let Some(to) = damage.and_then(|end| self.stall.failed_at(from, end)) {
+            tracing::warn!(%topic, partition, from, to, %error, "stepping over what cannot be read");
+            if let Err(failed) = self.seek(to, way) {
+                return failed;
             }
         }
-        match to_log_error(&self.at.topic, error) {
-            LogError::Unavailable(why) => LogError::Unavailable(format!(
-                "partition {} at offset {}: {why}",
-                self.at.partition, self.next
-            )),
+        match to_log_error(&topic, error) {
+            LogError::Unavailable(why) => {
+                LogError::Unavailable(format!("partition {partition} at offset {from}: {why}"))
+            }
             other => other,
         }
+    }
+
+    fn seek(&mut self, to: u64, way: &Way<'_>) -> Result<(), LogError> {
+        let offset = Offset::Offset(i64::try_from(to).unwrap_or(i64::MAX));
+        let seek = way.consumer.seek(&self.at.topic, number(&self.at), offset, way.timeout);
+        seek.map_err(|error| to_log_error(&self.at.topic, &error))?;
+        self.next = to;
+        Ok(())
+    }
+
+    fn end(&self, way: &Way<'_>) -> Result<u64, KafkaError> {
+        let asked = way.consumer.fetch_watermarks(&self.at.topic, number(&self.at), way.timeout);
+        asked.map(|(_, high)| u64::try_from(high).unwrap_or(0))
     }
 }
 

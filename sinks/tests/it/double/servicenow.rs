@@ -117,8 +117,8 @@ impl Table {
         rows
     }
 
-    fn place(&self, sys_id: &str) -> Option<usize> {
-        self.rows.iter().position(|row| row.get("sys_id") == sys_id)
+    fn row(&mut self, sys_id: &str) -> Result<&mut Row, Failure> {
+        self.rows.iter_mut().find(|row| row.get("sys_id") == sys_id).ok_or_else(no_record)
     }
 }
 
@@ -158,7 +158,18 @@ impl ServiceNow {
 
 type Shared = State<Arc<Mutex<Table>>>;
 type Params = Query<BTreeMap<String, String>>;
-type Done = Result<Response<Body>, Response<Body>>;
+type Done = Result<Response<Body>, Failure>;
+
+/// What the instance refuses: status, message, detail.
+struct Failure(u16, &'static str, &'static str);
+
+impl Failure {
+    fn answer(&self) -> Response<Body> {
+        let Self(status, message, detail) = self;
+        let body = json!({"error": {"message": message, "detail": detail}, "status": "failure"});
+        answer(*status, &body.to_string())
+    }
+}
 
 /// Every request: fault, authentication, work, fault.
 async fn handle(
@@ -177,9 +188,10 @@ async fn handle(
         return early;
     }
     if !authenticated(headers) {
-        return failure(401, "User Not Authenticated", "Required to provide Auth information");
+        return Failure(401, "User Not Authenticated", "Required to provide Auth information")
+            .answer();
     }
-    let done = work(&mut lock()).unwrap_or_else(|failed| failed);
+    let done = work(&mut lock()).unwrap_or_else(|failed| failed.answer());
     after(fault, done).await
 }
 
@@ -201,8 +213,8 @@ async fn read(
     headers: HeaderMap,
 ) -> Response<Body> {
     handle(&table, format!("GET /{id}"), &headers, |table| {
-        let place = table.place(&id).ok_or_else(no_record)?;
-        Ok(answer(200, &json!({ "result": show(&table.rows[place], &params) }).to_string()))
+        let row = table.row(&id)?;
+        Ok(answer(200, &json!({ "result": show(row, &params) }).to_string()))
     })
     .await
 }
@@ -229,18 +241,18 @@ async fn update(
 ) -> Response<Body> {
     handle(&table, format!("PATCH /{id}"), &headers, |table| {
         let body = object(&body)?;
-        let place = table.place(&id).ok_or_else(no_record)?;
-        let mut row = table.rows[place].clone();
+        let kept = table.row(&id)?;
+        let mut row = kept.clone();
         if matches!(row.get("state"), "7" | "8") {
-            return Err(failure(403, "Operation Failed", "ACL Exception Update Failed"));
+            return Err(Failure(403, "Operation Failed", "ACL Exception Update Failed"));
         }
         write(&mut row, &body);
         let resolved = matches!(row.get("state"), "6" | "7");
         if resolved && (row.get("close_code").is_empty() || row.get("close_notes").is_empty()) {
             let detail = "Data Policy Exception: mandatory: Resolution code, Resolution notes";
-            return Err(failure(403, "Operation Failed", detail));
+            return Err(Failure(403, "Operation Failed", detail));
         }
-        table.rows[place] = row.clone();
+        kept.clone_from(&row);
         Ok(answer(200, &json!({ "result": show(&row, &params) }).to_string()))
     })
     .await
@@ -281,17 +293,12 @@ fn authenticated(headers: &HeaderMap) -> bool {
     given.is_some_and(|given| given == basic || given == bearer)
 }
 
-fn object(body: &[u8]) -> Result<Map<String, Value>, Response<Body>> {
+fn object(body: &[u8]) -> Result<Map<String, Value>, Failure> {
     serde_json::from_slice(body)
-        .map_err(|_| failure(400, "Exception while reading request", "not a JSON object"))
+        .map_err(|_| Failure(400, "Exception while reading request", "not a JSON object"))
 }
 
-fn no_record() -> Response<Body> {
+fn no_record() -> Failure {
     let detail = "Record doesn't exist or ACL restricts the record retrieval";
-    failure(404, "No Record found", detail)
-}
-
-fn failure(status: u16, message: &str, detail: &str) -> Response<Body> {
-    let body = json!({"error": {"message": message, "detail": detail}, "status": "failure"});
-    answer(status, &body.to_string())
+    Failure(404, "No Record found", detail)
 }

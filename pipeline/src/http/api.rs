@@ -1,0 +1,211 @@
+//! The read API: handlers that turn the view into JSON.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use model::id::IncidentId;
+use model::incident::IncidentState;
+use model::time::Timestamp;
+use serde_json::{Value, json};
+
+use super::HttpState;
+use super::error::ApiError;
+use super::metrics::{Metric, Stage, render_gauge};
+use super::summary::{STATES, state_word};
+use super::view::Filter;
+
+const LIMIT_DEFAULT: usize = 100;
+const LIMIT_MAX: usize = 1_000;
+
+type Params = Query<BTreeMap<String, String>>;
+
+pub(super) async fn livez(State(state): State<HttpState>) -> Response {
+    let live = state.health.is_live();
+    (ok_if(live), Json(json!({ "live": live }))).into_response()
+}
+
+pub(super) async fn readyz(State(state): State<HttpState>, Query(params): Params) -> Response {
+    let ready = state.health.is_ready();
+    let mut body = json!({ "ready": ready });
+    if let (true, Value::Object(body)) = (params.contains_key("verbose"), &mut body) {
+        body.insert("checks".to_owned(), json!(state.health.checks()));
+        body.insert("lag".to_owned(), lag(&state));
+    }
+    (ok_if(ready), Json(body)).into_response()
+}
+
+const fn ok_if(holds: bool) -> StatusCode {
+    if holds { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
+fn lag(state: &HttpState) -> Value {
+    let of = |stage: Stage| {
+        json!({
+            "records": state.metrics.get(Metric::Lag, stage),
+            "time_ms": state.metrics.get(Metric::LagTime, stage),
+        })
+    };
+    Stage::ALL.into_iter().map(|stage| (stage.label().to_owned(), of(stage))).collect()
+}
+
+pub(super) async fn metrics(State(state): State<HttpState>) -> Response {
+    let mut text = state.metrics.render();
+    let counts = state.incidents.counts().map(|(is, count)| (state_word(is), count));
+    let name = "faultline_incidents";
+    render_gauge(&mut text, name, "Incidents held by the view.", "state", &counts);
+    let ready = [("ready", u64::from(state.health.is_ready()))];
+    render_gauge(&mut text, "faultline_health", "1 if it holds.", "condition", &ready);
+    let version = [(env!("CARGO_PKG_VERSION"), 1)];
+    render_gauge(&mut text, "faultline_build_info", "The version that runs.", "version", &version);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+fn counts(state: &HttpState) -> Value {
+    let counts = state.incidents.counts();
+    counts.map(|(is, count)| (state_word(is).to_owned(), json!(count))).into_iter().collect()
+}
+
+pub(super) async fn status(State(state): State<HttpState>) -> Json<Value> {
+    Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "now": state.incidents.now(),
+        "incidents": counts(&state),
+        "incidents_evicted": state.incidents.evicted(),
+        "live": state.health.is_live(),
+        "ready": state.health.is_ready(),
+        "checks": state.health.checks(),
+        "lag": lag(&state),
+    }))
+}
+
+pub(super) async fn incidents(
+    State(state): State<HttpState>,
+    Query(params): Params,
+) -> Result<Json<Value>, ApiError> {
+    let (filter, limit) = read_filter(&params)?;
+    let (found, revisions) = state.incidents.list(&filter, limit);
+    let rows: Vec<_> = revisions.iter().map(|revision| &revision.summary).collect();
+    Ok(Json(json!({
+        "now": state.incidents.now(),
+        "counts": counts(&state),
+        "matching": found,
+        "incidents": rows,
+    })))
+}
+
+fn read_filter(params: &BTreeMap<String, String>) -> Result<(Filter, usize), ApiError> {
+    let mut filter = Filter::default();
+    let mut limit = LIMIT_DEFAULT;
+    for (name, value) in params {
+        match name.as_str() {
+            "state" => filter.states = read_states(value)?,
+            "service" => filter.service = Some(value.clone()),
+            "since" => filter.since = Some(read_since(value)?),
+            "limit" => limit = read_limit(value)?,
+            _ => {
+                return Err(ApiError::bad_request(
+                    "a query parameter is unknown",
+                    "use state, service, since, limit",
+                ));
+            }
+        }
+    }
+    Ok((filter, limit))
+}
+
+fn read_states(text: &str) -> Result<Vec<IncidentState>, ApiError> {
+    let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+    words
+        .map(|word| STATES.into_iter().find(|state| state_word(*state) == word))
+        .collect::<Option<_>>()
+        .ok_or_else(|| {
+            let known = STATES.map(state_word).join(", ");
+            ApiError::bad_request("`state` holds a word that is no state", format!("use {known}"))
+        })
+}
+
+fn read_since(text: &str) -> Result<Timestamp, ApiError> {
+    Timestamp::parse_rfc3339(text).ok_or_else(|| {
+        ApiError::bad_request(
+            "`since` is no time",
+            "use RFC 3339, e.g. 2026-03-17T02:07:00Z (write + as %2B)",
+        )
+    })
+}
+
+fn read_limit(text: &str) -> Result<usize, ApiError> {
+    usize::from_str(text).ok().filter(|limit| (1..=LIMIT_MAX).contains(limit)).ok_or_else(|| {
+        ApiError::bad_request("`limit` is out of range", format!("use 1 to {LIMIT_MAX}"))
+    })
+}
+
+fn read_id(text: &str) -> Result<IncidentId, ApiError> {
+    IncidentId::parse_hex(text).ok_or_else(|| {
+        ApiError::bad_request(
+            "this is no incident id",
+            "use the 16 hexadecimal digits of `id` in GET /api/v1/incidents",
+        )
+    })
+}
+
+fn no_incident() -> ApiError {
+    ApiError::not_found(
+        "this incident is not here",
+        "GET /api/v1/incidents lists those that are; ended ones leave when there are too many",
+    )
+}
+
+pub(super) async fn incident(
+    State(state): State<HttpState>,
+    Path(id): Path<String>,
+    Query(params): Params,
+) -> Result<Response, ApiError> {
+    let id = read_id(&id)?;
+    let revision = match params.get("revision") {
+        None => state.incidents.newest(id).ok_or_else(no_incident)?,
+        Some(text) => {
+            let wanted = u32::from_str(text)
+                .map_err(|_| ApiError::bad_request("`revision` is no number", "use 1, 2, 3 ..."))?;
+            let held = state.incidents.revisions(id);
+            held.into_iter().find(|r| r.summary.revision == wanted).ok_or_else(|| {
+                ApiError::not_found(
+                    "this revision is not here",
+                    "GET /api/v1/incidents/{id}/revisions lists those that are still held",
+                )
+            })?
+        }
+    };
+    let body = revision.json.as_bytes().to_vec();
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+pub(super) async fn revisions(
+    State(state): State<HttpState>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let held = state.incidents.revisions(read_id(&id)?);
+    if held.is_empty() {
+        return Err(no_incident());
+    }
+    let rows: Vec<_> = held.iter().map(|revision| &revision.summary).collect();
+    Ok(Json(json!({ "revisions": rows })))
+}
+
+pub(super) async fn drift(State(state): State<HttpState>) -> Result<Response, ApiError> {
+    match state.drift.get() {
+        Some(report) => Ok(Json(&*report).into_response()),
+        None => Err(ApiError::not_found(
+            "there is no drift report yet",
+            "it appears after a topology was imported and traces have been seen",
+        )),
+    }
+}
+
+pub(super) async fn incident_schema() -> Response {
+    let schema = Json(model::incident::json_schema());
+    ([(header::CONTENT_TYPE, "application/schema+json")], schema).into_response()
+}

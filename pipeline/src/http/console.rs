@@ -1,0 +1,140 @@
+//! The console's pages and files, embedded in the binary.
+//!
+//! All pages are one shell without data; the scripts ask the API and show every text from outside
+//! as a text node. What is deliberately absent: templates, so nothing is ever put into markup here.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::HttpState;
+use super::error::ApiError;
+
+const SHELL: &str = include_str!("assets/index.html");
+const LOGIN: &str = include_str!("assets/login.html");
+const LOGIN_FAILED: &str = include_str!("assets/login_failed.html");
+
+const JS: &str = "text/javascript; charset=utf-8";
+
+/// The longest login form that is read. Unit: bytes.
+const FORM_BYTES_MAX: usize = 4_096;
+
+/// Name, media type and content of every file under `/assets/`.
+const ASSETS: [(&str, &str, &str); 9] = [
+    ("console.css", "text/css; charset=utf-8", include_str!("assets/console.css")),
+    ("app.js", JS, include_str!("assets/app.js")),
+    ("dom.js", JS, include_str!("assets/dom.js")),
+    ("format.js", JS, include_str!("assets/format.js")),
+    ("list.js", JS, include_str!("assets/list.js")),
+    ("incident.js", JS, include_str!("assets/incident.js")),
+    ("graph.js", JS, include_str!("assets/graph.js")),
+    ("drift.js", JS, include_str!("assets/drift.js")),
+    ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
+];
+
+fn html(status: StatusCode, page: &'static str) -> Response {
+    (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
+}
+
+pub(super) async fn page() -> Response {
+    html(StatusCode::OK, SHELL)
+}
+
+pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, ApiError> {
+    let found = ASSETS.iter().find(|(known, _, _)| *known == name);
+    let (_, media, body) = found.ok_or_else(|| {
+        ApiError::not_found("there is no such file", "reload the page; it names its files")
+    })?;
+    Ok(([(header::CONTENT_TYPE, *media), (header::CACHE_CONTROL, "no-cache")], *body)
+        .into_response())
+}
+
+pub(super) async fn login_page(State(state): State<HttpState>) -> Response {
+    if state.security.has_token() {
+        html(StatusCode::OK, LOGIN)
+    } else {
+        Redirect::to("/").into_response()
+    }
+}
+
+pub(super) async fn login(
+    State(state): State<HttpState>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
+    let from_us = matches!(site, None | Some("same-origin" | "none"));
+    let token = (body.len() <= FORM_BYTES_MAX).then(|| form_field(&body, b"token")).flatten();
+    match (from_us, token, state.security.cookie()) {
+        (true, Some(token), Some(cookie)) if state.security.is_token(&token) => {
+            ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
+        }
+        _ => html(StatusCode::UNAUTHORIZED, LOGIN_FAILED),
+    }
+}
+
+/// A field of `application/x-www-form-urlencoded`.
+fn form_field(body: &[u8], wanted: &[u8]) -> Option<Vec<u8>> {
+    body.split(|byte| *byte == b'&').find_map(|pair| {
+        let value = pair.strip_prefix(wanted)?.strip_prefix(b"=")?;
+        Some(percent_decoded(value))
+    })
+}
+
+fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, tail)) = rest.split_first() {
+        let hex = |digits: &[u8]| {
+            std::str::from_utf8(digits).ok().and_then(|d| u8::from_str_radix(d, 16).ok())
+        };
+        let escaped = if *first == b'%' { tail.get(..2).and_then(hex) } else { None };
+        decoded.push(escaped.unwrap_or(if *first == b'+' { b' ' } else { *first }));
+        rest = if escaped.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
+    }
+    decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_are_decoded_as_browsers_encode_them() {
+        let field = form_field(b"a=1&token=x%2By+z%25%&b=2", b"token").unwrap();
+        assert_eq!(field, b"x+y z%%");
+        assert_eq!(form_field(b"tokens=1", b"token"), None);
+    }
+
+    #[test]
+    fn no_page_holds_an_inline_script_or_style() {
+        for page in [SHELL, LOGIN, LOGIN_FAILED] {
+            assert!(!page.contains("style=") && !page.contains("<style"), "{page}");
+            assert!(!page.contains(" on"), "no event handlers: {page}");
+            for script in page.split("<script").skip(1) {
+                assert!(script.contains("src=\"/assets/"), "{script}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_script_can_make_markup_from_text() {
+        let sinks = [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "DOMParser",
+            "new Function",
+            "setAttribute('style'",
+            "createContextualFragment",
+        ];
+        for (name, _, body) in ASSETS.iter().filter(|(_, media, _)| *media == JS) {
+            for sink in sinks {
+                assert!(!body.contains(sink), "{name} uses {sink}");
+            }
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Metrics: a small typed registry and its Prometheus text form (version 0.0.4).
+//!
+//! Names are an enum and the only label is the stage, so the number of series is fixed when the
+//! program is compiled: nothing from outside can become a label. What is deliberately absent:
+//! histograms (the clock is read in few places; lag and counts answer the questions of today).
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+/// The stages that count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// HTTP intake.
+    Intake,
+    /// Spans to panes.
+    Observe,
+    /// Panes to symptoms.
+    Detect,
+    /// Journal to incidents.
+    Correlate,
+    /// Incidents to sinks.
+    Deliver,
+    /// Incidents to the view behind this API.
+    Console,
+}
+
+impl Stage {
+    /// All of them, in walking order.
+    pub const ALL: [Self; 6] =
+        [Self::Intake, Self::Observe, Self::Detect, Self::Correlate, Self::Deliver, Self::Console];
+
+    /// The label's value.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Intake => "intake",
+            Self::Observe => "observe",
+            Self::Detect => "detect",
+            Self::Correlate => "correlate",
+            Self::Deliver => "deliver",
+            Self::Console => "console",
+        }
+    }
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Metric {
+    /// Records read.
+    RecordsRead,
+    /// Bytes of records read.
+    BytesRead,
+    /// Items decoded or folded: spans, symptoms, journal entries, revisions.
+    ItemsProcessed,
+    /// Records written.
+    RecordsWritten,
+    /// Records that could not be decoded.
+    DeadLetters,
+    /// Items dropped because a bound was reached.
+    ItemsDropped,
+    /// Items that came after the allowed lateness.
+    ItemsLate,
+    /// Repeats that were recognised.
+    Repeats,
+    /// Attempts that failed and were tried again.
+    Retries,
+    /// Snapshots written.
+    Snapshots,
+    /// Records between the end of the log and what was read.
+    Lag,
+    /// Event time between the newest record and what was judged. Set in milliseconds.
+    LagTime,
+    /// Traces, alerts or incidents held open in memory.
+    Open,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Counter,
+    Gauge,
+    /// Kept in milliseconds, shown in seconds.
+    SecondsGauge,
+}
+
+impl Metric {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::RecordsRead,
+        Self::BytesRead,
+        Self::ItemsProcessed,
+        Self::RecordsWritten,
+        Self::DeadLetters,
+        Self::ItemsDropped,
+        Self::ItemsLate,
+        Self::Repeats,
+        Self::Retries,
+        Self::Snapshots,
+        Self::Lag,
+        Self::LagTime,
+        Self::Open,
+    ];
+
+    const fn family(self) -> (&'static str, Kind, &'static str) {
+        match self {
+            Self::RecordsRead => ("faultline_records_read_total", Kind::Counter, "Records read."),
+            Self::BytesRead => {
+                ("faultline_read_bytes_total", Kind::Counter, "Bytes of records read.")
+            }
+            Self::ItemsProcessed => (
+                "faultline_items_processed_total",
+                Kind::Counter,
+                "Spans, symptoms, journal entries or revisions processed.",
+            ),
+            Self::RecordsWritten => {
+                ("faultline_records_written_total", Kind::Counter, "Records written.")
+            }
+            Self::DeadLetters => (
+                "faultline_dead_letters_total",
+                Kind::Counter,
+                "Records that could not be decoded.",
+            ),
+            Self::ItemsDropped => (
+                "faultline_items_dropped_total",
+                Kind::Counter,
+                "Items dropped because a bound was reached.",
+            ),
+            Self::ItemsLate => (
+                "faultline_items_late_total",
+                Kind::Counter,
+                "Items that came after the allowed lateness.",
+            ),
+            Self::Repeats => {
+                ("faultline_repeats_total", Kind::Counter, "Repeated records recognised.")
+            }
+            Self::Retries => {
+                ("faultline_retries_total", Kind::Counter, "Attempts that were tried again.")
+            }
+            Self::Snapshots => ("faultline_snapshots_total", Kind::Counter, "Snapshots written."),
+            Self::Lag => {
+                ("faultline_lag_records", Kind::Gauge, "Records behind the end of the log.")
+            }
+            Self::LagTime => (
+                "faultline_lag_seconds",
+                Kind::SecondsGauge,
+                "Event time between the newest record and what was judged.",
+            ),
+            Self::Open => (
+                "faultline_open_items",
+                Kind::Gauge,
+                "Traces, alerts or incidents held open in memory.",
+            ),
+        }
+    }
+
+    /// The name in the exposition.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.family().0
+    }
+}
+
+const SERIES: usize = Metric::ALL.len() * Stage::ALL.len();
+
+/// The registry. All operations are single relaxed atomics.
+#[derive(Debug)]
+pub struct Metrics {
+    slots: [AtomicU64; SERIES],
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { slots: std::array::from_fn(|_| AtomicU64::new(0)) }
+    }
+}
+
+impl Metrics {
+    fn slot(&self, metric: Metric, stage: Stage) -> Option<&AtomicU64> {
+        // Discriminants count from zero in the order of `ALL`; a test holds them together.
+        self.slots.get(metric as usize * Stage::ALL.len() + stage as usize)
+    }
+
+    /// Adds to a counter or gauge.
+    pub fn add(&self, metric: Metric, stage: Stage, amount: u64) {
+        if let Some(slot) = self.slot(metric, stage) {
+            slot.fetch_add(amount, Ordering::Relaxed);
+        }
+    }
+
+    /// Sets a gauge; unit of [`Metric::LagTime`]: milliseconds.
+    pub fn set(&self, metric: Metric, stage: Stage, value: u64) {
+        if let Some(slot) = self.slot(metric, stage) {
+            slot.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// The value now.
+    #[must_use]
+    pub fn get(&self, metric: Metric, stage: Stage) -> u64 {
+        self.slot(metric, stage).map_or(0, |slot| slot.load(Ordering::Relaxed))
+    }
+
+    /// The exposition. Every series is printed from the start, so that rates begin at zero.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::with_capacity(SERIES * 64);
+        for metric in Metric::ALL {
+            let (name, kind, help) = metric.family();
+            write_head(&mut text, name, kind, help);
+            for stage in Stage::ALL {
+                let label = stage.label();
+                let value = self.get(metric, stage);
+                let shown = if kind == Kind::SecondsGauge {
+                    format!("{}.{:03}", value / 1000, value % 1000)
+                } else {
+                    value.to_string()
+                };
+                line(&mut text, format_args!("{name}{{stage=\"{label}\"}} {shown}"));
+            }
+        }
+        text
+    }
+}
+
+/// Appends one gauge with one label whose values are known when the program is compiled.
+pub fn render_gauge(
+    text: &mut String,
+    name: &str,
+    help: &str,
+    label: &str,
+    values: &[(&'static str, u64)],
+) {
+    write_head(text, name, Kind::Gauge, help);
+    for (of, value) in values {
+        line(text, format_args!("{name}{{{label}=\"{of}\"}} {value}"));
+    }
+}
+
+fn write_head(text: &mut String, name: &str, kind: Kind, help: &str) {
+    let kind = if kind == Kind::Counter { "counter" } else { "gauge" };
+    line(text, format_args!("# HELP {name} {help}"));
+    line(text, format_args!("# TYPE {name} {kind}"));
+}
+
+fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
+    // Writing into a string cannot fail.
+    if text.write_fmt(what).is_ok() {
+        text.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_has_its_own_slot() {
+        let metrics = Metrics::default();
+        for (m, metric) in Metric::ALL.into_iter().enumerate() {
+            assert_eq!(metric as usize, m, "{} is out of order in ALL", metric.name());
+            for (s, stage) in Stage::ALL.into_iter().enumerate() {
+                assert_eq!(stage as usize, s);
+                metrics.add(metric, stage, (m * 10 + s) as u64 + 1);
+            }
+        }
+        for (m, metric) in Metric::ALL.into_iter().enumerate() {
+            for (s, stage) in Stage::ALL.into_iter().enumerate() {
+                assert_eq!(metrics.get(metric, stage), (m * 10 + s) as u64 + 1);
+            }
+        }
+    }
+
+    #[test]
+    fn names_follow_prometheus() {
+        for metric in Metric::ALL {
+            let (name, kind, help) = metric.family();
+            assert!(name.starts_with("faultline_"), "{name}");
+            assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
+            assert!(help.ends_with('.'), "{name}");
+        }
+    }
+
+    #[test]
+    fn time_is_kept_in_milliseconds_and_shown_in_seconds() {
+        let metrics = Metrics::default();
+        metrics.set(Metric::LagTime, Stage::Detect, 12_034);
+        let text = metrics.render();
+        assert!(text.contains("faultline_lag_seconds{stage=\"detect\"} 12.034\n"), "{text}");
+        assert!(text.contains("# TYPE faultline_lag_seconds gauge\n"));
+    }
+}

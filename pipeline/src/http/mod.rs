@@ -1,0 +1,59 @@
+//! HTTP: health, metrics, the read API and the console.
+//!
+//! Everything here only reads: a bounded view of `faultline.incidents` that the program keeps up to
+//! date, and counters that the stages fill. What is deliberately absent: any write, any judgement,
+//! any knowledge of a log. The intake has its own router.
+//!
+//! Modules stand in the order in which a request meets them.
+
+pub mod security;
+pub mod router;
+pub mod error;
+pub mod health;
+pub mod metrics;
+pub mod view;
+pub mod summary;
+pub mod api;
+pub mod events;
+pub mod openapi;
+pub mod console;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+pub use router::router;
+pub use security::check_listen;
+
+/// The report on the map's drift, as JSON; `None` until there was a map to compare.
+#[derive(Debug, Default)]
+pub struct DriftSlot(RwLock<Option<Arc<serde_json::Value>>>);
+
+impl DriftSlot {
+    /// Replaces the report.
+    pub fn set(&self, report: serde_json::Value) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(report));
+    }
+
+    /// The newest report.
+    #[must_use]
+    pub fn get(&self) -> Option<Arc<serde_json::Value>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What the handlers see. Cloning shares it.
+#[derive(Clone, Debug, Default)]
+pub struct HttpState {
+    /// The newest revision of every incident.
+    pub incidents: Arc<view::IncidentView>,
+    /// Whether the program lives and is ready.
+    pub health: Arc<health::Health>,
+    /// What the stages count.
+    pub metrics: Arc<metrics::Metrics>,
+    /// The drift report.
+    pub drift: Arc<DriftSlot>,
+    /// Who may ask, and by which host names.
+    pub security: Arc<security::Security>,
+}

@@ -1,0 +1,96 @@
+//! The OpenAPI document, made from the router's own table.
+
+use axum::Json;
+use serde_json::{Map, Value, json};
+
+use super::router::{Endpoint, Row};
+
+pub(super) async fn document() -> Json<Value> {
+    Json(build())
+}
+
+/// The document (OpenAPI 3.1).
+#[must_use]
+pub fn build() -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for row in Endpoint::ALL.into_iter().map(Endpoint::row) {
+        let path = paths.entry(row.path).or_insert_with(|| json!({}));
+        if let Value::Object(methods) = path {
+            methods.insert(row.method.to_owned(), operation(&row));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "faultline",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Incidents with their causes and evidence. Read only.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "security": [{ "token": [] }, { "cookie": [] }],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer" },
+                "cookie": { "type": "apiKey", "in": "cookie", "name": super::security::COOKIE },
+            },
+            "schemas": { "Error": error_schema() },
+        },
+    })
+}
+
+fn operation(row: &Row) -> Value {
+    let params: Vec<Value> = row
+        .params
+        .iter()
+        .map(|param| {
+            json!({
+                "name": param.name,
+                "in": param.place,
+                "required": param.place == "path",
+                "description": param.help,
+                "schema": { "type": "string" },
+            })
+        })
+        .collect();
+    let mut operation = json!({
+        "summary": row.help,
+        "parameters": params,
+        "responses": {
+            "200": { "description": "Success.", "content": { row.media: { "schema": success(row) } } },
+            "default": {
+                "description": "What is wrong and what to do.",
+                "content": { "application/json": {
+                    "schema": { "$ref": "#/components/schemas/Error" } } },
+            },
+        },
+    });
+    if let (true, Value::Object(operation)) = (row.is_public, &mut operation) {
+        operation.insert("security".to_owned(), json!([]));
+    }
+    operation
+}
+
+fn success(row: &Row) -> Value {
+    match (row.media, row.path) {
+        (_, "/api/v1/incidents/{id}") => json!({ "$ref": "/api/v1/schema/incident" }),
+        ("application/json" | "application/schema+json", _) => json!({ "type": "object" }),
+        _ => json!({ "type": "string" }),
+    }
+}
+
+fn error_schema() -> Value {
+    json!({
+        "type": "object",
+        "required": ["error"],
+        "properties": { "error": {
+            "type": "object",
+            "required": ["code", "message", "action"],
+            "properties": {
+                "code": { "type": "string", "description": "A stable word for programs." },
+                "message": { "type": "string", "description": "What is wrong." },
+                "action": { "type": "string", "description": "What to do about it." },
+            },
+        } },
+    })
+}

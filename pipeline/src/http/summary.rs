@@ -1,0 +1,128 @@
+//! The summary of an incident's revision: a row of the list, an event of the stream.
+
+use model::alert::{AlertStatus, Severity};
+use model::entity::Entity;
+use model::hypothesis::CauseKind;
+use model::id::{CellId, IncidentId};
+use model::incident::{Incident, IncidentState, Priority, Ticket};
+use model::name::Name;
+use model::time::Timestamp;
+use serde::Serialize;
+
+/// The states in the order in which a person cares.
+pub const STATES: [IncidentState; 5] = [
+    IncidentState::Open,
+    IncidentState::Suspected,
+    IncidentState::Resolved,
+    IncidentState::Merged,
+    IncidentState::Withdrawn,
+];
+
+/// The state's word in JSON and in filters.
+#[must_use]
+pub const fn state_word(state: IncidentState) -> &'static str {
+    match state {
+        IncidentState::Suspected => "suspected",
+        IncidentState::Open => "open",
+        IncidentState::Resolved => "resolved",
+        IncidentState::Merged => "merged",
+        IncidentState::Withdrawn => "withdrawn",
+    }
+}
+
+/// The leading hypothesis in one line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LeadingCause {
+    /// Who.
+    pub entity: Entity,
+    /// What kind of cause.
+    pub kind: CauseKind,
+    /// The blamed change's title, if one is blamed.
+    pub change: Option<Name>,
+    /// Unit: 0 to 1.
+    pub probability: f64,
+}
+
+/// An incident's revision without its lists.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct IncidentSummary {
+    /// Id.
+    pub id: IncidentId,
+    /// Revision.
+    pub revision: u32,
+    /// The cell.
+    pub cell: CellId,
+    /// State.
+    pub state: IncidentState,
+    /// The heaviest severity that a monitor gave.
+    pub severity: Severity,
+    /// ITIL priority.
+    pub priority: Priority,
+    /// One line.
+    pub title: String,
+    /// When the trouble began.
+    pub onset_at: Timestamp,
+    /// When it was first published.
+    pub opened_at: Timestamp,
+    /// When this revision was decided.
+    pub updated_at: Timestamp,
+    /// When its causes became quiet.
+    pub resolved_at: Option<Timestamp>,
+    /// Services with a symptom or an alert, sorted.
+    pub services: Vec<Name>,
+    /// How many alerts are members.
+    pub alerts_count: usize,
+    /// How many of them are firing.
+    pub alerts_firing_count: usize,
+    /// How many symptoms are members.
+    pub symptoms_count: usize,
+    /// Unit: 0 to 100.
+    pub impact: f64,
+    /// Requests lost since the onset.
+    pub lost_requests: u64,
+    /// The most likely cause.
+    pub cause: Option<LeadingCause>,
+    /// Who owns the most likely cause.
+    pub owner: Option<Name>,
+    /// Its tickets.
+    pub tickets: Vec<Ticket>,
+    /// The incident that this one became part of.
+    pub merged_into: Option<IncidentId>,
+    /// Whether data may still arrive that changes it.
+    pub provisional: bool,
+}
+
+impl From<&Incident> for IncidentSummary {
+    fn from(incident: &Incident) -> Self {
+        let firing = |status: &AlertStatus| matches!(status, AlertStatus::Firing);
+        Self {
+            id: incident.id,
+            revision: incident.revision,
+            cell: incident.cell.clone(),
+            state: incident.state,
+            severity: incident.severity,
+            priority: incident.priority,
+            title: incident.title.clone(),
+            onset_at: incident.onset_at,
+            opened_at: incident.opened_at,
+            updated_at: incident.updated_at,
+            resolved_at: incident.resolved_at,
+            services: incident.services.clone(),
+            alerts_count: incident.alerts.len(),
+            alerts_firing_count: incident.alerts.iter().filter(|a| firing(&a.status)).count(),
+            symptoms_count: incident.symptoms.len(),
+            impact: incident.blast_radius.impact,
+            lost_requests: incident.blast_radius.lost_requests,
+            cause: incident.hypotheses.first().map(|first| LeadingCause {
+                entity: first.entity.clone(),
+                kind: first.kind,
+                change: first.change.as_ref().map(|change| change.title.clone()),
+                probability: first.probability,
+            }),
+            owner: incident.owner.clone(),
+            tickets: incident.tickets.clone(),
+            merged_into: incident.lineage.merged_into,
+            provisional: incident.provisional,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The outbox alone: its bounds, and who waits for whom.
+
+use std::sync::Arc;
+
+use model::id::IncidentId;
+use model::incident::{Incident, IncidentState};
+use model::time::Nanos;
+use sinks::delivery::decide::{Decision, DeliveryPolicy, SkipReason};
+use sinks::delivery::outbox::{DoneResult, Due, Outbox, OutboxLimits};
+use sinks::retry::{BreakerState, Jitter, RetryPolicy};
+use sinks::sink::{Outcome, Trouble, Wait};
+
+use crate::fixture::{at, in_state, incident, with_service};
+
+fn outbox(limits: OutboxLimits) -> Outbox {
+    Outbox::new("ops".into(), DeliveryPolicy::default(), RetryPolicy::default(), limits)
+}
+
+fn numbered(id: u64, state: IncidentState) -> Arc<Incident> {
+    Arc::new(Incident { id: IncidentId(id), ..in_state(1, state) })
+}
+
+fn said() -> Outcome {
+    Outcome::Delivered { ticket: None, note: None }
+}
+
+fn failed() -> Outcome {
+    Outcome::RetryAfter(Wait::Backoff, Trouble::Unavailable(500))
+}
+
+fn poll(outbox: &mut Outbox, secs: i64) -> Due {
+    outbox.poll_due(at(secs)).unwrap_or_else(|| panic!("something is due at {secs}"))
+}
+
+#[test]
+fn a_full_outbox_asks_to_stop_reading_and_forgets_nothing_that_is_queued() {
+    let limits = OutboxLimits { queued_max: 3, remembered_max: 2, ..OutboxLimits::default() };
+    let mut outbox = outbox(limits);
+    for id in 0..3 {
+        assert!(outbox.has_room());
+        outbox.on_incident(numbered(id, IncidentState::Open), at(10));
+    }
+    assert!(!outbox.has_room());
+    assert_eq!((outbox.queued(), outbox.stats().forgotten), (3, 0));
+    for _ in 0..3 {
+        let due = poll(&mut outbox, 10);
+        outbox.on_outcome(&due, said(), at(10), Jitter(0));
+    }
+    // Idle now: the next one pushes out the longest idle ones.
+    outbox.on_incident(numbered(9, IncidentState::Open), at(20));
+    assert_eq!(outbox.stats().forgotten, 2);
+}
+
+#[test]
+fn one_request_is_out_at_a_time_and_a_newer_revision_waits_for_its_answer() {
+    let mut outbox = outbox(OutboxLimits::default());
+    outbox.on_incident(Arc::new(incident(1)), at(10));
+    let due = poll(&mut outbox, 10);
+    outbox.on_incident(Arc::new(with_service(2, "cart")), at(11));
+    outbox.on_incident(numbered(9, IncidentState::Open), at(11));
+    assert!(outbox.poll_due(at(11)).is_none());
+    assert_eq!(outbox.next_deadline(at(11)), None, "nothing before the answer");
+    outbox.on_outcome(&due, said(), at(12), Jitter(0));
+    let other = poll(&mut outbox, 12);
+    assert_eq!(other.incident.id, IncidentId(9));
+    outbox.on_outcome(&other, said(), at(12), Jitter(0));
+    assert_eq!(outbox.next_deadline(at(12)), Some(at(42)), "the update is coalesced");
+    assert_eq!(poll(&mut outbox, 42).incident.revision, 2);
+}
+
+#[test]
+fn an_older_revision_that_comes_late_is_not_said() {
+    let mut outbox = outbox(OutboxLimits::default());
+    outbox.on_incident(Arc::new(in_state(4, IncidentState::Withdrawn)), at(10));
+    assert_eq!(
+        outbox.on_incident(Arc::new(incident(3)), at(11)),
+        Decision::Skip(SkipReason::Outdated)
+    );
+    assert!(outbox.poll_due(at(11)).is_none());
+}
+
+#[test]
+fn a_destination_cannot_impose_an_endless_wait() {
+    let mut outbox = outbox(OutboxLimits::default());
+    outbox.on_incident(Arc::new(incident(1)), at(10));
+    let due = poll(&mut outbox, 10);
+    let forever = Outcome::RetryAfter(Wait::Told(Nanos(i64::MAX)), Trouble::Throttled);
+    let done = outbox.on_outcome(&due, forever, at(10), Jitter(0));
+    assert_eq!(done.result, DoneResult::Later(at(10 + 7200), Trouble::Throttled));
+}
+
+#[test]
+fn first_pages_pass_before_retries_that_nobody_can_afford() {
+    let mut outbox = outbox(OutboxLimits::default());
+    for id in 0..4 {
+        outbox.on_incident(numbered(id, IncidentState::Open), at(10));
+        let due = poll(&mut outbox, 10);
+        outbox.on_outcome(&due, failed(), at(10), Jitter(0));
+    }
+    assert_eq!(outbox.breaker(), BreakerState::Closed);
+    let mut retried = Vec::new();
+    for _ in 0..2 {
+        let due = poll(&mut outbox, 15);
+        retried.push(due.incident.id);
+        outbox.on_outcome(&due, said(), at(15), Jitter(0));
+    }
+    assert_eq!(retried, [IncidentId(0), IncidentId(1)], "what was saved, and the trickle");
+    assert!(outbox.poll_due(at(15)).is_none());
+    assert_eq!(outbox.next_deadline(at(15)), Some(at(20)));
+    outbox.on_incident(numbered(9, IncidentState::Open), at(16));
+    let due = poll(&mut outbox, 16);
+    assert_eq!(due.incident.id, IncidentId(9));
+    outbox.on_outcome(&due, said(), at(16), Jitter(0));
+    assert_eq!(poll(&mut outbox, 20).incident.id, IncidentId(2));
+}
+
+#[test]
+fn every_first_attempt_of_a_revision_has_its_intent_and_a_repeat_has_none() {
+    let mut outbox = outbox(OutboxLimits::default());
+    outbox.on_incident(Arc::new(incident(1)), at(10));
+    let due = poll(&mut outbox, 10);
+    let intent = due.intent.clone().expect("the first attempt has one");
+    assert_eq!((intent.revision, intent.attempted), (0, 1));
+    assert!(due.known.is_none(), "an intent is no news for a sink");
+    outbox.on_outcome(&due, failed(), at(10), Jitter(0));
+    let due = poll(&mut outbox, 11);
+    assert_eq!(due.intent, None);
+    let done = outbox.on_outcome(&due, said(), at(11), Jitter(0));
+    let record = done.record.expect("it was said");
+    assert_eq!((record.revision, record.attempted), (1, 1));
+    outbox.on_incident(Arc::new(with_service(2, "cart")), at(12));
+    let due = poll(&mut outbox, 41);
+    let intent = due.intent.expect("the next revision has one");
+    assert_eq!((intent.revision, intent.attempted), (1, 2));
+    assert_eq!(due.known.map(|known| known.revision), Some(1));
+}
