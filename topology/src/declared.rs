@@ -7,7 +7,6 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 
 use model::entity::Criticality;
 use model::map::{ConfigurationItem, ItemKind, Relation, RelationKind, TopologyDocument};
@@ -17,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::life::{Life, When};
 use crate::limits::MapParameters;
 use crate::names::{Names, Sym};
+use crate::relations::Relations;
 use crate::report::ApplyReport;
+use crate::sym_table::SymTable;
 
 /// Content of an item. Names are numbers of `Declared::names`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,11 +41,10 @@ pub(crate) type Rank = u8;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Declared {
     pub(crate) names: Names,
-    items: BTreeMap<Sym, Item>,
+    items: SymTable<Item>,
     removed: BTreeMap<Sym, Timestamp>,
-    relations: BTreeMap<(Sym, RelationKind, Sym), Life>,
-    reverse: BTreeSet<(Sym, RelationKind, Sym)>,
-    /// (text, rank, item): live items only.
+    relations: Relations,
+    /// (text, rank, item) of live items, where the text is not the id.
     spoken: BTreeSet<(Sym, Rank, Sym)>,
 }
 
@@ -108,7 +108,7 @@ impl Declared {
             report.oversize += 1;
             return;
         };
-        if !self.items.contains_key(&id) && self.items.len() >= limits.items_max {
+        if self.items.get(id).is_none() && self.items.len() >= limits.items_max {
             report.over_limit += 1;
             return;
         }
@@ -140,7 +140,7 @@ impl Declared {
 
     fn merge_item(&mut self, id: Sym, mut fresh: Item, report: &mut ApplyReport) {
         let was_live = self.is_live(id);
-        let Some(known) = self.items.get(&id) else {
+        let Some(known) = self.items.get(id) else {
             self.items.insert(id, fresh);
             self.speak(id);
             if self.is_live(id) {
@@ -159,7 +159,7 @@ impl Declared {
         self.unspeak(id);
         if newer {
             self.items.insert(id, fresh);
-        } else if let Some(known) = self.items.get_mut(&id) {
+        } else if let Some(known) = self.items.get_mut(id) {
             (known.first, known.last) = (first, last);
         }
         self.speak(id);
@@ -202,8 +202,7 @@ impl Declared {
             report.oversize += 1;
             return;
         };
-        let key = (from, relation.kind, to);
-        let known = self.relations.get(&key).copied();
+        let known = self.relations.get(from, relation.kind, to);
         if known.is_none() && self.relations.len() >= limits.relations_max {
             report.over_limit += 1;
             return;
@@ -214,8 +213,7 @@ impl Declared {
         });
         let was_live = known.is_some_and(|known| self.outlives(from, to, known));
         report.backdated += u64::from(known.is_some_and(|known| life.first < known.first));
-        self.relations.insert(key, life);
-        self.reverse.insert((to, relation.kind, from));
+        self.relations.put(from, relation.kind, to, life);
         match (was_live, self.outlives(from, to, life)) {
             (false, true) => report.relations_added += 1,
             (true, _) => report.relations_unchanged += 1,
@@ -243,9 +241,9 @@ impl Declared {
     }
 
     fn words(&self, id: Sym) -> Vec<(Sym, Rank, Sym)> {
-        let Some(item) = self.items.get(&id) else { return Vec::new() };
+        let Some(item) = self.items.get(id) else { return Vec::new() };
         let aliases = item.aliases.iter().map(|alias| (*alias, 2, id));
-        [(id, 0, id), (item.name, 1, id)].into_iter().chain(aliases).collect()
+        [(item.name, 1, id)].into_iter().chain(aliases).filter(|(word, ..)| *word != id).collect()
     }
 
     /// Drops what was removed longest ago when too much is remembered.
@@ -256,31 +254,17 @@ impl Declared {
         let mut times: Vec<Timestamp> = self.removed.values().copied().collect();
         times.sort_unstable();
         let cut = times.get(times.len() / 2).copied().unwrap_or_default();
-        let old: Vec<Sym> =
-            self.removed.iter().filter(|(_, at)| **at <= cut).map(|(id, _)| *id).collect();
-        for id in old {
-            self.forget_one(id);
+        let removed = &self.removed;
+        let killed =
+            |id: Sym, life: Life| removed.get(&id).is_some_and(|at| *at <= cut && life.last < *at);
+        self.relations.retain(|from, to, life| !killed(from, life) && !killed(to, life));
+        let old = self.removed.iter().filter(|(_, at)| **at <= cut).map(|(id, _)| *id);
+        for id in old.collect::<Vec<Sym>>() {
+            if !self.is_live(id) {
+                self.items.remove(id);
+            }
+            self.removed.remove(&id);
         }
-    }
-
-    fn forget_one(&mut self, id: Sym) {
-        let outgoing = self.relations.range(from_any(id)).map(|(key, life)| (*key, *life));
-        let incoming = self.reverse.range(from_any(id)).filter_map(|&(to, kind, from)| {
-            self.relations.get(&(from, kind, to)).map(|life| ((from, kind, to), *life))
-        });
-        let dead: Vec<(Sym, RelationKind, Sym)> = outgoing
-            .chain(incoming)
-            .filter(|((from, _, to), life)| !self.outlives(*from, *to, *life))
-            .map(|(key, _)| key)
-            .collect();
-        for (from, kind, to) in dead {
-            self.relations.remove(&(from, kind, to));
-            self.reverse.remove(&(to, kind, from));
-        }
-        if !self.is_live(id) {
-            self.items.remove(&id);
-        }
-        self.removed.remove(&id);
     }
 
     fn removed_at(&self, id: Sym) -> Timestamp {
@@ -292,12 +276,12 @@ impl Declared {
     }
 
     fn is_live(&self, id: Sym) -> bool {
-        self.items.get(&id).is_some_and(|item| item.last >= self.removed_at(id))
+        self.items.get(id).is_some_and(|item| item.last >= self.removed_at(id))
     }
 
     /// The item, if it is in the map.
     pub(crate) fn item(&self, id: Sym) -> Option<&Item> {
-        self.items.get(&id).filter(|item| item.last >= self.removed_at(id))
+        self.items.get(id).filter(|item| item.last >= self.removed_at(id))
     }
 
     /// Items in the map at a time.
@@ -306,7 +290,7 @@ impl Declared {
         when: When,
         width: PaneWidth,
     ) -> impl Iterator<Item = (Sym, &Item)> {
-        self.items.iter().map(|(id, item)| (*id, item)).filter(move |(id, item)| {
+        self.items.iter().filter(move |(id, item)| {
             let life = Life { first: item.first, last: item.last };
             life.holds(self.removed_at(*id), when, width)
         })
@@ -318,36 +302,28 @@ impl Declared {
         when: When,
         width: PaneWidth,
     ) -> impl Iterator<Item = (Sym, RelationKind, Sym, Life)> {
-        self.relations.iter().map(|(&(from, kind, to), &life)| (from, kind, to, life)).filter(
-            move |&(from, _, to, life)| {
-                life.holds(self.removed_at(from).max(self.removed_at(to)), when, width)
-            },
-        )
+        self.relations.iter().filter(move |&(from, _, to, life)| {
+            life.holds(self.removed_at(from).max(self.removed_at(to)), when, width)
+        })
     }
 
-    /// Live targets of an item's relations of one kind.
+    /// Live ends of an item's relations of one kind.
     pub(crate) fn targets(&self, from: Sym, kind: RelationKind) -> impl Iterator<Item = Sym> {
-        self.relations
-            .range((from, kind, Sym::MIN)..=(from, kind, Sym::MAX))
-            .filter(|((from, _, to), life)| self.outlives(*from, *to, **life))
-            .map(|((_, _, to), _)| *to)
+        let all = self.relations.from(from, kind);
+        all.filter(move |(to, life)| self.outlives(from, *to, *life)).map(|(to, _)| to)
     }
 
-    /// Live origins of the relations of one kind that lead to an item.
+    /// Live starts of the `PartOf` or `RunsOn` relations that lead to an item.
     pub(crate) fn origins(&self, to: Sym, kind: RelationKind) -> impl Iterator<Item = Sym> {
-        self.reverse.range((to, kind, Sym::MIN)..=(to, kind, Sym::MAX)).filter_map(
-            move |&(to, kind, from)| {
-                let life = self.relations.get(&(from, kind, to))?;
-                self.outlives(from, to, *life).then_some(from)
-            },
-        )
+        let all = self.relations.to(to, kind);
+        all.filter(move |(from, life)| self.outlives(*from, to, *life)).map(|(from, _)| from)
     }
 
     /// The live items that a text means, with how it speaks of them.
     pub(crate) fn meant_by(&self, text: Sym) -> impl Iterator<Item = (Rank, Sym)> {
-        self.spoken
-            .range((text, Rank::MIN, Sym::MIN)..=(text, Rank::MAX, Sym::MAX))
-            .map(|&(_, rank, item)| (rank, item))
+        let by_id = self.is_live(text).then_some((0, text));
+        let spoken = self.spoken.range((text, Rank::MIN, Sym::MIN)..=(text, Rank::MAX, Sym::MAX));
+        by_id.into_iter().chain(spoken.map(|&(_, rank, item)| (rank, item)))
     }
 
     pub(crate) fn item_count(&self) -> usize {
@@ -357,8 +333,4 @@ impl Declared {
     pub(crate) fn relation_count(&self) -> usize {
         self.relations.len()
     }
-}
-
-fn from_any(id: Sym) -> RangeInclusive<(Sym, RelationKind, Sym)> {
-    (id, RelationKind::DependsOn, Sym::MIN)..=(id, RelationKind::Related, Sym::MAX)
 }

@@ -82,7 +82,7 @@ impl DriftReport {
 
     fn edge(&mut self, map: &Reconciled, edge: &Draft, now: Pane, parameters: &MapParameters) {
         let (Some(from), Some(to)) = (map.node(edge.from), map.node(edge.to)) else { return };
-        match (edge.declared, edge.observed) {
+        match (edge.declared, map.seen(edge)) {
             (Some(_), Some(_)) => self.agreed += 1,
             (Some(declared), None) if from.seen.is_some() => {
                 let row = NeverSeen {
@@ -93,13 +93,13 @@ impl DriftReport {
                 };
                 keep(&mut self.declared_never_seen, row, &mut self.omitted);
             }
-            (None, Some((first, last))) => {
+            (None, Some(seen)) => {
                 let row = NeverDeclared {
                     from: from.name.clone(),
                     to: to.name.clone(),
-                    calls: edge.calls,
-                    first_seen_panes_ago: now.since(first),
-                    last_seen_panes_ago: now.since(last),
+                    calls: seen.calls,
+                    first_seen_panes_ago: now.since(seen.first),
+                    last_seen_panes_ago: now.since(seen.last),
                 };
                 keep(&mut self.seen_never_declared, row, &mut self.omitted);
             }

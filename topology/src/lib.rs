@@ -9,9 +9,11 @@
 //! Deliberately absent: I/O, the clock, randomness, threads, and any judgement about health.
 
 mod names;
+mod sym_table;
 mod limits;
 mod report;
 mod life;
+mod relations;
 mod declared;
 mod learned;
 mod binding;

@@ -16,6 +16,9 @@ use crate::names::Sym;
 /// Stands for "no node" in the table from numbers of names to numbers of nodes.
 const NO_NODE: u32 = u32::MAX;
 
+/// Stands for "no span showed it" in an edge.
+const NOT_SEEN: u32 = u32::MAX;
+
 /// A node of the reconciled map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Node {
@@ -56,10 +59,16 @@ pub(crate) struct Draft {
     pub(crate) kind: RelationKind,
     /// The pane of the first declaration.
     pub(crate) declared: Option<Pane>,
-    /// First and last pane with a call.
-    pub(crate) observed: Option<(Pane, Pane)>,
+    /// Number of what spans showed of it, or `NOT_SEEN`: apart, because it is rare and large.
+    seen: u32,
+}
+
+/// What spans showed of an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SeenEdge {
+    pub(crate) first: Pane,
+    pub(crate) last: Pane,
     pub(crate) calls: u64,
-    pub(crate) failed: u64,
 }
 
 /// The reconciled map: nodes sorted by name, edges by (from, to).
@@ -67,14 +76,23 @@ pub(crate) struct Draft {
 pub(crate) struct Reconciled {
     pub(crate) nodes: Vec<Node>,
     pub(crate) edges: Vec<Draft>,
+    seen_edges: Vec<SeenEdge>,
 }
 
 impl Reconciled {
     pub(crate) fn new(resolver: Resolver<'_>, when: When, parameters: &MapParameters) -> Self {
         let (nodes, node_of_item) = gather_nodes(resolver, when, parameters);
         let mut edges = declared_edges(resolver, when, parameters, &nodes, &node_of_item);
-        edges.extend(learned_edges(resolver, when, parameters, &nodes));
-        Self { nodes, edges: merge(edges) }
+        let (learned, seen_edges) = learned_edges(resolver, when, parameters, &nodes);
+        edges.extend(learned);
+        let mut map = Self { nodes, edges, seen_edges };
+        map.merge();
+        map
+    }
+
+    /// What spans showed of an edge.
+    pub(crate) fn seen(&self, edge: &Draft) -> Option<SeenEdge> {
+        self.seen_edges.get(edge.seen as usize).copied()
     }
 
     pub(crate) fn node(&self, number: u32) -> Option<&Node> {
@@ -90,6 +108,32 @@ impl Reconciled {
     pub(crate) fn find_edge(&self, from: u32, to: u32) -> Option<usize> {
         self.edges.binary_search_by_key(&(from, to), |edge| (edge.from, edge.to)).ok()
     }
+
+    /// Makes one edge per pair of nodes.
+    fn merge(&mut self) {
+        let Self { edges, seen_edges, .. } = self;
+        edges.sort_by_key(|edge| (edge.from, edge.to, edge.kind));
+        edges.dedup_by(|next, kept| {
+            let same = (next.from, next.to) == (kept.from, kept.to);
+            if same {
+                kept.declared = match (kept.declared, next.declared) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (a, b) => a.or(b),
+                };
+                let other = seen_edges.get(next.seen as usize).copied();
+                match (seen_edges.get_mut(kept.seen as usize), other) {
+                    (Some(kept), Some(next)) => {
+                        kept.first = kept.first.min(next.first);
+                        kept.last = kept.last.max(next.last);
+                        kept.calls = kept.calls.saturating_add(next.calls);
+                    }
+                    (None, Some(_)) => kept.seen = next.seen,
+                    (_, None) => {}
+                }
+            }
+            same
+        });
+    }
 }
 
 /// All nodes, and for each number of a name the node of the item with that id.
@@ -98,55 +142,48 @@ fn gather_nodes(
     when: When,
     parameters: &MapParameters,
 ) -> (Vec<Node>, Vec<u32>) {
-    let mut nodes = Vec::new();
-    let mut items: Vec<(Sym, Name)> = Vec::new();
-    for (id, item) in resolver.declared.items_at(when, parameters.pane_width) {
-        let root = resolver.root(id);
-        let name = resolver.root_name(root);
-        // A part gives its node the kind of the whole, where that is known.
-        let whole = match root {
-            Root::Item(whole) => resolver.declared.item(whole).map(|whole| whole.kind),
-            Root::Unknown(_) => None,
-        };
-        let kind = entity_kind(whole.unwrap_or(item.kind));
-        nodes.push(Node { name: name.clone(), kind, declared: true, seen: None });
-        items.push((id, name));
-    }
-    for (name, seen) in resolver.learned.nodes() {
-        if matches!(when, When::AsOf(pane) if seen.first > pane) {
-            continue;
-        }
+    let declared = resolver.declared.items_at(when, parameters.pane_width);
+    let declared = declared.map(|(id, item)| (declared_node(resolver, id, item.kind), Some(id)));
+    let begun = |seen: &SeenNode| !matches!(when, When::AsOf(pane) if seen.first > pane);
+    let learned = resolver.learned.nodes().filter(|(_, seen)| begun(seen)).map(|(name, seen)| {
         let name = resolver.node_of_seen(name);
-        let (kind, seen) = (seen.kind, Some(Seen::of(seen)));
-        nodes.push(Node { name, kind, declared: false, seen });
-    }
-    let nodes = unite(nodes);
-    let mut node_of_item = vec![NO_NODE; resolver.declared.names.len()];
-    for (id, name) in items {
-        if let (Some(slot), Some(node)) = (node_of_item.get_mut(id as usize), find(&nodes, &name)) {
-            *slot = node;
-        }
-    }
-    (nodes, node_of_item)
+        (Node { name, kind: seen.kind, declared: false, seen: Some(Seen::of(seen)) }, None)
+    });
+    unite(declared.chain(learned).collect(), resolver.declared.names.len())
+}
+
+fn declared_node(resolver: Resolver<'_>, id: Sym, own_kind: ItemKind) -> Node {
+    let root = resolver.root(id);
+    // A part gives its node the kind of the whole, where that is known.
+    let kind = match root {
+        Root::Item(whole) => resolver.declared.item(whole).map_or(own_kind, |whole| whole.kind),
+        Root::Unknown(_) => own_kind,
+    };
+    Node { name: resolver.root_name(root), kind: entity_kind(kind), declared: true, seen: None }
 }
 
 /// Sorts by name and makes one node of those with the same name. What is declared knows the kind
 /// better than what was seen.
-fn unite(mut nodes: Vec<Node>) -> Vec<Node> {
-    nodes.sort_by(|a, b| {
+fn unite(mut all: Vec<(Node, Option<Sym>)>, names: usize) -> (Vec<Node>, Vec<u32>) {
+    all.sort_by(|(a, _), (b, _)| {
         a.name.cmp(&b.name).then(b.declared.cmp(&a.declared)).then(a.kind.cmp(&b.kind))
     });
-    nodes.dedup_by(|next, kept| {
-        let same = next.name == kept.name;
-        if same {
-            kept.seen = match (kept.seen, next.seen) {
-                (Some(a), Some(b)) => Some(a.merge(b)),
-                (a, b) => a.or(b),
-            };
+    let (mut nodes, mut node_of_item) = (Vec::<Node>::new(), vec![NO_NODE; names]);
+    for (node, item) in all {
+        match nodes.last_mut() {
+            Some(kept) if kept.name == node.name => {
+                kept.seen = match (kept.seen, node.seen) {
+                    (Some(a), Some(b)) => Some(a.merge(b)),
+                    (a, b) => a.or(b),
+                };
+            }
+            _ => nodes.push(node),
         }
-        same
-    });
-    nodes
+        if let Some(slot) = item.and_then(|item| node_of_item.get_mut(item as usize)) {
+            *slot = (nodes.len() - 1) as u32;
+        }
+    }
+    (nodes, node_of_item)
 }
 
 fn find(nodes: &[Node], name: &Name) -> Option<u32> {
@@ -179,15 +216,7 @@ fn declared_edges(
             let from = node_of(from).or_else(|| seen(from))?;
             let to = node_of(to).or_else(|| seen(to))?;
             let declared = Some(width.pane_of(life.first));
-            (from != to).then_some(Draft {
-                from,
-                to,
-                kind,
-                declared,
-                observed: None,
-                calls: 0,
-                failed: 0,
-            })
+            (from != to).then_some(Draft { from, to, kind, declared, seen: NOT_SEEN })
         })
         .collect()
 }
@@ -197,46 +226,20 @@ fn learned_edges(
     when: When,
     parameters: &MapParameters,
     nodes: &[Node],
-) -> Vec<Draft> {
+) -> (Vec<Draft>, Vec<SeenEdge>) {
     let node = |name: &Name| find(nodes, &resolver.node_of_seen(name));
-    resolver
-        .learned
-        .edges_at(when, parameters)
-        .filter_map(|(from, to, edge, volume)| {
-            let (from, to) = (node(from)?, node(to)?);
-            (from != to).then_some(Draft {
-                from,
-                to,
-                kind: RelationKind::DependsOn,
-                declared: None,
-                observed: Some((edge.first, edge.last)),
-                calls: volume.calls,
-                failed: volume.failed,
-            })
-        })
-        .collect()
-}
-
-/// One edge per pair of nodes.
-fn merge(mut edges: Vec<Draft>) -> Vec<Draft> {
-    edges.sort_by_key(|edge| (edge.from, edge.to, edge.kind));
-    edges.dedup_by(|next, kept| {
-        let same = (next.from, next.to) == (kept.from, kept.to);
-        if same {
-            kept.declared = match (kept.declared, next.declared) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (a, b) => a.or(b),
-            };
-            kept.observed = match (kept.observed, next.observed) {
-                (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
-                (a, b) => a.or(b),
-            };
-            kept.calls = kept.calls.saturating_add(next.calls);
-            kept.failed = kept.failed.saturating_add(next.failed);
+    let (mut drafts, mut seen_edges) = (Vec::new(), Vec::new());
+    for (from, to, edge, volume) in resolver.learned.edges_at(when, parameters) {
+        let (Some(from), Some(to)) = (node(from), node(to)) else { continue };
+        if from != to {
+            let seen = seen_edges.len() as u32;
+            let kind = RelationKind::DependsOn;
+            drafts.push(Draft { from, to, kind, declared: None, seen });
+            let (first, last) = (edge.first, edge.last);
+            seen_edges.push(SeenEdge { first, last, calls: volume.calls });
         }
-        same
-    });
-    edges
+    }
+    (drafts, seen_edges)
 }
 
 /// What an item of a kind is in the words of evidence.

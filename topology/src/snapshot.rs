@@ -55,21 +55,28 @@ struct Rows {
 }
 
 impl Rows {
-    /// From (row, link), sorted by row. Bound: 2^32 links.
-    fn build(nodes: usize, sorted: impl Iterator<Item = (u32, Link)>) -> Self {
-        let (mut ends, mut links) = (vec![0_u32; nodes], Vec::new());
-        for (row, link) in sorted {
-            links.push(link);
-            if let Some(end) = ends.get_mut(row as usize) {
-                *end = links.len() as u32;
+    /// Rows of (row, link), the links of a row in the order in which they come. Bound: 2^32 links.
+    fn build(nodes: usize, links: impl Iterator<Item = (u32, Link)> + Clone) -> Self {
+        let mut ends = vec![0_u32; nodes];
+        for (row, _) in links.clone() {
+            if let Some(count) = ends.get_mut(row as usize) {
+                *count += 1;
             }
         }
-        let mut end = 0;
-        for slot in &mut ends {
-            end = end.max(*slot);
-            *slot = end;
+        let mut start = 0;
+        for end in &mut ends {
+            (*end, start) = (start, start + *end);
         }
-        Self { ends, links }
+        // Each slot of `ends` now holds where its row begins, and moves to where it ends.
+        let mut packed = vec![Link { node: 0, weight: 0 }; start as usize];
+        for (row, link) in links {
+            let Some(end) = ends.get_mut(row as usize) else { continue };
+            if let Some(slot) = packed.get_mut(*end as usize) {
+                *slot = link;
+            }
+            *end += 1;
+        }
+        Self { ends, links: packed }
     }
 
     fn row(&self, node: u32) -> &[Link] {
@@ -118,14 +125,10 @@ impl Structure {
         let (names, kinds): (Vec<Name>, Vec<EntityKind>) = nodes.unzip();
         let outgoing =
             edges.iter().map(|edge| (edge.from, Link { node: edge.to, weight: edge.weight }));
+        let incoming =
+            edges.iter().map(|edge| (edge.to, Link { node: edge.from, weight: edge.weight }));
         let upstream = Rows::build(names.len(), outgoing);
-        let mut incoming: Vec<(u32, Link)> = edges
-            .iter()
-            .map(|edge| (edge.to, Link { node: edge.from, weight: edge.weight }))
-            .collect();
-        // Stable: inside a row callers keep their order.
-        incoming.sort_by_key(|(row, _)| *row);
-        let downstream = Rows::build(names.len(), incoming.into_iter());
+        let downstream = Rows::build(names.len(), incoming);
         Self { names, kinds, upstream, downstream }
     }
 }

@@ -162,14 +162,21 @@ fn assign_slots(map: &Reconciled) -> (Vec<Slot>, Vec<u32>) {
     for edge in map.edges.iter().filter(|edge| edge.kind == RelationKind::RunsOn) {
         *hosts.entry(edge.from).or_default() += 1;
     }
-    let mut slots = Vec::new();
+    let mut slots: Vec<Slot> = Vec::new();
     let mut shared: BTreeMap<Slot, u32> = BTreeMap::new();
+    let mut last: Option<(Slot, u32)> = None;
     let numbers = map.edges.iter().map(|edge| {
         let slot = slot_of(map, edge, hosts.get(&edge.from).copied().unwrap_or_default());
-        *shared.entry(slot).or_insert_with(|| {
-            slots.push(slot);
-            (slots.len() - 1) as u32
-        })
+        let number = match last {
+            // Most edges weigh as the one before.
+            Some((same, number)) if same == slot => number,
+            _ => *shared.entry(slot).or_insert_with(|| {
+                slots.push(slot);
+                (slots.len() - 1) as u32
+            }),
+        };
+        last = Some((slot, number));
+        number
     });
     let numbers = numbers.collect();
     (slots, numbers)
@@ -177,7 +184,7 @@ fn assign_slots(map: &Reconciled) -> (Vec<Slot>, Vec<u32>) {
 
 fn slot_of(map: &Reconciled, edge: &Draft, hosts: u32) -> Slot {
     let Draft { from, to, kind, declared, .. } = *edge;
-    match (edge.observed, declared, kind) {
+    match (map.seen(edge), declared, kind) {
         (Some(_), ..) => Slot::Seen { from, to, declared: declared.is_some(), kind },
         (None, _, RelationKind::RunsOn) => Slot::Hosted { hosts },
         (None, ..) => {
