@@ -234,8 +234,6 @@ pub struct Incident {
     pub timeline: Vec<TimelineEntry>,
     /// The story in plain words, a few sentences.
     pub narrative: String,
-    /// Whether data may still arrive that changes it inside the allowed lateness.
-    pub provisional: bool,
 }
 
 /// The JSON Schema of the record, generated from the types.

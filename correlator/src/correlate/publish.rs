@@ -140,7 +140,6 @@ impl Registry {
     fn tell(&mut self, told: Told, id: IncidentId, now: Timestamp) -> Option<Output> {
         let mut incident = told.incident;
         incident.id = id;
-        incident.provisional = !told.settled;
         incident.updated_at = now;
         let mut from: Vec<IncidentId> = told.merged_from.iter().map(|c| self.public(*c)).collect();
         from.retain(|other| *other != id);
@@ -297,7 +296,7 @@ fn difference(before: &Incident, after: &Incident, numbers: bool) -> Option<Chan
     if before.services != after.services {
         return Some(ChangeReason::Symptoms);
     }
-    if verdict(before) != verdict(after) || before.provisional && !after.provisional {
+    if verdict(before) != verdict(after) {
         return Some(ChangeReason::Ranked);
     }
     if numbers && content(before) != content(after) {

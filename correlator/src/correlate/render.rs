@@ -54,7 +54,6 @@ pub(super) fn incident(world: &World, case: &Case, rules: Rules<'_>) -> Option<I
         lineage: Lineage { reopened: case.reopened, ..Lineage::default() },
         timeline,
         narrative: String::new(),
-        provisional: false,
     };
     incident.title = narrative::title(&incident);
     incident.narrative = narrative::narrative(&incident);

@@ -40,7 +40,6 @@ pub(crate) fn night(revision: u32) -> Incident {
     let mut incident = blank(0x2a07, revision, "Checkout fails: payment cannot reach its database");
     incident.priority = Priority::P1;
     incident.updated_at = at(90 + 5 * i64::from(revision));
-    incident.provisional = true;
     let services = ["cart", "checkout", "frontend", "ingress", "mobile-gateway", "payment"];
     incident.services = services.map(Name::from).to_vec();
     incident.alerts = night_alerts(&services);

@@ -73,7 +73,6 @@ pub(crate) fn blank(id: u64, revision: u32, title: &str) -> Incident {
         lineage: Lineage::default(),
         timeline: vec![],
         narrative: String::new(),
-        provisional: false,
     }
 }
 

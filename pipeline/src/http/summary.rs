@@ -88,8 +88,6 @@ pub struct IncidentSummary {
     pub tickets: Vec<Ticket>,
     /// The incident that this one became part of.
     pub merged_into: Option<IncidentId>,
-    /// Whether data may still arrive that changes it.
-    pub provisional: bool,
 }
 
 impl From<&Incident> for IncidentSummary {
@@ -122,7 +120,6 @@ impl From<&Incident> for IncidentSummary {
             owner: incident.owner.clone(),
             tickets: incident.tickets.clone(),
             merged_into: incident.lineage.merged_into,
-            provisional: incident.provisional,
         }
     }
 }

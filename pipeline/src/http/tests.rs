@@ -49,7 +49,6 @@ fn incident(id: u64, revision: u32, state: IncidentState) -> Incident {
         lineage: Lineage::default(),
         timeline: Vec::new(),
         narrative: String::new(),
-        provisional: false,
     }
 }
 

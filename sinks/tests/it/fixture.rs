@@ -43,7 +43,6 @@ pub(crate) fn incident(revision: u32) -> Incident {
         lineage: Lineage::default(),
         timeline: Vec::new(),
         narrative: String::from("Checkout has been slow since 02:07."),
-        provisional: false,
     }
 }
 

@@ -45,7 +45,7 @@ function head(incident) {
       h("span", { class: `prio prio-${incident.priority}` }, `${incident.priority} ${PRIORITY[incident.priority]}`),
       h("span", null, "began ", moment(incident.onset_at), incident.resolved_at === null && [", ", ticking(incident.onset_at, " ago")]),
       incident.resolved_at && h("span", null, "quiet since ", moment(incident.resolved_at), ", ", ticking(incident.resolved_at, " ago")),
-      h("span", { class: "quiet num" }, `revision ${incident.revision}`, incident.provisional && ", may still change")),
+      h("span", { class: "quiet num" }, `revision ${incident.revision}`)),
     lineage.merged_into && h("p", { class: "notice" }, "It became part of ", link(lineage.merged_into), "."),
     lineage.split_from && h("p", { class: "notice" }, "It was split from ", link(lineage.split_from), "."),
     lineage.merged_from.length > 0 && h("p", { class: "quiet" }, "Other incidents became part of it: ",
