@@ -2,16 +2,17 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
 
 use crate::cli::Command;
 
 /// Starts logging. A service tells what it does; a command only what went wrong.
 pub fn start(command: &Command) {
-    let default = if matches!(command, Command::Run(_)) { "info" } else { "warn" };
-    let filter = EnvFilter::try_from_env("FAULTLINE_LOG").unwrap_or_else(|_| default.into());
+    let default =
+        if matches!(command, Command::Run(_)) { LevelFilter::INFO } else { LevelFilter::WARN };
+    let level = std::env::var("FAULTLINE_LOG").ok().and_then(|level| level.parse().ok());
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(level.unwrap_or(default))
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal());
