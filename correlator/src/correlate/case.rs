@@ -11,7 +11,7 @@ use model::incident::{IncidentAlert, JoinReason};
 use model::name::Name;
 use model::nats::Nats;
 use model::symptom::{Symptom, SymptomKind};
-use model::time::{Pane, Timestamp};
+use model::time::{Pane, PaneWidth, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::activity::{NodeKey, PRESENT_FROM, SymptomKey};
@@ -296,10 +296,21 @@ impl Case {
         evidence.into_iter().filter(|(_, nats)| carries(nats)).map(|(name, _)| name).collect()
     }
 
-    /// Counts a pane with telemetry as quiet or not, by the services that carry the case.
+    /// Whether nothing but metrics tells of it.
+    fn rests_on_metrics(&self) -> bool {
+        self.symptoms.keys().all(|key| key.kind == SymptomKind::Metric)
+    }
+
+    /// Counts a pane with telemetry as quiet or not, by the services that carry the case. Metrics
+    /// support: a level that stays where it is holds nothing open that traces say is over.
     pub(super) fn note_quiet(&mut self, pane: Pane, all: &PaneSummary) {
         let core = self.core();
-        let loud = |s: &&Symptom| core.contains(&s.entity.service) && s.nats >= PRESENT_FROM;
+        let metrics = self.rests_on_metrics();
+        let loud = |s: &&Symptom| {
+            core.contains(&s.entity.service)
+                && s.nats >= PRESENT_FROM
+                && (metrics || s.kind != SymptomKind::Metric)
+        };
         if all.symptoms.iter().any(|symptom| loud(&symptom)) {
             self.quiet_panes = 0;
             self.last_news = self.last_news.max(pane);
@@ -308,10 +319,22 @@ impl Case {
         }
     }
 
-    /// When the trouble began: the earliest onset of a telling symptom, else of a member.
+    /// The pane in which it first was worth a person's attention.
+    pub(super) fn first_opened(&self, width: PaneWidth) -> Option<Pane> {
+        let opened = self.history.iter().find(|(_, state)| *state == CaseState::Open);
+        opened.map(|(at, _)| width.pane_of(*at))
+    }
+
+    /// When the trouble began: the earliest onset of a telling symptom, else of a member. Where
+    /// requests tell it, a metric that moved before anybody suffered is a cause, not the onset.
     pub(super) fn onset(&self) -> Pane {
         let core = self.core();
-        let own = || self.symptoms.iter().filter(|(key, _)| core.contains(&key.entity.service));
+        let metrics = self.rests_on_metrics();
+        let own = || {
+            self.symptoms.iter().filter(|(key, _)| {
+                core.contains(&key.entity.service) && (metrics || key.kind != SymptomKind::Metric)
+            })
+        };
         let most = own().map(|(_, sum)| sum.early).max().unwrap_or_default();
         let telling = own().filter(|(_, sum)| Nats(sum.early.0.saturating_mul(4)) >= most);
         let members = || self.nodes.values().map(|member| member.onset).min();

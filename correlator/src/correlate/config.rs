@@ -55,7 +55,7 @@ pub struct RankingConfig {
     pub coverage_weight: f64,
     /// Weight of coverage when only alerts tell.
     pub coverage_weight_alerts: f64,
-    /// Panes after the onset whose evidence ranks causes; later panes only repeat it.
+    /// Panes after an incident opened whose evidence ranks causes; later panes only repeat it.
     pub evidence_panes: i64,
     /// How far back a change may be from the onset.
     pub change_window: Nanos,

@@ -52,9 +52,15 @@ fn quiet_at(
     (at < now).then_some(at)
 }
 
-/// Whether an alert holds a case open.
+/// Whether an alert holds a case open: one of a service that carries it; any, where only alerts
+/// tell of it.
 fn is_held(case: &Case, alerts: &Alerts, now: Timestamp, config: &CorrelateConfig) -> bool {
-    let holds = |state: &AlertState| state.holds(now, config.alert_stale_after);
+    let core = case.core();
+    let carries = |state: &AlertState| match state.binding.node() {
+        Some(node) => core.is_empty() || core.contains(node),
+        None => core.is_empty(),
+    };
+    let holds = |state: &AlertState| carries(state) && state.holds(now, config.alert_stale_after);
     case.alerts.keys().any(|fingerprint| alerts.get(*fingerprint).is_some_and(holds))
 }
 

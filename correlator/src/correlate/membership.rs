@@ -258,6 +258,7 @@ fn catch_up(
     rules: Rules<'_>,
 ) {
     let horizon = rules.config.ranking.evidence_panes;
+    let opened = case.first_opened(rules.config.width);
     for (pane, summary) in recent {
         let of: BTreeSet<Name> = joined
             .iter()
@@ -265,7 +266,8 @@ fn catch_up(
             .map(|(service, _)| service.clone())
             .collect();
         if !of.is_empty() {
-            case.absorb(*pane, summary, &of, pane.since(case.first_onset) <= horizon);
+            let early = opened.is_none_or(|opened| pane.since(opened) <= horizon);
+            case.absorb(*pane, summary, &of, early);
         }
     }
 }

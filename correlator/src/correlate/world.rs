@@ -99,7 +99,9 @@ impl World {
         for case in self.cases.values_mut().filter(|case| case.is_live()) {
             let case = Arc::make_mut(case);
             let members = case.services();
-            let early = pane.since(case.first_onset) <= rules.config.ranking.evidence_panes;
+            let early = case
+                .first_opened(rules.config.width)
+                .is_none_or(|opened| pane.since(opened) <= rules.config.ranking.evidence_panes);
             case.absorb(pane, &summary, &members, early);
             case.absorb_traffic(&summary);
             if early {
