@@ -15,8 +15,8 @@ pub const HOPS_MAX: u32 = 8;
 /// Most links that one walk looks at.
 pub const LINKS_MAX: usize = 32_768;
 
-/// At most half full with `NODES_MAX` nodes and the start.
-const SLOTS: usize = 4_096;
+/// At most half full with `NODES_MAX` nodes and the start. Small maps need fewer.
+const SLOTS_MAX: usize = 4_096;
 
 /// A node that a walk reached.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,9 +33,9 @@ pub struct Reached {
 }
 
 /// Memory for walks, to be used again and again.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Scratch {
-    /// Which nodes the present walk has visited: (node, walk, local number).
+    /// Which nodes the present walk has visited: (node, walk, local number). A power of two long.
     slots: Vec<(u32, u32, u32)>,
     walk: u32,
     /// The visited nodes in order, the start first, with their hops.
@@ -50,26 +50,14 @@ pub struct Scratch {
     total: Vec<f64>,
 }
 
-impl Default for Scratch {
-    fn default() -> Self {
-        Self {
-            slots: vec![(0, 0, 0); SLOTS],
-            walk: 0,
-            visited: Vec::new(),
-            links: Vec::new(),
-            front: Vec::new(),
-            mass: Vec::new(),
-            next_mass: Vec::new(),
-            total: Vec::new(),
-        }
-    }
-}
-
 impl Scratch {
-    fn begin(&mut self) {
+    /// Makes ready for a walk over a map of so many nodes.
+    fn begin(&mut self, nodes: usize) {
+        let slots = nodes.saturating_mul(2).next_power_of_two().clamp(64, SLOTS_MAX);
         self.walk = self.walk.wrapping_add(1);
-        if self.walk == 0 {
-            self.slots.fill((0, 0, 0));
+        if self.walk == 0 || self.slots.len() < slots {
+            self.slots.clear();
+            self.slots.resize(slots, (0, 0, 0));
             self.walk = 1;
         }
         self.visited.clear();
@@ -80,8 +68,9 @@ impl Scratch {
     fn visit(&mut self, node: u32, hops: u32) -> Option<u32> {
         let home = (node.wrapping_mul(0x9e37_79b1) >> 20) as usize;
         let room = self.visited.len() <= NODES_MAX;
-        for step in 0..SLOTS {
-            let slot = self.slots.get_mut((home + step) % SLOTS)?;
+        let mask = self.slots.len().wrapping_sub(1);
+        for step in 0..self.slots.len() {
+            let slot = self.slots.get_mut((home + step) & mask)?;
             if slot.1 != self.walk {
                 if !room {
                     return None;
@@ -179,7 +168,7 @@ impl Snapshot {
         hops_max: u32,
         goal: Option<u32>,
     ) -> Option<u32> {
-        scratch.begin();
+        scratch.begin(self.nodes().len());
         scratch.visit(start, 0);
         let (mut level, mut looked) = (0..1_usize, 0_usize);
         for hops in 1..=hops_max.min(HOPS_MAX) {
