@@ -1,7 +1,5 @@
 //! What a bench says: a table for people, one JSON object for machines.
 
-use std::fmt::Write as _;
-
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
@@ -55,7 +53,7 @@ impl Report {
         let mut row = |name: &str, figures: [String; 3], unit: &str| {
             let [median, least, most] = figures;
             // Writing into a string cannot fail.
-            let _ = writeln!(text, "  {name:<44} {median:>9}  {least:>9} ..{most:>9}  {unit}");
+            text.push_str(&format!("  {name:<44} {median:>9}  {least:>9} ..{most:>9}  {unit}\n"));
         };
         let of = |spread: crate::figures::Spread| {
             [short(spread.median), short(spread.least), short(spread.most)]
@@ -64,10 +62,10 @@ impl Report {
         row(&format!("B: {}", self.b_is), of(b), self.unit);
         row("A / B", of(ratio), "");
         for (name, figure) in &self.extras {
-            let _ = writeln!(text, "  {name:<44} {:>9}", short(*figure));
+            text.push_str(&format!("  {name:<44} {:>9}\n", short(*figure)));
         }
         if let Some(quality) = self.quality {
-            let _ = writeln!(text, "  faults found {} of {}", quality.found, quality.faults);
+            text.push_str(&format!("  faults found {} of {}\n", quality.found, quality.faults));
         }
         text
     }

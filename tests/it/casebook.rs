@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde::Deserialize;
-use tests::{binary, casebook};
+use tests::{binary, casebook, say};
 
 /// Bound of a replay's resident memory. Unit: bytes.
 const MEMORY_MAX: u64 = 1 << 30;
@@ -45,7 +45,7 @@ fn every_stream_replays_without_error_inside_one_gibibyte() {
             }
         }
     }
-    println!("replayed {played} streams (FAULTLINE_ALL_STREAMS=1 replays all)");
+    say(&format!("replayed {played} streams (FAULTLINE_ALL_STREAMS=1 replays all)"));
     assert!(played > 0, "the casebook holds no streams");
     assert!(failures.is_empty(), "{failures:#?}");
 }

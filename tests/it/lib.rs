@@ -1,6 +1,7 @@
 //! What the integration tests share: incidents without what may depend on order, the binary, the
 //! casebook.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use model::incident::Incident;
@@ -50,6 +51,13 @@ fn strip(value: &mut Value) {
     }
 }
 
+/// Says something that must be seen although a test that passes is silent.
+pub fn say(text: &str) {
+    let mut out = std::io::stderr();
+    // Nobody is told if standard error is gone.
+    drop(writeln!(out, "{text}"));
+}
+
 /// The root of the workspace.
 #[must_use]
 pub fn workspace() -> PathBuf {
@@ -64,7 +72,7 @@ pub fn casebook() -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path);
     }
-    println!("SKIPPED: no casebook at {}; set FAULTLINE_CASEBOOK", path.display());
+    say(&format!("SKIPPED: no casebook at {}; set FAULTLINE_CASEBOOK", path.display()));
     None
 }
 
@@ -73,7 +81,7 @@ pub fn casebook() -> Option<PathBuf> {
 pub fn kafka() -> Option<String> {
     let brokers = std::env::var("FAULTLINE_TEST_KAFKA").ok();
     if brokers.is_none() {
-        println!("SKIPPED: no Kafka; `tests/run.sh` starts one and sets FAULTLINE_TEST_KAFKA");
+        say("SKIPPED: no Kafka; `tests/run.sh` starts one and sets FAULTLINE_TEST_KAFKA");
     }
     brokers
 }

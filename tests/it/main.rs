@@ -1,5 +1,4 @@
 //! The integration tests, one binary: links once, runs everything.
-#![expect(clippy::print_stdout, reason = "tests say what they skipped and what they measured")]
 
 mod tidy;
 mod schema;

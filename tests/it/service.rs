@@ -166,7 +166,7 @@ impl Installation {
                 break;
             }
         }
-        for ((id, revision), _) in &seen {
+        for (id, revision) in seen.keys() {
             assert!(
                 *revision == 1 || seen.contains_key(&(*id, revision - 1)),
                 "gap before {id} {revision}"

@@ -24,7 +24,7 @@ impl DetectStage {
     pub fn new(settings: Arc<Settings>) -> Self {
         let detector = |partition: u32| {
             let share = partition % settings.detect_tasks;
-            let detector = Detector::new(share, settings.observe_tasks, settings.detect.clone());
+            let detector = Detector::new(share, settings.observe_tasks, settings.detect);
             (partition, detector)
         };
         let partitions = settings.cell_count() * settings.detect_tasks;

@@ -71,7 +71,7 @@ impl ObserveStage {
         let cell = |_| CellObservers {
             clock: EventClock::new(ClockConfig::default()),
             observers: (0..settings.observe_tasks)
-                .map(|task| Observer::new(task, settings.observe.clone()))
+                .map(|task| Observer::new(task, settings.observe))
                 .collect(),
         };
         let cells = settings.cells.iter().map(cell).collect();
