@@ -302,13 +302,15 @@ impl Case {
     }
 
     /// Counts a pane with telemetry as quiet or not, by the services that carry the case. Metrics
-    /// support: a level that stays where it is holds nothing open that traces say is over.
-    pub(super) fn note_quiet(&mut self, pane: Pane, all: &PaneSummary) {
+    /// support: a level that stays where it is holds nothing open that traces say is over. Nor does
+    /// the odd error of a healthy day: the sequential evidence has to reach `loud_from`.
+    pub(super) fn note_quiet(&mut self, pane: Pane, all: &PaneSummary, loud_from: Nats) {
         let core = self.core();
         let metrics = self.rests_on_metrics();
         let loud = |s: &&Symptom| {
             core.contains(&s.entity.service)
                 && s.nats >= PRESENT_FROM
+                && s.level >= loud_from
                 && (metrics || s.kind != SymptomKind::Metric)
         };
         if all.symptoms.iter().any(|symptom| loud(&symptom)) {

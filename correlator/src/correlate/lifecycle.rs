@@ -78,7 +78,7 @@ pub(super) fn judge(world: &mut World, pane: Pane, nodes: &[ActiveNode], rules: 
         if slot.is_live() {
             let case = Arc::make_mut(slot);
             if let Some(summary) = &summary {
-                case.note_quiet(pane, summary);
+                case.note_quiet(pane, summary, rules.config.support_level);
                 note_heat(case, summary, &members, rules.config);
             }
         }
