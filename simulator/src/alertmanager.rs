@@ -73,7 +73,11 @@ impl Alertmanager {
         // An alert that never fired, or whose end was told, is forgotten.
         self.alerts.retain(|id, alert| alert.starts_at.is_some() || holding.contains_key(id));
         for (id, alert) in &mut self.alerts {
-            if !holding.contains_key(id) && alert.ends_at.is_none() {
+            if holding.contains_key(id) {
+                continue;
+            }
+            alert.held = 0;
+            if alert.ends_at.is_none() {
                 alert.ends_at = Some(now);
                 if let Some(group) = self.groups.get_mut(&group_of(&alert.labels)) {
                     group.changed = true;
@@ -90,12 +94,12 @@ impl Alertmanager {
             starts_at: None,
             ends_at: None,
         });
-        if alert.ends_at.take().is_some() {
-            (alert.held, alert.starts_at) = (0, None);
-        }
         alert.held += 1;
-        if alert.starts_at.is_none() && alert.held > breach.hold {
+        // Until it fires anew, an alert that ended stays ended: its end may not have been told yet.
+        let fires = alert.starts_at.is_some() && alert.ends_at.is_none();
+        if !fires && alert.held > breach.hold {
             alert.starts_at = Some(now);
+            alert.ends_at = None;
             alert.summary = breach.summary;
             let group = self.groups.entry(group_of(&alert.labels)).or_insert(Group {
                 since: now,

@@ -185,8 +185,12 @@ impl Said {
     fn say(&mut self, running: &Running, progress: &Progress) {
         for revision in running.view.list(&Filter::default(), TOLD_MAX).1 {
             let Ok(incident) = serde_json::from_str::<Incident>(&revision.json) else { continue };
-            let cause = incident.hypotheses.first().map(|h| h.summary.clone()).unwrap_or_default();
-            let now = (incident.state, cause);
+            // Not the summary: its numbers grow every few seconds.
+            let blamed = incident.hypotheses.first().map(|first| {
+                let change = first.change.as_ref().map(|change| change.id.clone());
+                format!("{} {change:?}", first.entity)
+            });
+            let now = (incident.state, blamed.unwrap_or_default());
             if self.states.get(&incident.id) == Some(&now) {
                 continue;
             }
