@@ -279,6 +279,15 @@ impl Checker {
                         properties.insert(key.clone(), value.expose().to_owned());
                     }
                 }
+                let secure = properties.get("security.protocol");
+                if secure.is_some_and(|protocol| protocol.to_ascii_lowercase().contains("ssl"))
+                    && !cfg!(feature = "tls")
+                {
+                    self.error(
+                        "log.properties.security.protocol",
+                        "this build has no TLS for Kafka: build with `--features tls`",
+                    );
+                }
                 let config = KafkaConfig { properties, ..KafkaConfig::new(brokers) };
                 (LogChoice::Kafka(config), *create_topics)
             }

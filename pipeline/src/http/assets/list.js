@@ -94,7 +94,10 @@ function line(row) {
 
 function cause(leading) {
   if (leading.kind === "none") return [`No known cause: ${likelihood(leading.probability)}, `, percent(leading.probability)];
-  const what = leading.change ? [": ", said(leading.change)] : [];
-  return [said(entityText(leading.entity)), what, ` (${likelihood(leading.probability)}, ${percent(leading.probability)})`];
+  const entity = said(entityText(leading.entity));
+  const change = leading.change && said(leading.change);
+  // Many a change's title begins with the service already.
+  const what = change ? [change.startsWith(entity) ? change : `${entity}: ${change}`] : [entity];
+  return [what, ` (${likelihood(leading.probability)}, ${percent(leading.probability)})`];
 }
 
