@@ -116,7 +116,7 @@ fn event(
     config: &CorrelateConfig,
 ) -> CaseEvent {
     if !case.is_live() {
-        return if has_returned(case, members, alerts) {
+        return if has_returned(case, members, alerts, config) {
             CaseEvent::Returned
         } else {
             CaseEvent::Quiet
@@ -134,8 +134,14 @@ fn event(
     if case.alerts.is_empty() { CaseEvent::Active } else { CaseEvent::AlertAlone }
 }
 
-/// The same symptom of a service that carries the case, or a member alert that fires anew.
-fn has_returned(case: &Case, members: &[&ActiveNode], alerts: &Alerts) -> bool {
+/// The same symptom of a service that carries the case, with evidence as strong as opens one, or a
+/// member alert of such a service that fires anew.
+fn has_returned(
+    case: &Case,
+    members: &[&ActiveNode],
+    alerts: &Alerts,
+    config: &CorrelateConfig,
+) -> bool {
     let Some(resolved_at) = case.resolved_at else { return false };
     let core = case.core();
     let anew = |state: &AlertState| {
@@ -144,12 +150,12 @@ fn has_returned(case: &Case, members: &[&ActiveNode], alerts: &Alerts) -> bool {
     members.iter().any(|node| {
         let carries = node.key.service().is_some_and(|name| core.contains(name));
         let same = carries
-            && node.opening_level() > model::nats::Nats::from_int(3)
+            && node.opening_level() >= config.open_level
             && node.symptoms.iter().any(|key| case.symptoms.contains_key(key));
         let fires = node.alerts.iter().any(|fingerprint| {
             case.alerts.contains_key(fingerprint) && alerts.get(*fingerprint).is_some_and(anew)
         });
-        same || fires
+        same || fires && (carries || core.is_empty())
     })
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use model::hypothesis::Hypothesis;
 use model::incident::{IncidentAlert, TimelineEntry, TimelineKind};
 use model::name::Name;
+use model::nats::Nats;
 use model::time::{PaneWidth, Timestamp};
 
 use super::case::Case;
@@ -37,20 +38,35 @@ pub(super) fn draw(
         };
         lines.push(line(*at, TimelineKind::State, None, text.to_owned()));
     }
-    lines.sort();
+    // Where there are too many, the latest alerts go: never a change or a state.
+    lines.sort_by_cached_key(|line| (weight(line.kind), line.clone()));
     lines.dedup();
     lines.truncate(TIMELINE_MAX);
+    lines.sort();
     lines
+}
+
+/// What a storm of alerts may not push out comes first.
+const fn weight(kind: TimelineKind) -> u8 {
+    match kind {
+        TimelineKind::Change | TimelineKind::State => 0,
+        TimelineKind::Symptom => 1,
+        TimelineKind::Alert => 2,
+        TimelineKind::Quiet => 3,
+    }
 }
 
 fn line(at: Timestamp, kind: TimelineKind, service: Option<Name>, text: String) -> TimelineEntry {
     TimelineEntry { at, kind, service, text }
 }
 
+/// Evidence below which a symptom is no line: the odd error of a healthy day that came along.
+const TOLD_FROM: Nats = Nats::from_int(6);
+
 /// The first symptom of each service and test.
 fn symptoms(case: &Case, width: PaneWidth) -> Vec<TimelineEntry> {
     let mut first = BTreeMap::new();
-    for (key, sum) in &case.symptoms {
+    for (key, sum) in case.symptoms.iter().filter(|(_, sum)| sum.nats >= TOLD_FROM) {
         let slot = first.entry((key.entity.service.clone(), key.kind)).or_insert((sum.onset, key));
         if sum.onset < slot.0 {
             *slot = (sum.onset, key);
