@@ -18,7 +18,7 @@ fn at(hour: i64, minute: i64, second: i64) -> Timestamp {
     MIDNIGHT + Nanos::from_secs(3_600 * hour + 60 * minute + second)
 }
 
-/// The demo: 2026-03-17, telemetry from 01:47 to 02:24 UTC.
+/// The demo: 2026-03-17, telemetry from 01:47 to 02:29 UTC.
 ///
 /// At 01:55 `payment` gets a connection pool of 5 instead of 50. At night that is enough, until
 /// the settlement run begins at 02:07. Checkout waits, gives up, retries; errors spread to the
@@ -53,7 +53,7 @@ pub fn the_two_oh_seven() -> Scenario {
         world: shop.world,
         imperfections: Imperfections::default(),
         start: at(1, 47, 0),
-        length: Nanos::from_secs(37 * 60),
+        length: Nanos::from_secs(42 * 60),
         encoding: Encoding::OtlpProto,
         noise: AlertNoise::Usual,
     }
@@ -110,6 +110,6 @@ mod tests {
     fn the_night_is_the_one_of_the_story() {
         assert_eq!(MIDNIGHT.to_rfc3339(), "2026-03-17T00:00:00.000Z");
         let scenario = the_two_oh_seven();
-        assert_eq!(scenario.end().to_hms(), "02:24:00");
+        assert_eq!(scenario.end().to_hms(), "02:29:00");
     }
 }

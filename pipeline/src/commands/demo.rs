@@ -228,7 +228,7 @@ fn append(log: &dyn Log, records: impl Iterator<Item = TopicRecord>) -> Result<(
 
 fn bar(story: &Scenario) -> Progress {
     let length = Nanos(story.length.0).secs().max(1).unsigned_abs();
-    Progress::bar("01:47 - 02:24", length)
+    Progress::bar("01:47 - 02:29", length)
 }
 
 fn seconds_since(first_ms: i64, record: &TopicRecord) -> u64 {
