@@ -1,7 +1,7 @@
 //! OTLP in protobuf: a lazy scan over the bytes that reads only the columns we need.
 //!
 //! No generated code and no message trees: prost spends 20 times as long on fields that nobody
-//! reads (`notes/performance.md` 2.1). What prost accepts, this accepts with the same columns; a
+//! reads. What prost accepts, this accepts with the same columns; a
 //! test holds the two against each other.
 
 mod cursor;
