@@ -20,7 +20,11 @@ export async function open(browser, url, { viewport = DESKTOP, colorScheme = "li
   const page = await context.newPage();
   page.troubles = [];
   page.on("dialog", (dialog) => { page.troubles.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
-  page.on("pageerror", (error) => page.troubles.push(`error: ${error.message}`));
+  page.on("pageerror", (error) => {
+    page.troubles.push(`error: ${error.message}`);
+    // Whoever waits for what a broken script should have drawn waits in vain: say at once why.
+    console.error(`the page threw: ${error.stack ?? error.message}`);
+  });
   page.on("console", (message) => { if (["error", "warning"].includes(message.type())) page.troubles.push(`console: ${message.text()}`); });
   page.on("request", (request) => { if (!request.url().startsWith(new URL(url).origin) && !request.url().startsWith("data:")) page.troubles.push(`request: ${request.url()}`); });
   await page.addInitScript(() => {

@@ -94,10 +94,10 @@ function line(row) {
 
 function cause(leading) {
   if (leading.kind === "none") return [`No known cause: ${likelihood(leading.probability)}, `, percent(leading.probability)];
-  const entity = said(entityText(leading.entity));
-  const change = leading.change && said(leading.change);
+  const entity = entityText(leading.entity);
+  const change = leading.change;
   // Many a change's title begins with the service already.
-  const what = change ? [change.startsWith(entity) ? change : `${entity}: ${change}`] : [entity];
-  return [what, ` (${likelihood(leading.probability)}, ${percent(leading.probability)})`];
+  const what = change && !change.startsWith(entity) ? `${entity}: ${change}` : change || entity;
+  return [said(what), ` (${likelihood(leading.probability)}, ${percent(leading.probability)})`];
 }
 
