@@ -12,9 +12,10 @@ use model::entity::{Criticality, EntityKind};
 use model::hypothesis::Hypothesis;
 use model::name::Name;
 
-use super::case::{Case, EntrySum};
+use super::case::Case;
 use super::graph;
 use super::limits::{PREDICTED_MAX, WALK_HOPS_MAX};
+use super::sums::EntrySum;
 use super::world::World;
 
 /// Share of requests that may fail: 1 - 99.9 %.

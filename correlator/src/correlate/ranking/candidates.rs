@@ -7,7 +7,7 @@ use model::hypothesis::{CauseKind, Evidence, EvidenceTerm};
 use model::name::Name;
 
 use crate::correlate::change_ledger::Change;
-use crate::correlate::cluster::is_blind;
+use crate::correlate::roots::is_blind;
 
 use super::{View, change_term, common_cause, evidence};
 

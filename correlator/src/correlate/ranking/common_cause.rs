@@ -4,7 +4,7 @@
 use model::hypothesis::{Evidence, EvidenceTerm};
 use model::name::Name;
 
-use crate::correlate::cluster::is_blind;
+use crate::correlate::roots::is_blind;
 
 use super::{View, evidence};
 

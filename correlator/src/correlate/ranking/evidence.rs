@@ -12,8 +12,8 @@ use model::name::Name;
 use model::symptom::SymptomKind;
 
 use crate::correlate::activity::SymptomKey;
-use crate::correlate::case::SymptomSum;
 use crate::correlate::limits::{EXEMPLARS_MAX, WALK_HOPS_MAX};
+use crate::correlate::sums::SymptomSum;
 
 use super::{View, rounded};
 
