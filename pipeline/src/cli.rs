@@ -26,6 +26,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Play recordings into a fresh engine and print the incidents.
     Replay(ReplayArgs),
+    /// Play casebook suites and hold the incidents against their labels.
+    Eval(EvalArgs),
     /// List the incidents of a running system.
     Incidents(IncidentsArgs),
     /// Explain one incident of a running system.
@@ -135,6 +137,36 @@ pub struct ReplayArgs {
     #[arg(short, long)]
     pub config: Option<PathBuf>,
 }
+
+/// Options of `eval`.
+#[derive(Debug, Args)]
+#[command(after_long_help = EVAL_HELP)]
+pub struct EvalArgs {
+    /// Directories of suites (`casebook/*`): suite.json, labels.json and recordings.
+    #[arg(required = true, value_name = "DIR")]
+    pub suites: Vec<PathBuf>,
+    /// Write the figures as JSON (`-` is stdout, instead of the text).
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Play only the stream with this id.
+    #[arg(long, value_name = "ID")]
+    pub stream: Option<String>,
+    /// Streams played at a time; the figures do not depend on it. Default: one a core.
+    #[arg(long)]
+    pub threads: Option<usize>,
+}
+
+/// What the figures of `eval` rest on.
+const EVAL_HELP: &str = "\
+An incident is a fault's when its onset lies between the earlier of (window start, onset - u - 120 s)
+and the end of the window, as it stood 90 s after the window; u is the onset's uncertainty. It counts
+when it was ever open. Equal scores are ordered against the product.
+
+Healthy time: a stream without faults, whole; else the time inside the windows, and between the first
+and the last wherever telemetry arrives, without [onset - u - 120 s, end + u + 180 s] of each fault. A
+fault ends as labelled (duration_s), else with its window and not before 180 s.
+
+docs/eval.md says what each figure means.";
 
 /// How fast a recording is played.
 #[derive(Clone, Copy, Debug, PartialEq)]

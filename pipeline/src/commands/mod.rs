@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod eval;
 pub mod explain;
 pub mod incidents;
 pub mod record;
