@@ -1,7 +1,5 @@
 //! Small values for the tests of this room.
 
-use std::collections::BTreeMap;
-
 use model::alert::Severity;
 use model::blast_radius::{BlastRadius, ObservedReach};
 use model::change::ChangeKind;
@@ -126,9 +124,4 @@ pub(super) fn told(
 pub(super) fn reach(services: &[&str]) -> Vec<ObservedReach> {
     let row = |service: &&str| ObservedReach { service: (*service).into(), traces: 1, hops: None };
     services.iter().map(row).collect()
-}
-
-/// Names with counts.
-pub(super) fn counts(pairs: &[(&str, f64)]) -> BTreeMap<String, f64> {
-    pairs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
 }

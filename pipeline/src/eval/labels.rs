@@ -183,7 +183,6 @@ impl Labels {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::eval::fixture::{at, fault, window};
 
     #[test]

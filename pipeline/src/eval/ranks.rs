@@ -51,10 +51,7 @@ pub fn strict_rank<K: Ord>(rankings: &[Ranking<K>], right: impl Fn(&K) -> bool) 
 }
 
 /// Who stands before what is right in one incident; `None` if it is not there.
-fn ahead<'a, K: Ord>(
-    ranking: &'a Ranking<K>,
-    right: impl Fn(&K) -> bool,
-) -> Option<BTreeSet<&'a K>> {
+fn ahead<K: Ord>(ranking: &Ranking<K>, right: impl Fn(&K) -> bool) -> Option<BTreeSet<&K>> {
     let place = ranking.entries.iter().position(|(candidate, _)| right(candidate))?;
     let score = ranking.entries.get(place)?.1;
     let before = ranking.entries.iter().enumerate();

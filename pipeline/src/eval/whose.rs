@@ -77,8 +77,10 @@ mod tests {
     use super::*;
     use crate::eval::fixture::{at, fault, incident, window};
 
-    /// A history of incidents `(number, onset, revisions)`.
-    fn history(incidents: &[(u64, i64, &[(i64, IncidentState)])]) -> History {
+    /// The number of an incident, its onset, and its revisions.
+    type Told<'a> = (u64, i64, &'a [(i64, IncidentState)]);
+
+    fn history(incidents: &[Told<'_>]) -> History {
         let mut history = History::new([at(400)].into_iter());
         for (number, onset, revisions) in incidents {
             for (time, state) in *revisions {
