@@ -72,6 +72,10 @@ pub enum EvidenceTerm {
     Silence,
     /// Metrics out of range.
     Metric,
+    /// Warnings and errors of other services that name it.
+    Complaint,
+    /// What the platform says of its objects.
+    Platform,
     /// Alerts of monitors.
     Alerts,
     /// Share of the failing traces that it explains.

@@ -17,6 +17,8 @@ pub(super) const fn symptom_word(kind: SymptomKind) -> &'static str {
         SymptomKind::OrphanCalls => "calls without answer",
         SymptomKind::Silence => "silent",
         SymptomKind::Metric => "metric out of range",
+        SymptomKind::Complaint => "others complain",
+        SymptomKind::Platform => "its platform reports trouble",
     }
 }
 

@@ -80,6 +80,9 @@ fn untraced(
         LogSeverity::Warn => WARN_CAP,
         _ => return,
     };
+    if key.of_platform {
+        return;
+    }
     let records = template.records.saturating_sub(template.traced);
     let base = case.baseline.untraced(key);
     if records == 0 || base.trials < PANES_MIN {

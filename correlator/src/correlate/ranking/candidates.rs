@@ -7,12 +7,17 @@ use model::hypothesis::{CauseKind, Evidence, EvidenceTerm};
 use model::name::Name;
 
 use crate::correlate::change_ledger::Change;
+use crate::correlate::limits::WALK_HOPS_MAX;
 use crate::correlate::roots::is_blind;
 
+use super::alerts::AlertKinds;
 use super::{View, change_term, common_cause, evidence};
 
 /// Changes, and targets of one, that become candidates without showing anything.
 const CHANGED_MAX: usize = 20;
+
+/// Services that become candidates only because something is said of them.
+const SPOKEN_OF_MAX: usize = 50;
 
 /// A hypothesis before it is scored.
 pub(super) struct Draft {
@@ -46,8 +51,10 @@ pub(super) fn drafts(view: &View<'_>) -> Vec<Draft> {
     let changes = view.world.ledger.before(onset, ranking.change_window, ranking.change_skew);
     let mut names = names(view);
     names.extend(changed_upstream(view, &changes));
+    names.extend(spoken_of_upstream(view));
     let prior = libm::log(0.5 / names.len().max(1) as f64);
     let corpus = super::content::Corpus::new(view, &changes);
+    let alerts = AlertKinds::new(view);
     let mut drafts = Vec::new();
     for name in &names {
         let entity = entity(view, name);
@@ -56,7 +63,7 @@ pub(super) fn drafts(view: &View<'_>) -> Vec<Draft> {
             prior,
             format!("one of {} candidates, before any evidence", names.len()),
         )];
-        rows.extend(evidence::own(view, name));
+        rows.extend(evidence::own(view, &alerts, name));
         rows.extend(common_cause::term(view, name));
         rows.extend(evidence::coverage(view, name));
         rows.extend(evidence::absent(view, name));
@@ -106,6 +113,15 @@ fn changed_upstream(view: &View<'_>, changes: &[Change]) -> Vec<Name> {
     found
 }
 
+/// What others complain about or the platform reports, where those that carry the case need it: it
+/// may have no telemetry of its own.
+fn spoken_of_upstream(view: &View<'_>) -> Vec<Name> {
+    let map = &view.world.map;
+    let core = view.case.core();
+    let needed = |name: &&Name| core.iter().any(|c| map.distance(c, name, WALK_HOPS_MAX).is_some());
+    view.world.signs.subjects().filter(needed).take(SPOKEN_OF_MAX).cloned().collect()
+}
+
 fn entity(view: &View<'_>, name: &Name) -> Entity {
     let told = view.case.symptoms.keys().map(|key| &key.entity);
     let virtual_node = |e: &&Entity| e.service == *name && e.id == *name;
@@ -130,7 +146,15 @@ fn kind(view: &View<'_>, entity: &Entity, rows: &[Evidence]) -> CauseKind {
     match (entity.kind, heaviest.map(|row| row.term)) {
         (EntityKind::External, _) => CauseKind::External,
         (EntityKind::Host, _) | (_, Some(EvidenceTerm::Metric)) => CauseKind::Resource,
-        (_, Some(EvidenceTerm::Silence | EvidenceTerm::OrphanCalls)) => CauseKind::Unavailable,
+        (
+            _,
+            Some(
+                EvidenceTerm::Silence
+                | EvidenceTerm::OrphanCalls
+                | EvidenceTerm::Complaint
+                | EvidenceTerm::Platform,
+            ),
+        ) => CauseKind::Unavailable,
         (_, Some(EvidenceTerm::SlowEdge)) => CauseKind::Network,
         (EntityKind::Database | EntityKind::Messaging, _) => CauseKind::Resource,
         _ if evidence::has_resource_metric(view, &entity.service) => CauseKind::Resource,

@@ -3,9 +3,8 @@
 //! Caps keep one loud modality from deciding alone; above its cap evidence counts by its logarithm,
 //! so that more is still more and two candidates at the cap are not tied.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use model::alert::Severity;
 use model::hypothesis::{Evidence, EvidenceTerm};
 use model::id::TraceId;
 use model::name::Name;
@@ -15,7 +14,8 @@ use crate::correlate::activity::SymptomKey;
 use crate::correlate::limits::{EXEMPLARS_MAX, WALK_HOPS_MAX};
 use crate::correlate::sums::SymptomSum;
 
-use super::{View, rounded};
+use super::alerts::AlertKinds;
+use super::{View, rounded, signs};
 
 /// The kinds of telemetry evidence with the rows they make.
 const KINDS: [(SymptomKind, EvidenceTerm); 7] = [
@@ -39,9 +39,13 @@ pub(super) fn row(term: EvidenceTerm, nats: f64, text: String) -> Evidence {
 
 /// Whether a term is evidence of the entity itself.
 pub(super) fn is_own(term: EvidenceTerm) -> bool {
-    term == EvidenceTerm::Alerts
-        || term == EvidenceTerm::CommonCause
-        || KINDS.iter().any(|(_, own)| *own == term)
+    matches!(
+        term,
+        EvidenceTerm::Alerts
+            | EvidenceTerm::CommonCause
+            | EvidenceTerm::Complaint
+            | EvidenceTerm::Platform
+    ) || KINDS.iter().any(|(_, own)| *own == term)
 }
 
 /// Below the cap as it is; above, the cap and its tenth part for every e-fold.
@@ -50,12 +54,14 @@ pub(super) fn capped(nats: f64, cap: f64) -> f64 {
 }
 
 /// One row for each kind of evidence that the entity shows.
-pub(super) fn own(view: &View<'_>, name: &Name) -> Vec<Evidence> {
+pub(super) fn own(view: &View<'_>, alerts: &AlertKinds<'_>, name: &Name) -> Vec<Evidence> {
     let mut rows = Vec::new();
     for (kind, term) in KINDS {
         rows.extend(telemetry(view, name, kind, term));
     }
-    rows.extend(alerts(view, name));
+    rows.extend(signs::complaints(view, name));
+    rows.extend(signs::platform(view, name));
+    rows.extend(alerts.term(view, name));
     rows
 }
 
@@ -149,49 +155,8 @@ fn sentence(
             format!("{hits} calls where {trials} were expected, while callers still try")
         }
         SymptomKind::Metric => format!("out of its range: {detail}"),
-    }
-}
-
-/// Alerts that speak of the entity; each further one of the same rule says half as much.
-fn alerts(view: &View<'_>, name: &Name) -> Option<Evidence> {
-    let mut by_rule: BTreeMap<&Name, Vec<(model::id::Fingerprint, f64)>> = BTreeMap::new();
-    for fingerprint in view.case.alerts.keys() {
-        let Some(state) = view.world.alerts.get(*fingerprint) else { continue };
-        if state.binding.node() == Some(name) {
-            let weight = if state.flapping() { 0.25 } else { weight(state.alert.severity) };
-            by_rule.entry(&state.alert.name).or_default().push((*fingerprint, weight));
-        }
-    }
-    if by_rule.is_empty() {
-        return None;
-    }
-    let (mut nats, mut pointers, mut rules) = (0.0, Vec::new(), Vec::new());
-    for (rule, mut alerts) in by_rule {
-        alerts.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let mut part = 1.0;
-        for (fingerprint, weight) in alerts {
-            nats += weight * part;
-            part *= 0.5;
-            pointers.push(fingerprint);
-        }
-        rules.push(rule.as_str());
-    }
-    let count = pointers.len();
-    let told = rules.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-    let text = format!("{count} alert{} of it: {told}", if count == 1 { "" } else { "s" });
-    let mut found = row(EvidenceTerm::Alerts, capped(nats, view.config.ranking.alerts_cap), text);
-    pointers.truncate(EXEMPLARS_MAX);
-    found.alerts = pointers;
-    Some(found)
-}
-
-/// What an alert says by its severity. Unit: nats.
-fn weight(severity: Severity) -> f64 {
-    match severity {
-        Severity::Critical => 3.0,
-        Severity::Error => 2.5,
-        Severity::Warning | Severity::Unknown => 1.5,
-        Severity::Info => 0.5,
+        // Signs are no symptoms of a case; see [`super::signs`].
+        SymptomKind::Complaint | SymptomKind::Platform => detail.to_string(),
     }
 }
 

@@ -1,0 +1,52 @@
+//! What others and the platform say in words of a candidate.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::hypothesis::{Evidence, EvidenceTerm};
+use model::name::Name;
+use model::symptom::SymptomKind;
+
+use crate::correlate::signs::{Sign, SignKey};
+
+use super::{View, evidence};
+
+/// Warnings and errors of other services that name it.
+pub(super) fn complaints(view: &View<'_>, name: &Name) -> Option<Evidence> {
+    let signs = || view.world.signs.of(name).filter(|(key, _)| key.kind == SymptomKind::Complaint);
+    let (loudest, _) = signs().max_by_key(|(key, sign)| (sign.nats, std::cmp::Reverse(*key)))?;
+    let nats: f64 = signs().map(|(_, sign)| sign.nats.to_f64()).sum();
+    let times: u64 = signs().map(|(_, sign)| sign.times).sum();
+    let who: BTreeSet<&str> = signs().map(|(key, _)| key.by.as_str()).collect();
+    let told = who.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+    let text = format!("{told} complain about it {times} times: {}", loudest.text);
+    let nats = evidence::capped(nats, view.config.ranking.telemetry_cap);
+    Some(evidence::row(EvidenceTerm::Complaint, nats, text))
+}
+
+/// What the platform says of its objects. A reason that it gives of many services at once (probes
+/// that fail while everything starts) tells none of them from the others: it counts by the share
+/// of `ln(n) - ln(n with it)` in `ln(n)`, `n` the services of which anything is known.
+pub(super) fn platform(view: &View<'_>, name: &Name) -> Option<Evidence> {
+    let mut by_reason: BTreeMap<&str, (&SignKey, &Sign)> = BTreeMap::new();
+    for (key, sign) in view.world.signs.of(name) {
+        if key.kind != SymptomKind::Platform {
+            continue;
+        }
+        let heaviest = by_reason.entry(key.reason()).or_insert((key, sign));
+        if sign.nats > heaviest.1.nats {
+            *heaviest = (key, sign);
+        }
+    }
+    let known = view.world.signs.subjects().count().max(view.case.services().len()).max(2) as f64;
+    let told = |reason: &str, sign: &Sign| {
+        let with = view.world.signs.with_reason(reason).max(1) as f64;
+        sign.nats.to_f64() * (1.0 - libm::log(with) / libm::log(known)).max(0.0)
+    };
+    let nats: f64 = by_reason.iter().map(|(reason, (_, sign))| told(reason, sign)).sum();
+    let by_weight = |a: &(&SignKey, &Sign), b: &(&SignKey, &Sign)| {
+        told(a.0.reason(), a.1).total_cmp(&told(b.0.reason(), b.1)).then(b.0.cmp(a.0))
+    };
+    let (first, _) = by_reason.values().copied().max_by(by_weight)?;
+    let nats = evidence::capped(nats, view.config.ranking.telemetry_cap);
+    Some(evidence::row(EvidenceTerm::Platform, nats, first.text.to_string()))
+}
