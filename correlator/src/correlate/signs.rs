@@ -87,6 +87,11 @@ impl Signs {
         self.of.keys()
     }
 
+    /// All that is said of a service.
+    pub(super) fn weight(&self, name: &str) -> Nats {
+        self.of(name).map(|(_, sign)| sign.nats).sum()
+    }
+
     /// Of how many services the platform gives this reason.
     pub(super) fn with_reason(&self, reason: &str) -> usize {
         let gives = |signs: &BTreeMap<SignKey, Sign>| {

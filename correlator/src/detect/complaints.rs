@@ -14,7 +14,7 @@ use super::statistics::too_many;
 
 /// Most that one pane of one complaint can say: they come in bursts, and one broken call is logged
 /// by every layer that it passes.
-const CAP: f64 = 3.0;
+const CAP: f64 = 6.0;
 
 /// Tells the complaints of an owner.
 pub(crate) fn judge(case: &Case<'_>, found: &mut Vec<Evidence>) {

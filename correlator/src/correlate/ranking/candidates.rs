@@ -10,7 +10,6 @@ use crate::correlate::change_ledger::Change;
 use crate::correlate::limits::WALK_HOPS_MAX;
 use crate::correlate::roots::is_blind;
 
-use super::alerts::AlertKinds;
 use super::{View, change_term, common_cause, evidence};
 
 /// Changes, and targets of one, that become candidates without showing anything.
@@ -54,7 +53,7 @@ pub(super) fn drafts(view: &View<'_>) -> Vec<Draft> {
     names.extend(spoken_of_upstream(view));
     let prior = libm::log(0.5 / names.len().max(1) as f64);
     let corpus = super::content::Corpus::new(view, &changes);
-    let alerts = AlertKinds::new(view);
+    let said = evidence::Said::new(view);
     let mut drafts = Vec::new();
     for name in &names {
         let entity = entity(view, name);
@@ -63,7 +62,7 @@ pub(super) fn drafts(view: &View<'_>) -> Vec<Draft> {
             prior,
             format!("one of {} candidates, before any evidence", names.len()),
         )];
-        rows.extend(evidence::own(view, &alerts, name));
+        rows.extend(evidence::own(view, &said, name));
         rows.extend(common_cause::term(view, name));
         rows.extend(evidence::coverage(view, name));
         rows.extend(evidence::absent(view, name));
@@ -113,11 +112,12 @@ fn changed_upstream(view: &View<'_>, changes: &[Change]) -> Vec<Name> {
     found
 }
 
-/// What others complain about or the platform reports, where those that carry the case need it: it
-/// may have no telemetry of its own.
+/// What others complain about or the platform reports, where those that carry the case (its members,
+/// if nothing but alerts tells of it) need it: it may have no telemetry of its own.
 fn spoken_of_upstream(view: &View<'_>) -> Vec<Name> {
     let map = &view.world.map;
-    let core = view.case.core();
+    let core = Some(view.case.core()).filter(|core| !core.is_empty());
+    let core = core.unwrap_or_else(|| view.case.services());
     let needed = |name: &&Name| core.iter().any(|c| map.distance(c, name, WALK_HOPS_MAX).is_some());
     view.world.signs.subjects().filter(needed).take(SPOKEN_OF_MAX).cloned().collect()
 }

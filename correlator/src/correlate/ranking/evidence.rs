@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use model::entity::EntityKind;
 use model::hypothesis::{Evidence, EvidenceTerm};
 use model::id::TraceId;
 use model::name::Name;
@@ -31,6 +32,22 @@ const KINDS: [(SymptomKind, EvidenceTerm); 7] = [
 /// Share of an edge's evidence by star centrality: the callee's weight, then the caller's.
 const EDGE_WEIGHTS: (f64, f64) = (1.2, 0.8);
 
+/// Share of a log line's evidence that stays with a service whose trouble is explained by another.
+const PASSED_ON: f64 = 0.25;
+
+/// What was said of the case's services, read once for all candidates.
+pub(super) struct Said<'a> {
+    alerts: AlertKinds<'a>,
+    explained: BTreeSet<Name>,
+}
+
+impl<'a> Said<'a> {
+    /// Reads alerts and signs.
+    pub(super) fn new(view: &View<'a>) -> Self {
+        Self { alerts: AlertKinds::new(view), explained: signs::explained(view) }
+    }
+}
+
 /// A row without pointers.
 pub(super) fn row(term: EvidenceTerm, nats: f64, text: String) -> Evidence {
     let nats = rounded(nats);
@@ -54,19 +71,20 @@ pub(super) fn capped(nats: f64, cap: f64) -> f64 {
 }
 
 /// One row for each kind of evidence that the entity shows.
-pub(super) fn own(view: &View<'_>, alerts: &AlertKinds<'_>, name: &Name) -> Vec<Evidence> {
+pub(super) fn own(view: &View<'_>, said: &Said<'_>, name: &Name) -> Vec<Evidence> {
     let mut rows = Vec::new();
     for (kind, term) in KINDS {
-        rows.extend(telemetry(view, name, kind, term));
+        rows.extend(telemetry(view, &said.explained, name, kind, term));
     }
     rows.extend(signs::complaints(view, name));
     rows.extend(signs::platform(view, name));
-    rows.extend(alerts.term(view, name));
+    rows.extend(said.alerts.term(view, name));
     rows
 }
 
 fn telemetry(
     view: &View<'_>,
+    explained: &BTreeSet<Name>,
     name: &Name,
     kind: SymptomKind,
     term: EvidenceTerm,
@@ -80,7 +98,7 @@ fn telemetry(
         if share <= 0.0 {
             continue;
         }
-        let part = share * sum.early.to_f64();
+        let part = share * own_share(key, explained) * sum.early.to_f64();
         nats += part;
         hits = hits.saturating_add(sum.hits);
         trials = trials.saturating_add(sum.trials);
@@ -94,6 +112,13 @@ fn telemetry(
     let mut found = row(term, capped(nats, cap), sentence(kind, key, sum, hits, trials));
     found.traces = traces.into_iter().take(EXEMPLARS_MAX).collect();
     Some(found)
+}
+
+/// How much of an untraced log line is taken for the service's own where a failure that others speak
+/// of explains it. Inside of traces the deepest span has the credit already.
+fn own_share(key: &SymptomKey, explained: &BTreeSet<Name>) -> f64 {
+    let untraced = key.kind == SymptomKind::LogPath && key.entity.kind == EntityKind::Service;
+    if untraced && explained.contains(&key.entity.service) { PASSED_ON } else { 1.0 }
 }
 
 /// How much of a symptom speaks against an entity: all of its own, and of a slow edge the part that

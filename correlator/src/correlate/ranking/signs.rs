@@ -4,11 +4,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::hypothesis::{Evidence, EvidenceTerm};
 use model::name::Name;
+use model::nats::Nats;
 use model::symptom::SymptomKind;
 
+use crate::correlate::limits::WALK_HOPS_MAX;
 use crate::correlate::signs::{Sign, SignKey};
 
 use super::{View, evidence};
+
+/// Services whose signs are asked whom they explain, the most spoken of first.
+const EXPLAINING_MAX: usize = 50;
+
+/// The services that need, within a few hops, one of which others or the platform speak clearly:
+/// what they log themselves may well be its failure, passed on.
+pub(super) fn explained(view: &View<'_>) -> BTreeSet<Name> {
+    let signs = &view.world.signs;
+    let mut spoken_of: Vec<(std::cmp::Reverse<Nats>, &Name)> = signs
+        .subjects()
+        .map(|name| (std::cmp::Reverse(signs.weight(name)), name))
+        .filter(|(weight, _)| weight.0 >= view.config.support_level)
+        .collect();
+    spoken_of.sort_unstable();
+    let causes = spoken_of.into_iter().take(EXPLAINING_MAX).map(|(_, name)| name);
+    let dependants = causes.flat_map(|name| view.world.map.downstream(name, WALK_HOPS_MAX));
+    dependants.map(|(name, _, _)| name).collect()
+}
 
 /// Warnings and errors of other services that name it.
 pub(super) fn complaints(view: &View<'_>, name: &Name) -> Option<Evidence> {
