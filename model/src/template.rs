@@ -50,6 +50,18 @@ pub fn skeleton(message: &str) -> String {
     out.trim_end().chars().take(SKELETON_CHARS_MAX).collect()
 }
 
+/// A skeleton for people: without the times, levels and threads that a line begins with, and with
+/// an ellipsis for what varies.
+#[must_use]
+pub fn readable(skeleton: &str) -> String {
+    let punctuation = |c: char| c.is_whitespace() || ",;:=()[]{}|-".contains(c);
+    let mut rest = skeleton.trim_start_matches(punctuation);
+    while let Some(after) = rest.strip_prefix("<*>") {
+        rest = after.trim_start_matches(punctuation);
+    }
+    rest.replace("<*>", "\u{2026}")
+}
+
 /// The content-addressed id of a skeleton.
 #[must_use]
 pub fn template_id(skeleton: &str) -> TemplateId {
@@ -117,6 +129,16 @@ mod tests {
         for (message, expected) in cases {
             assert_eq!(skeleton(message), expected);
         }
+    }
+
+    #[test]
+    fn people_read_a_skeleton_from_its_first_word() {
+        assert_eq!(
+            readable("<*> <*>:<*> ERROR [<*>] pool <*> is empty"),
+            "ERROR [\u{2026}] pool \u{2026} is empty"
+        );
+        assert_eq!(readable("no servers"), "no servers");
+        assert_eq!(readable("<*>"), "");
     }
 
     #[test]

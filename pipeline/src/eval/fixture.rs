@@ -101,6 +101,7 @@ pub(super) fn hypothesis(service: &str, log_odds: f64, change: Option<&str>) -> 
         log_odds,
         summary: String::new(),
         path: Vec::new(),
+        lacks: None,
         evidence: Vec::new(),
     }
 }

@@ -10,6 +10,7 @@ use model::hypothesis::{Evidence, EvidenceTerm};
 use model::id::TraceId;
 use model::name::Name;
 use model::symptom::SymptomKind;
+use model::template::readable;
 
 use crate::correlate::activity::SymptomKey;
 use crate::correlate::limits::{EXEMPLARS_MAX, WALK_HOPS_MAX};
@@ -172,7 +173,9 @@ fn sentence(
         SymptomKind::SlowEdge => {
             format!("{hits} of {trials} calls lose time on the way: {}", key.entity.id)
         }
-        SymptomKind::LogPath => format!("{hits} log lines out of the ordinary: {detail}"),
+        SymptomKind::LogPath => {
+            format!("{hits} log lines out of the ordinary: {}", readable(detail))
+        }
         SymptomKind::OrphanCalls => {
             format!("{hits} of {trials} calls to it get no answer (expected {expected:.2} %)")
         }

@@ -12,6 +12,7 @@ mod common_cause;
 mod content;
 mod evidence;
 mod nothing;
+mod path;
 mod score;
 mod signs;
 

@@ -6,6 +6,7 @@ use model::hypothesis::{Evidence, EvidenceTerm};
 use model::name::Name;
 use model::nats::Nats;
 use model::symptom::SymptomKind;
+use model::template::readable;
 
 use crate::correlate::limits::WALK_HOPS_MAX;
 use crate::correlate::signs::{Sign, SignKey};
@@ -38,7 +39,9 @@ pub(super) fn complaints(view: &View<'_>, name: &Name) -> Option<Evidence> {
     let times: u64 = signs().map(|(_, sign)| sign.times).sum();
     let who: BTreeSet<&str> = signs().map(|(key, _)| key.by.as_str()).collect();
     let told = who.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-    let text = format!("{told} complain about it {times} times: {}", loudest.text);
+    let complain = if who.len() == 1 { "complains" } else { "complain" };
+    let count = if times == 1 { String::from("once") } else { format!("{times} times") };
+    let text = format!("{told} {complain} about it {count}: {}", readable(&loudest.text));
     let nats = evidence::capped(nats, view.config.ranking.telemetry_cap);
     Some(evidence::row(EvidenceTerm::Complaint, nats, text))
 }
@@ -68,5 +71,5 @@ pub(super) fn platform(view: &View<'_>, name: &Name) -> Option<Evidence> {
     };
     let (first, _) = by_reason.values().copied().max_by(by_weight)?;
     let nats = evidence::capped(nats, view.config.ranking.telemetry_cap);
-    Some(evidence::row(EvidenceTerm::Platform, nats, first.text.to_string()))
+    Some(evidence::row(EvidenceTerm::Platform, nats, readable(&first.text)))
 }

@@ -119,7 +119,8 @@ function other(hypothesis, incident) {
       h("span", { class: "num p" }, percent(hypothesis.probability)),
       h("span", { class: "who" }, said(entityText(hypothesis.entity)), hypothesis.kind !== "none" && h("span", { class: "quiet" }, ` ${CAUSE[hypothesis.kind] ?? words(hypothesis.kind)}`),
         hypothesis.change && [h("span", { class: "quiet" }, ": "), said(hypothesis.change.title)])),
-    h("div", { class: "folded" }, hypothesis.change && change(hypothesis.change, incident), h("p", null, said(hypothesis.summary)), ledger(hypothesis, incident))));
+    h("div", { class: "folded" }, hypothesis.change && change(hypothesis.change, incident), h("p", null, said(hypothesis.summary)),
+      hypothesis.lacks && h("p", { class: "sub" }, "What it lacks: ", said(hypothesis.lacks)), ledger(hypothesis, incident))));
 }
 
 function why(incident) {
