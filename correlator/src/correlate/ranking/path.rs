@@ -18,7 +18,7 @@ use super::View;
 const HOPS_MAX: usize = 6;
 /// How much earlier than its cause an effect may seem to begin: the two are noticed by different
 /// tests, which need different numbers of panes.
-const EARLIER_MAX: i64 = 3;
+const EARLIER_MAX: i64 = 6;
 
 /// The services from a cause towards the entry, the cause first; empty without one.
 pub(super) fn of(view: &View<'_>, cause: &Name) -> Vec<Name> {
