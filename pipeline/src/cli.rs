@@ -28,6 +28,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Play casebook suites and hold the incidents against their labels.
     Eval(EvalArgs),
+    /// Write the suite of frozen synthetic streams: the same bytes each time.
+    Corpus(CorpusArgs),
     /// List the incidents of a running system.
     Incidents(IncidentsArgs),
     /// Explain one incident of a running system.
@@ -167,6 +169,26 @@ and the last wherever telemetry arrives, without [onset - u - 120 s, end + u + 1
 fault ends as labelled (duration_s), else with its window and not before 180 s.
 
 docs/eval.md says what each figure means.";
+
+/// Options of `corpus`.
+#[derive(Debug, Args)]
+pub struct CorpusArgs {
+    /// The directory that gets suite.json, labels.json and the segments.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Which list: `test` is measured on and never tuned on.
+    #[arg(long, value_enum, default_value = "test")]
+    pub seeds: CorpusSeeds,
+}
+
+/// A list of frozen streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CorpusSeeds {
+    /// What is measured on.
+    Test,
+    /// What may be looked at.
+    Development,
+}
 
 /// How fast a recording is played.
 #[derive(Clone, Copy, Debug, PartialEq)]

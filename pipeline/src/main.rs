@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Record(args) => commands::record::record(args),
         Command::Replay(args) => commands::replay::replay(args),
         Command::Eval(args) => commands::eval::eval(args),
+        Command::Corpus(args) => commands::corpus::corpus(args),
         Command::Incidents(args) => commands::incidents::incidents(args),
         Command::Explain(args) => commands::explain::explain(args),
         Command::Tap(args) => commands::tap::tap(args),

@@ -1,6 +1,7 @@
 //! What each command does. One file a command.
 
 pub mod check;
+pub mod corpus;
 pub mod demo;
 pub mod eval;
 pub mod explain;
