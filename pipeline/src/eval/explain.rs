@@ -12,7 +12,7 @@ use super::history::{Course, History, cut};
 use super::labels::Fault;
 use super::suite::Window;
 use super::verdict::{Verdict, is_right};
-use super::whose::is_in_time;
+use super::whose::{is_in_time, since};
 use crate::tell::{clean, short, state};
 
 /// Hypotheses shown of an incident.
@@ -187,6 +187,8 @@ impl Miss<'_> {
             "told too late"
         } else if !is_in_time(course.last.onset_at, self.window, self.fault) {
             "began outside of the fault's time"
+        } else if course.is_open_before(since(self.window, self.fault)) {
+            "open long before"
         } else if course.opened(until).is_none() {
             "never open"
         } else {

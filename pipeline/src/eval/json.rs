@@ -200,5 +200,6 @@ fn number(value: Option<f64>) -> Value {
 }
 
 fn round(value: f64) -> Value {
-    Value::from((value * 1e6).round() / 1e6)
+    // Adding zero makes the negative zero a plain one.
+    Value::from((value * 1e6).round() / 1e6 + 0.0)
 }

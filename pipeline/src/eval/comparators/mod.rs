@@ -46,13 +46,22 @@ pub struct Case<'a> {
     pub normal: Timestamp,
     /// The first abnormal instant.
     pub abnormal: Timestamp,
-    /// The latest instant at which a change may have done it.
-    pub blame_until: Timestamp,
+    /// When somebody would begin to look for the change that did it.
+    pub page: Timestamp,
+    /// The beginning of the window.
+    pub start: Timestamp,
     /// The end of the window.
     pub end: Timestamp,
 }
 
 impl<'a> Case<'a> {
+    /// The changes that had begun when the page came.
+    fn suspects(&self) -> impl Iterator<Item = &'a ChangeEvent> + use<'a> {
+        let page = self.page;
+        let changes = self.raw.changes.iter();
+        changes.filter(move |change| change.started_at.unwrap_or(change.at) <= page)
+    }
+
     /// The case of a fault.
     #[must_use]
     pub fn new(
@@ -69,10 +78,18 @@ impl<'a> Case<'a> {
             incidents,
             normal: abnormal - NORMAL,
             abnormal,
-            blame_until: fault.onset + fault.uncertainty(),
+            page: page(raw, abnormal, window),
+            start: window.start,
             end: window.end,
         }
     }
+}
+
+/// When the first alert of the abnormal period fires; else the end of the window.
+fn page(raw: &Raw, abnormal: Timestamp, window: &Window) -> Timestamp {
+    let during = |at: &Timestamp| abnormal <= *at && *at <= window.end;
+    let firing = raw.alerts.iter().filter(|alert| alert.firing).map(|alert| alert.at);
+    firing.filter(during).min().unwrap_or(window.end)
 }
 
 /// What a comparator says: scores, the greater the more suspect.

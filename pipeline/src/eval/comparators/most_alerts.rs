@@ -1,22 +1,21 @@
-//! *Most alerts*: the service of which the most different alerts fire while the fault is on.
+//! *Most alerts*: the service of which alerts fire most often in the window.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use model::id::Fingerprint;
 use model::name::Name;
 
 use super::{Answer, Case};
 
-/// Counts the firing alerts that arrived from the onset to the end of the window; one alert that is
-/// repeated counts once.
+/// Counts what arrived firing inside the window; an alert that is repeated counts again, as on the
+/// screen of whoever is on call.
 #[must_use]
 pub fn answer(case: &Case<'_>) -> Answer {
-    let mut alerts: BTreeMap<&Name, BTreeSet<Fingerprint>> = BTreeMap::new();
+    let mut alerts: BTreeMap<Name, f64> = BTreeMap::new();
     let inside = case.raw.alerts.iter().filter(|alert| alert.firing);
-    for alert in inside.filter(|alert| case.abnormal <= alert.at && alert.at <= case.end) {
+    for alert in inside.filter(|alert| case.start <= alert.at && alert.at <= case.end) {
         if let Some(service) = &alert.service {
-            alerts.entry(service).or_default().insert(alert.fingerprint);
+            *alerts.entry(service.clone()).or_default() += 1.0;
         }
     }
-    Answer::of_services(alerts.into_iter().map(|(name, all)| (name.clone(), all.len() as f64)))
+    Answer::of_services(alerts)
 }
