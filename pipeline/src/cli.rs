@@ -153,6 +153,9 @@ pub struct EvalArgs {
     /// Play only the stream with this id.
     #[arg(long, value_name = "ID")]
     pub stream: Option<String>,
+    /// For each miss, the evidence of the winner and of the truth side by side.
+    #[arg(long)]
+    pub explain: bool,
     /// Streams played at a time; the figures do not depend on it. Default: one a core.
     #[arg(long)]
     pub threads: Option<usize>,

@@ -23,6 +23,7 @@ pub fn eval(args: &EvalArgs) -> Result<()> {
         stream: args.stream.as_deref(),
         settings: Settings::default(),
         threads,
+        explain: args.explain,
         measures: &[],
     };
     let bar = Mutex::new(None);
@@ -47,6 +48,6 @@ pub fn eval(args: &EvalArgs) -> Result<()> {
         }
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    let text = report::report(&results);
+    let text = report::explanations(&results) + &report::report(&results);
     io::stdout().lock().write_all(text.as_bytes()).context("cannot write to standard output")
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::calibration::{CalibrationFigures, Promise};
 use super::chance;
+use super::comparators::{ALL, Compared};
 use super::detection::Health;
 use super::judge::{FaultResult, StreamResult};
 use super::measure::StreamMeasure;
@@ -29,8 +30,23 @@ pub struct SuiteFigures {
     /// Mean AC@1, AC@3 and AC@5 of a guess among the services heard of; of the faults with a root
     /// cause.
     pub chance: [f64; 3],
+    /// How the comparators did; those that had nothing to say in the whole suite are left out.
+    pub comparators: Vec<ComparatorFigures>,
     /// Figures of further measures, with their names.
     pub measured: Vec<(&'static str, Value)>,
+}
+
+/// How one comparator did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ComparatorFigures {
+    /// Its name.
+    pub name: &'static str,
+    /// Of the root cause's service; `None` if it never named a service.
+    pub ranks: Option<RankFigures>,
+    /// Of the guilty change; `None` if it never named a change.
+    pub change: Option<RankFigures>,
+    /// Faults at which it puts a planted decoy first.
+    pub decoy_hits: usize,
 }
 
 /// The figures of one way of counting incidents.
@@ -134,9 +150,30 @@ impl SuiteFigures {
             health: streams.iter().fold(Health::default(), |sum, s| sum.plus(s.health)),
             onset_margin: faults.iter().map(|r| r.fault.uncertainty()).max().unwrap_or_default(),
             chance: [guess(1), guess(3), guess(5)],
+            comparators: compared(&faults),
             measured: measured.collect(),
         }
     }
+}
+
+fn compared(faults: &[&FaultResult]) -> Vec<ComparatorFigures> {
+    let figures = ALL.iter().enumerate().map(|(place, comparator)| {
+        let all: Vec<(&FaultResult, Compared)> =
+            faults.iter().filter_map(|r| Some((*r, *r.compared.get(place)?))).collect();
+        let ranks = |wanted: fn(&FaultResult) -> bool, rank: fn(&Compared) -> Option<usize>| {
+            let wanted = all.iter().filter(|(result, _)| wanted(result));
+            RankFigures::of(&wanted.map(|(_, compared)| rank(compared)).collect::<Vec<_>>())
+        };
+        let services = all.iter().any(|(_, compared)| compared.named_services);
+        let changes = all.iter().any(|(_, compared)| compared.named_changes);
+        ComparatorFigures {
+            name: comparator.name,
+            ranks: services.then(|| ranks(|r| r.fault.service().is_some(), |c| c.rank)),
+            change: changes.then(|| ranks(|r| r.fault.change_id.is_some(), |c| c.change_rank)),
+            decoy_hits: all.iter().filter(|(_, compared)| compared.decoy_first).count(),
+        }
+    });
+    figures.filter(|figures| figures.ranks.is_some() || figures.change.is_some()).collect()
 }
 
 impl Counted {
@@ -185,7 +222,18 @@ mod tests {
             jaccard: rank.map(|_| 0.5),
             ..Verdict::default()
         };
-        FaultResult { fault, suspected: open.clone(), open, incidents: Vec::new(), services: 4 }
+        // Only the first comparator speaks, and is right where the product is.
+        let mut compared = vec![Compared::default(); ALL.len()];
+        compared[0] = Compared { named_services: true, rank, ..Compared::default() };
+        FaultResult {
+            fault,
+            suspected: open.clone(),
+            open,
+            incidents: Vec::new(),
+            services: 4,
+            compared,
+            explanation: None,
+        }
     }
 
     fn stream(faults: Vec<FaultResult>) -> StreamResult {
@@ -233,6 +281,8 @@ mod tests {
         assert_eq!((open.jaccard, open.jaccard_cases), (Some(0.5), 2));
         assert_eq!(figures.chance, [0.25, 0.75, 1.0]);
         assert_eq!(figures.health.false_incidents, 2);
+        assert_eq!(figures.comparators.len(), 1, "who says nothing is left out");
+        assert_eq!(figures.comparators[0].ranks, Some(open.ranks));
         assert_eq!(figures.measured, vec![("total", Value::from(6))]);
     }
 

@@ -46,10 +46,20 @@ impl Course {
         self.moments.iter().find(open).map(|moment| moment.at)
     }
 
-    /// When it was first told of at all.
+    /// When it was first told of, or first told of in a state, from an instant on.
     #[must_use]
-    pub fn told(&self) -> Timestamp {
-        self.moments.first().map_or(self.last.opened_at, |moment| moment.at)
+    pub fn told(&self, since: Timestamp, state: Option<IncidentState>) -> Option<Timestamp> {
+        let wanted = |moment: &&Moment| {
+            since <= moment.at && state.is_none_or(|state| state == moment.state)
+        };
+        self.moments.iter().find(wanted).map(|moment| moment.at)
+    }
+
+    /// Whether it was open just before an instant.
+    #[must_use]
+    pub fn is_open_before(&self, at: Timestamp) -> bool {
+        let before = self.moments.iter().rfind(|moment| moment.at < at);
+        before.is_some_and(|moment| moment.state == IncidentState::Open)
     }
 
     /// The stretches for which it was open; what is still open is so until `end`.
@@ -154,6 +164,11 @@ mod tests {
         assert_eq!(course.open_stretches(at(99)), vec![(at(20), at(40)), (at(60), at(99))]);
         assert_eq!(course.opened(at(99)), Some(at(20)));
         assert_eq!(course.opened(at(19)), None);
-        assert_eq!(course.told(), at(10));
+        assert_eq!(course.told(at(0), None), Some(at(10)));
+        assert_eq!(course.told(at(11), None), Some(at(20)));
+        assert_eq!(course.told(at(31), Some(IncidentState::Open)), Some(at(60)));
+        assert_eq!(course.told(at(61), None), None);
+        assert!(course.is_open_before(at(40)) && !course.is_open_before(at(20)));
+        assert!(!course.is_open_before(at(41)) && !course.is_open_before(at(5)));
     }
 }

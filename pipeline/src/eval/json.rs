@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::SuiteResult;
 use super::calibration::CalibrationFigures;
-use super::figures::{Counted, Share, SuiteFigures, Times};
+use super::comparators::ALL;
+use super::figures::{ComparatorFigures, Counted, Share, SuiteFigures, Times};
 use super::intervals::wilson;
 use super::judge::{FaultResult, StreamResult};
 use super::verdict::Verdict;
@@ -34,6 +35,7 @@ fn suite(result: &SuiteResult) -> Value {
     set("chance_ac3", round(ac3));
     set("chance_ac5", round(ac5));
     set("intervals", intervals(figures));
+    set("comparators", comparators(&figures.comparators));
     set("if_suspected_counted", counted(&figures.suspected).into());
     for (name, value) in &figures.measured {
         set(name, value.clone());
@@ -99,6 +101,30 @@ fn intervals(figures: &SuiteFigures) -> Value {
     })
 }
 
+fn comparators(figures: &[ComparatorFigures]) -> Value {
+    let one = |figures: &ComparatorFigures| {
+        let mut fields = Map::new();
+        if let Some(ranks) = figures.ranks {
+            for (name, value) in [
+                ("ac1", ranks.ac1),
+                ("ac3", ranks.ac3),
+                ("ac5", ranks.ac5),
+                ("avg5", ranks.avg5),
+                ("mrr", ranks.mrr),
+            ] {
+                fields.insert(name.to_owned(), round(value));
+            }
+        }
+        if let Some(change) = figures.change {
+            fields.insert("change_hr1".to_owned(), round(change.ac1));
+            fields.insert("change_hr3".to_owned(), round(change.ac3));
+            fields.insert("decoy_hits".to_owned(), figures.decoy_hits.into());
+        }
+        (figures.name.to_owned(), Value::from(fields))
+    };
+    figures.iter().map(one).collect::<Map<_, _>>().into()
+}
+
 fn per_stream(stream: &StreamResult) -> Vec<Value> {
     stream.faults.iter().map(|result| of_fault(&stream.stream, result)).collect()
 }
@@ -123,8 +149,17 @@ fn of_fault(stream: &str, result: &FaultResult) -> Value {
         "jaccard": number(open.jaccard),
         "probability": number(open.promise.map(|promise| promise.probability)),
         "services": result.services,
+        "comparator_ranks": comparator_ranks(result),
         "if_suspected_counted": if_suspected(&result.suspected),
     })
+}
+
+fn comparator_ranks(result: &FaultResult) -> Value {
+    let ranks = ALL.iter().zip(&result.compared).filter(|(_, compared)| compared.named_services);
+    ranks
+        .map(|(comparator, c)| (comparator.name.to_owned(), json!(c.rank)))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 fn if_suspected(verdict: &Verdict) -> Value {
@@ -165,5 +200,6 @@ fn number(value: Option<f64>) -> Value {
 }
 
 fn round(value: f64) -> Value {
-    Value::from((value * 1e6).round() / 1e6)
+    // Adding zero makes the negative zero a plain one.
+    Value::from((value * 1e6).round() / 1e6 + 0.0)
 }

@@ -7,12 +7,15 @@ use model::incident::Incident;
 use serde_json::Value;
 
 use super::Options;
+use super::comparators::{Case, Compared, compare};
 use super::detection::{self, Health};
+use super::explain::Miss;
 use super::history::cut;
 use super::labels::Fault;
 use super::measure::StreamEnd;
 use super::play::{Played, play};
 use super::raw::Raw;
+use super::series::{self, Series};
 use super::suite::{Stream, Suite};
 use super::verdict::{self, Verdict};
 use super::whose::{Counting, claims};
@@ -30,6 +33,10 @@ pub struct FaultResult {
     pub incidents: Vec<Arc<Incident>>,
     /// Services that the records had spoken of by then.
     pub services: usize,
+    /// How the comparators did, in the order of [`super::comparators::ALL`].
+    pub compared: Vec<Compared>,
+    /// Why it was missed, if it was and that is asked for.
+    pub explanation: Option<String>,
 }
 
 /// What came out for one stream.
@@ -55,8 +62,10 @@ pub fn judge(suite: &Suite, stream: &Stream, options: &Options<'_>) -> Result<St
     })?;
     let mut raw = Raw::default();
     let played = play(stream, &options.settings, &mut |record| raw.take(record))?;
+    let series = series::all(&raw);
+    let scene = Scene { stream, played: &played, raw: &raw, series: &series };
     let faults = labels.faults.iter();
-    let faults = faults.filter_map(|fault| one(fault, stream, &played, &raw)).collect();
+    let faults = faults.filter_map(|fault| scene.judge(fault, options.explain)).collect();
     let end = StreamEnd {
         stream: &stream.id,
         incidents: &played.finals,
@@ -71,16 +80,42 @@ pub fn judge(suite: &Suite, stream: &Stream, options: &Options<'_>) -> Result<St
     })
 }
 
-fn one(fault: &Fault, stream: &Stream, played: &Played, raw: &Raw) -> Option<FaultResult> {
-    let place = stream.windows.iter().position(|window| window.id == fault.window)?;
-    let window = stream.windows.get(place)?;
-    let claimed = |counting| claims(&played.history, place, window, fault, counting);
-    let open = claimed(Counting::Open);
-    Some(FaultResult {
-        fault: fault.clone(),
-        suspected: verdict::judge(&claimed(Counting::Suspected), fault),
-        incidents: open.iter().map(|claim| claim.incident.clone()).collect(),
-        open: verdict::judge(&open, fault),
-        services: raw.services_by(cut(window.end)),
-    })
+/// A stream after it was played.
+struct Scene<'a> {
+    stream: &'a Stream,
+    played: &'a Played,
+    raw: &'a Raw,
+    series: &'a [Series],
+}
+
+impl Scene<'_> {
+    fn judge(&self, fault: &Fault, explain: bool) -> Option<FaultResult> {
+        let windows = &self.stream.windows;
+        let place = windows.iter().position(|window| window.id == fault.window)?;
+        let window = windows.get(place)?;
+        let history = &self.played.history;
+        let claimed = |counting| claims(history, place, window, fault, counting);
+        let open = claimed(Counting::Open);
+        let incidents: Vec<Arc<Incident>> =
+            open.iter().map(|claim| claim.incident.clone()).collect();
+        let verdict = verdict::judge(&open, fault);
+        let miss = Miss {
+            stream: &self.stream.id,
+            fault,
+            window,
+            verdict: &verdict,
+            incidents: &incidents,
+            history,
+        };
+        let case = Case::new(self.raw, self.series, &incidents, window, fault);
+        Some(FaultResult {
+            explanation: if explain { miss.explain() } else { None },
+            compared: compare(&case, fault),
+            fault: fault.clone(),
+            suspected: verdict::judge(&claimed(Counting::Suspected), fault),
+            services: self.raw.services_by(cut(window.end)),
+            open: verdict,
+            incidents,
+        })
+    }
 }

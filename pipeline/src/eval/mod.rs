@@ -2,8 +2,8 @@
 //!
 //! In the order of the work: [`suite`] and [`labels`] are read, [`play`] runs the streams, [`whose`]
 //! says which incidents are a fault's, the measures judge them ([`ranks`], [`changes`], [`reach`],
-//! [`detection`], [`calibration`]), [`figures`] sums a suite up beside [`chance`], and
-//! [`report`] and [`json`] tell it. What is deliberately absent: anything that the engine could
+//! [`detection`], [`calibration`]), [`figures`] sums a suite up beside [`chance`] and the
+//! [`comparators`], and [`report`] and [`json`] tell it; [`explain`] tells why a fault was missed. What is deliberately absent: anything that the engine could
 //! read. Labels are opened here alone, after a stream has been played; figures of different suites
 //! are never pooled; nothing depends on the number of threads.
 
@@ -22,6 +22,9 @@ pub mod calibration;
 pub mod intervals;
 pub mod chance;
 pub mod raw;
+pub mod series;
+pub mod comparators;
+pub mod explain;
 pub mod measure;
 pub mod judge;
 pub mod crew;
@@ -51,6 +54,8 @@ pub struct Options<'a> {
     pub settings: Settings,
     /// Streams that are played at a time. At least 1.
     pub threads: usize,
+    /// Explain each miss.
+    pub explain: bool,
     /// Further measures of whole streams.
     pub measures: &'a [&'a dyn StreamMeasure],
 }

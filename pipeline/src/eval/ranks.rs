@@ -119,7 +119,7 @@ impl RankFigures {
             ac3: ac(3),
             ac5: ac(5),
             avg5: (1..=AVERAGED_RANKS).map(ac).sum::<f64>() / AVERAGED_RANKS as f64,
-            mrr: ranks.iter().flatten().map(|rank| 1.0 / *rank as f64).sum::<f64>() / all,
+            mrr: ranks.iter().flatten().fold(0.0, |sum, rank| sum + 1.0 / *rank as f64) / all,
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::SuiteResult;
-use super::figures::{Counted, Share, SuiteFigures, Times};
+use super::figures::{ComparatorFigures, Counted, Share, SuiteFigures, Times};
 use super::intervals::wilson;
 use crate::tell::clean;
 
@@ -16,6 +16,14 @@ pub fn report(suites: &[SuiteResult]) -> String {
         let _infallible = write_suite(&mut text, suite);
     }
     text
+}
+
+/// The explanations of all misses, if they were asked for.
+#[must_use]
+pub fn explanations(suites: &[SuiteResult]) -> String {
+    let streams = suites.iter().flat_map(|suite| &suite.streams);
+    let faults = streams.flat_map(|stream| &stream.faults);
+    faults.filter_map(|result| result.explanation.as_deref()).collect::<Vec<_>>().join("\n")
 }
 
 fn write_suite(text: &mut String, result: &SuiteResult) -> std::fmt::Result {
@@ -32,6 +40,9 @@ fn write_suite(text: &mut String, result: &SuiteResult) -> std::fmt::Result {
         write_suspected(text, &figures.suspected)?;
     }
     write_health(text, figures)?;
+    for comparator in &figures.comparators {
+        write_comparator(text, comparator)?;
+    }
     for (name, value) in &figures.measured {
         writeln!(text, "  {name:<12} {value}")?;
     }
@@ -132,6 +143,25 @@ fn write_health(text: &mut String, figures: &SuiteFigures) -> std::fmt::Result {
         health.open_share_bare().unwrap_or_default(),
         health.false_incidents
     )
+}
+
+fn write_comparator(text: &mut String, figures: &ComparatorFigures) -> std::fmt::Result {
+    write!(text, "    against {:<17}", figures.name.replace('_', " "))?;
+    if let Some(ranks) = figures.ranks {
+        write!(
+            text,
+            " AC@1 {:.3}  AC@3 {:.3}  AC@5 {:.3}  Avg@5 {:.3}  MRR {:.3}",
+            ranks.ac1, ranks.ac3, ranks.ac5, ranks.avg5, ranks.mrr
+        )?;
+    }
+    if let Some(change) = figures.change.filter(|change| change.cases > 0) {
+        write!(
+            text,
+            "  change HR@1 {:.3}  HR@3 {:.3}, decoy hits {}",
+            change.ac1, change.ac3, figures.decoy_hits
+        )?;
+    }
+    writeln!(text)
 }
 
 fn of(share: Share) -> String {

@@ -31,7 +31,8 @@ pub struct Verdict {
     pub change: ChangeVerdict,
     /// Jaccard of the observed reach, where the labels tell it.
     pub jaccard: Option<f64>,
-    /// From the onset to the first revision of an incident; negative before it.
+    /// From the onset to the first revision of an incident since it may have been the fault's;
+    /// negative before the onset.
     pub until_told: Option<Nanos>,
     /// From the onset to the first revision that is open: somebody is called.
     pub until_open: Option<Nanos>,
@@ -63,11 +64,8 @@ pub fn judge(claims: &[Claim<'_>], fault: &Fault) -> Verdict {
         nothing_right: fault.service().is_none() && promise.is_some_and(|promise| promise.right),
         change: changes::judge(&incidents, fault),
         jaccard: reach::jaccard(&incidents, fault),
-        until_told: first(|claim| Some(claim.course.told())),
-        until_open: first(|claim| {
-            let open = |moment: &&super::history::Moment| moment.state == IncidentState::Open;
-            claim.course.moments.iter().find(open).map(|moment| moment.at)
-        }),
+        until_told: first(|claim| claim.course.told(claim.since, None)),
+        until_open: first(|claim| claim.course.told(claim.since, Some(IncidentState::Open))),
         top,
         promise,
     }

@@ -1,7 +1,8 @@
 //! Whose incident: which incidents a fault may claim (`casebook/FORMAT.md`).
 //!
 //! An incident is a fault's when its own onset lies in `[min(w0, t - u - 120 s), w1]`, as it stood
-//! 90 s after the end of the window. Merged and withdrawn ones are left out. Suspected ones woke
+//! 90 s after the end of the window. One that was open when that time began is not this fault's,
+//! whatever onset it claims by now. Merged and withdrawn ones are left out. Suspected ones woke
 //! nobody: they count only where that is asked for.
 
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub struct Claim<'a> {
     pub incident: &'a Arc<Incident>,
     /// All that it went through.
     pub course: &'a Course,
+    /// From when on it may have been about the fault.
+    pub since: Timestamp,
 }
 
 /// The incidents of a fault, in the product's order: by falling impact, then onset and id.
@@ -41,10 +44,12 @@ pub fn claims<'a>(
     counting: Counting,
 ) -> Vec<Claim<'a>> {
     let until = cut(window.end);
+    let since = since(window, fault);
     let mut claims: Vec<Claim<'a>> = history
         .courses
         .values()
-        .filter_map(|course| Some(Claim { incident: course.at_end_of(place)?, course }))
+        .filter_map(|course| Some(Claim { incident: course.at_end_of(place)?, course, since }))
+        .filter(|claim| !claim.course.is_open_before(since))
         .filter(|claim| is_in_time(claim.incident.onset_at, window, fault))
         .filter(|claim| counts(claim, counting, until))
         .collect();
@@ -59,7 +64,13 @@ pub fn claims<'a>(
 /// Whether an incident that began then may be the fault's.
 #[must_use]
 pub fn is_in_time(onset: Timestamp, window: &Window, fault: &Fault) -> bool {
-    window.start.min(fault.earliest()) <= onset && onset <= window.end
+    since(window, fault) <= onset && onset <= window.end
+}
+
+/// The earliest onset of an incident that may be the fault's.
+#[must_use]
+pub fn since(window: &Window, fault: &Fault) -> Timestamp {
+    window.start.min(fault.earliest())
 }
 
 fn counts(claim: &Claim<'_>, counting: Counting, until: Timestamp) -> bool {
@@ -106,6 +117,25 @@ mod tests {
         let open = &[(350, IncidentState::Open)][..];
         let history = history(&[(1, 199, open), (2, 200, open), (3, 400, open), (4, 401, open)]);
         assert_eq!(found(&history, Counting::Open), vec![2, 3]);
+    }
+
+    #[test]
+    fn an_incident_that_was_open_long_before_is_not_its_own() {
+        let history = history(&[
+            (1, 320, &[(199, IncidentState::Open), (330, IncidentState::Open)]),
+            (2, 320, &[(200, IncidentState::Open), (330, IncidentState::Open)]),
+            (3, 320, &[(199, IncidentState::Suspected), (330, IncidentState::Open)]),
+            (
+                4,
+                320,
+                &[
+                    (100, IncidentState::Open),
+                    (199, IncidentState::Resolved),
+                    (330, IncidentState::Open),
+                ],
+            ),
+        ]);
+        assert_eq!(found(&history, Counting::Open), vec![2, 3, 4]);
     }
 
     #[test]
