@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
+use model::entity::EntityKind;
 use model::hypothesis::{Evidence, Hypothesis};
 use model::incident::Incident;
-use model::time::Timestamp;
+use model::time::{Nanos, Timestamp};
 
 use super::history::{Course, History, cut};
 use super::labels::Fault;
@@ -19,6 +20,8 @@ use crate::tell::{clean, short, state};
 const HYPOTHESES: usize = 5;
 /// Symptoms and alerts shown of the truth's service.
 const MEMBERS: usize = 8;
+/// How long before the window an incident is still near.
+const HALF_AN_HOUR: Nanos = Nanos::from_secs(1800);
 /// Incidents shown that might have been the fault's.
 const NEIGHBOURS: usize = 5;
 
@@ -157,20 +160,33 @@ impl Miss<'_> {
                 writeln!(text, "      {row}")?;
             }
         }
+        self.write_elsewhere(text, service)
+    }
+
+    /// Incidents near the fault that are not its own and have symptoms of the truth's service.
+    fn write_elsewhere(&self, text: &mut String, service: &str) -> fmt::Result {
+        let own: Vec<_> = self.incidents.iter().map(|incident| incident.id).collect();
+        for course in self.neighbours() {
+            let last = &course.last;
+            let of_it = last.symptoms.iter().filter(|s| s.entity.service.as_str() == service);
+            let count = of_it.count();
+            if count > 0 && !own.contains(&last.id) {
+                let (id, state) = (short(last), state(last.state));
+                let why = self.why_not(course, cut(self.window.end));
+                let onset = last.onset_at;
+                writeln!(
+                    text,
+                    "    {count} more in {id} {state}, onset {onset}: not its own, {why}"
+                )?;
+            }
+        }
         Ok(())
     }
 
     /// Which incidents there are around the fault, and why they are not its own.
     fn write_neighbours(&self, text: &mut String) -> fmt::Result {
         let until = cut(self.window.end);
-        let near = |course: &&Course| {
-            let onset = course.last.onset_at;
-            self.window.start - model::time::Nanos::from_secs(1800) <= onset && onset <= until
-        };
-        let mut courses: Vec<&Course> = self.history.courses.values().filter(near).collect();
-        courses.sort_by_key(|course| {
-            ((course.last.onset_at - self.fault.onset).0.saturating_abs(), course.last.id)
-        });
+        let courses = self.neighbours();
         if courses.is_empty() {
             writeln!(text, "  nor is there any other within half an hour before it")?;
         }
@@ -179,6 +195,17 @@ impl Miss<'_> {
             write_incident(text, &course.last)?;
         }
         writeln!(text)
+    }
+
+    /// Incidents that began in the half hour before the window or in it, the nearest first.
+    fn neighbours(&self) -> Vec<&Course> {
+        let span = (self.window.start - HALF_AN_HOUR)..=cut(self.window.end);
+        let near = |course: &&Course| span.contains(&course.last.onset_at);
+        let mut courses: Vec<&Course> = self.history.courses.values().filter(near).collect();
+        courses.sort_by_key(|course| {
+            ((course.last.onset_at - self.fault.onset).0.saturating_abs(), course.last.id)
+        });
+        courses
     }
 
     fn why_not(&self, course: &Course, until: Timestamp) -> &'static str {
@@ -217,11 +244,12 @@ fn write_incident(text: &mut String, incident: &Incident) -> fmt::Result {
 }
 
 fn named(hypothesis: &Hypothesis) -> String {
+    let nothing = hypothesis.entity.kind == EntityKind::Nothing;
     let change =
         hypothesis.change.as_ref().map_or(String::new(), |c| format!(" by {}", clean(&c.id)));
     format!(
         "{} {:?}{change}, {:.1} nats, {:.0} %",
-        clean(&hypothesis.entity.id),
+        if nothing { "nothing inside".into() } else { clean(&hypothesis.entity.id) },
         hypothesis.kind,
         hypothesis.log_odds,
         hypothesis.probability * 100.0

@@ -23,7 +23,7 @@ pub fn report(suites: &[SuiteResult]) -> String {
 pub fn explanations(suites: &[SuiteResult]) -> String {
     let streams = suites.iter().flat_map(|suite| &suite.streams);
     let faults = streams.flat_map(|stream| &stream.faults);
-    faults.filter_map(|result| result.explanation.as_deref()).collect::<Vec<_>>().join("\n")
+    faults.filter_map(|result| result.explanation.as_deref()).collect()
 }
 
 fn write_suite(text: &mut String, result: &SuiteResult) -> std::fmt::Result {
