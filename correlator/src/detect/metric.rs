@@ -34,6 +34,7 @@ pub(crate) fn judge(case: &Case<'_>, before: Before<'_>, found: &mut Vec<Evidenc
                 hits: 1,
                 trials: 1,
                 expected_ppm: 0,
+                against: None,
                 exemplars: Vec::new(),
             });
         }

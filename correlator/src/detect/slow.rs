@@ -5,17 +5,18 @@ use model::entity::Entity;
 use model::name::Name;
 use model::symptom::SymptomKind;
 
-use super::evidence::Evidence;
-use super::judge::{Case, Tally, note};
+use super::baseline::Share;
+use super::evidence::{Against, Evidence};
+use super::judge::{Case, against, note_share};
 use super::profile::SlowProfile;
-use super::statistics::binomial;
+use super::statistics::ppm;
 use crate::observe::{Exemplars, Histogram};
 
 /// One slow operation or edge before it is weighed.
 pub(crate) struct Slow {
     key: (Entity, SymptomKind, Name),
-    nats: f64,
-    tally: Tally,
+    seen: (u64, u64),
+    against: Against,
     excess_ns: f64,
     exemplars: Exemplars,
 }
@@ -45,8 +46,8 @@ pub(crate) fn weigh(slow: Vec<Slow>, found: &mut Vec<Evidence>) {
         return;
     }
     for one in slow {
-        let nats = one.nats * (one.excess_ns / total);
-        note(found, one.key, nats, one.tally, &one.exemplars);
+        let against = Against { weight_ppm: ppm(one.excess_ns / total), ..one.against };
+        note_share(found, one.key, one.seen, against, &one.exemplars);
     }
 }
 
@@ -67,14 +68,17 @@ impl Test<'_> {
         }
         let trials = self.histogram.count();
         let expected = self.profile.null_share();
-        let nats = binomial(hits, trials, expected);
-        if nats <= 0.0 {
+        if hits as f64 <= trials as f64 * expected {
             return None;
         }
         // Of the slow ones, those to be expected are nobody's excess.
         let beyond = (1.0 - trials as f64 * expected / hits as f64).max(0.0);
         let excess_ns = self.profile.excess_ns(self.histogram) * beyond;
-        let tally = Tally { hits, trials, expected };
-        Some(Slow { key: key(), nats, tally, excess_ns, exemplars: exemplars.clone() })
+        let samples = self.profile.samples;
+        // Saturating float-to-integer conversion.
+        let hits_milli = (expected * samples as f64 * 1000.0) as u64;
+        let against = Against { hits_milli, trials: samples, ..against(Share::default()) };
+        let seen = (hits, trials);
+        Some(Slow { key: key(), seen, against, excess_ns, exemplars: exemplars.clone() })
     }
 }
