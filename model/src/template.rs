@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn a_place_in_the_code_stays_and_is_the_id() {
-        let text = |user: &str| skeleton(&format!("10:15:01.2 INFO o.c.OrderController#118 by {user}"));
+        let text =
+            |user: &str| skeleton(&format!("10:15:01.2 INFO o.c.OrderController#118 by {user}"));
         assert_eq!(text("ann"), "<*>:<*>:<*> INFO o.c.OrderController#118 by ann");
         assert_eq!(template_id(&text("ann")), template_id(&text("bob")));
         let other = skeleton("10:15:01.2 INFO o.c.OrderController#119 by ann");

@@ -386,7 +386,10 @@ fn without_paths(counts: &PaneCounts) -> PaneCounts {
 fn levels(runs: &Runs) -> BTreeMap<Name, Nats> {
     let mut levels: BTreeMap<Name, Nats> = BTreeMap::new();
     for (key, run) in runs.iter().filter(|(key, _)| key.kind != SymptomKind::Metric) {
-        let level = levels.entry(key.entity.service.clone()).or_default();
+        // Calls that a caller omits are judged with the callee, and by the callee's baseline.
+        let is_omission = key.kind == SymptomKind::Silence && !key.detail.is_empty();
+        let owner = if is_omission { &key.detail } else { &key.entity.service };
+        let level = levels.entry(owner.clone()).or_default();
         *level = (*level).max(run.level);
     }
     levels

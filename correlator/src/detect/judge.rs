@@ -6,7 +6,7 @@ use model::entity::{Entity, EntityKind};
 use model::id::TraceId;
 use model::name::Name;
 use model::nats::Nats;
-use model::symptom::SymptomKind;
+use model::symptom::{AT_LIMIT, SymptomKind};
 use model::time::Timestamp;
 
 use super::baseline::{ServiceBaseline, Share};
@@ -165,7 +165,8 @@ pub(crate) fn has_trials(pane: &PaneCounts, key: &Key) -> bool {
     let Some(counts) = pane.services.get(key.entity.service.as_str()) else { return false };
     match (key.entity.kind, key.kind) {
         (_, SymptomKind::Metric) => counts.series.iter().any(|(series, _)| {
-            metric::detail(series) == key.detail && metric::belongs(series, &key.entity)
+            metric::detail(series).as_str() == key.detail.trim_end_matches(AT_LIMIT)
+                && metric::belongs(series, &key.entity)
         }),
         (EntityKind::Operation, _) => key
             .entity

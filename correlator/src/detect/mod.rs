@@ -19,6 +19,7 @@ mod slow;
 mod logs;
 mod silence;
 mod metric;
+mod saturation;
 mod judge;
 mod sequential;
 mod telling;

@@ -1,5 +1,7 @@
-//! Slow self time and slow calls. What is slow is weighed by its share of all excess time of the
-//! pane, so that who merely waits a little longer does not stand beside who makes all wait.
+//! Slow self time and slow calls. Slow self time is weighed by its share of all excess time of the
+//! pane, so that who merely takes a little longer does not stand beside who makes all wait. The way of a
+//! call is not: a starved or distant service slows all ways from and to it, and how many of them are slow
+//! tells it from its neighbours.
 
 use model::entity::Entity;
 use model::name::Name;
@@ -46,7 +48,9 @@ pub(crate) fn weigh(slow: Vec<Slow>, found: &mut Vec<Evidence>) {
         return;
     }
     for one in slow {
-        let against = Against { weight_ppm: ppm(one.excess_ns / total), ..one.against };
+        let is_way = one.key.1 == SymptomKind::SlowEdge;
+        let weight_ppm = if is_way { 1_000_000 } else { ppm(one.excess_ns / total) };
+        let against = Against { weight_ppm, ..one.against };
         note_share(found, one.key, one.seen, against, &one.exemplars);
     }
 }
