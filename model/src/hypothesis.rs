@@ -84,6 +84,8 @@ pub enum EvidenceTerm {
     CommonCause,
     /// What it should have caused and did not.
     Absent,
+    /// The part that something deeper shows as well: what fails below is logged above.
+    Deeper,
     /// The time between the change and the onset.
     ChangeTime,
     /// Where the change was made, against where it hurts.

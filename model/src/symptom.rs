@@ -11,6 +11,9 @@ use crate::name::Name;
 use crate::nats::Nats;
 use crate::time::Pane;
 
+/// Ends the detail of a metric symptom whose series has come near the limit of what it measures.
+pub const AT_LIMIT: &str = " at its limit";
+
 /// Which test produced the evidence.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,

@@ -8,8 +8,9 @@ pub const MESSAGE_BYTES_MAX: usize = 1024;
 /// Longest skeleton that is kept for people. Unit: characters.
 pub const SKELETON_CHARS_MAX: usize = 200;
 
-/// Masks a message into its skeleton: every token that holds a digit, every quoted string and
-/// everything after the eighth path segment becomes `<*>`; runs of white space become one blank.
+/// Masks a message into its skeleton: every token that holds a digit and every quoted string
+/// becomes `<*>`, but a place in the code (`package.Class#line`) stays; runs of white space become
+/// one blank.
 ///
 /// Bounds: only the first [`MESSAGE_BYTES_MAX`] bytes are read, the skeleton is cut at
 /// [`SKELETON_CHARS_MAX`] characters.
@@ -62,10 +63,13 @@ pub fn readable(skeleton: &str) -> String {
     rest.replace("<*>", "\u{2026}")
 }
 
-/// The content-addressed id of a skeleton.
+/// The content-addressed id of a skeleton. Where it names the place in the code that wrote it, that
+/// place alone is the id: the words around it may still vary, the statement does not.
 #[must_use]
 pub fn template_id(skeleton: &str) -> TemplateId {
-    TemplateId(stable_hash(&[skeleton.as_bytes()]))
+    let mut tokens = skeleton.split(is_separator);
+    let statement = tokens.find(|token| is_code_place(token)).unwrap_or(skeleton);
+    TemplateId(stable_hash(&[statement.as_bytes()]))
 }
 
 fn is_separator(c: char) -> bool {
@@ -85,10 +89,11 @@ fn flush(out: &mut String, token: &mut String) {
     token.clear();
 }
 
-/// Digits, hexadecimal ids and over-long words vary; plain words and names of parts stay.
+/// Digits, hexadecimal ids and over-long words vary; plain words, names of parts and places in the
+/// code stay.
 fn is_variable(token: &str) -> bool {
     let digits = token.bytes().any(|b| b.is_ascii_digit());
-    token.len() > 64 || (digits && !is_compound_name(token))
+    token.len() > 64 || (digits && !is_compound_name(token) && !is_code_place(token))
 }
 
 /// A name like `seat-service2`: several parts of letters, each with at most two digits behind them.
@@ -100,6 +105,20 @@ fn is_compound_name(token: &str) -> bool {
         letters >= 2 && digits <= 2 && part.bytes().skip(letters).all(|b| b.is_ascii_digit())
     };
     token.contains('-') && token.split('-').all(part)
+}
+
+/// Whether a token is `package.Class#line`, as Java's loggers write it: dotted identifiers, a hash
+/// and at most six digits.
+fn is_code_place(token: &str) -> bool {
+    let Some((class, line)) = token.rsplit_once('#') else { return false };
+    let identifier = |part: &str| {
+        part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$'))
+            && part.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+    };
+    class.len() <= 64
+        && class.split('.').all(identifier)
+        && (1..=6).contains(&line.len())
+        && line.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn push_mask(out: &mut String) {
@@ -139,6 +158,17 @@ mod tests {
         );
         assert_eq!(readable("no servers"), "no servers");
         assert_eq!(readable("<*>"), "");
+    }
+
+    #[test]
+    fn a_place_in_the_code_stays_and_is_the_id() {
+        let text =
+            |user: &str| skeleton(&format!("10:15:01.2 INFO o.c.OrderController#118 by {user}"));
+        assert_eq!(text("ann"), "<*>:<*>:<*> INFO o.c.OrderController#118 by ann");
+        assert_eq!(template_id(&text("ann")), template_id(&text("bob")));
+        let other = skeleton("10:15:01.2 INFO o.c.OrderController#119 by ann");
+        assert_ne!(template_id(&text("ann")), template_id(&other));
+        assert_eq!(skeleton("issue #118, part 4a#118"), "issue <*>, part <*>");
     }
 
     #[test]

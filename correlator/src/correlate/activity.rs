@@ -8,16 +8,26 @@ use model::entity::Entity;
 use model::id::{Fingerprint, TraceId};
 use model::name::Name;
 use model::nats::Nats;
-use model::symptom::{Symptom, SymptomKind};
+use model::symptom::{AT_LIMIT, Symptom, SymptomKind};
 use model::time::{Nanos, Pane, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::config::CorrelateConfig;
 use super::dedup::Alerts;
+use super::habits::{Habits, TELLING_ALERT};
 use super::limits::ACTIVE_NODES_MAX;
 
 /// Evidence of one pane from which a symptom counts as present in it.
-pub(super) const PRESENT_FROM: Nats = Nats::from_int(1);
+const PRESENT_FROM: Nats = Nats::from_int(1);
+
+/// Evidence of a series at its limit from which it stands: two successive points.
+const SATURATED_FROM: Nats = Nats::from_int(7);
+
+/// Whether a pane itself speaks for a symptom. A run's sum gains little from each further pane, the more it
+/// knows already; that there were hits at all above the usual share is enough to say that it lasts.
+pub(super) fn is_present(symptom: &Symptom) -> bool {
+    symptom.nats >= PRESENT_FROM || (symptom.kind != SymptomKind::Metric && symptom.hits > 0)
+}
 
 /// What clusters are made of: services, and rules whose alerts name no service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,6 +87,11 @@ pub(super) struct ActiveNode {
     pub(super) level: Nats,
     /// Sequential evidence of metrics.
     pub(super) metric_level: Nats,
+    /// Whether what is abnormal here says enough to tie it to others: requests show it, something is used up,
+    /// or an alert fires that seldom does. Where the cell has no requests at all, its metrics do.
+    pub(super) ties: bool,
+    /// Whether something of it is used up: that needs no request to suffer from it yet.
+    pub(super) is_saturated: bool,
     /// What is abnormal.
     pub(super) symptoms: Vec<SymptomKey>,
     /// What fires.
@@ -103,7 +118,7 @@ impl Activity {
         for symptom in symptoms {
             let key = SymptomKey::of(symptom);
             let tracks = self.tracks.entry(symptom.entity.service.clone()).or_default();
-            if symptom.nats < PRESENT_FROM {
+            if !is_present(symptom) {
                 // The sequential sum only fades: it shows how bad it was, not that it lasts.
                 if let Some(track) = tracks.get_mut(&key) {
                     track.level = symptom.level;
@@ -137,14 +152,17 @@ impl Activity {
     pub(super) fn nodes(
         &self,
         now: Timestamp,
-        alerts: &Alerts,
+        (alerts, habits): (&Alerts, &Habits),
         fired: &BTreeSet<Fingerprint>,
+        has_requests: bool,
         config: &CorrelateConfig,
     ) -> Vec<ActiveNode> {
         let mut nodes: BTreeMap<NodeKey, ActiveNode> = BTreeMap::new();
         for (service, tracks) in &self.tracks {
             let key = NodeKey::Service(service.clone());
-            nodes.insert(key.clone(), measured_node(key, tracks));
+            let mut node = measured_node(key.clone(), tracks);
+            node.ties = node.level > Nats::ZERO || node.is_saturated || !has_requests;
+            nodes.insert(key, node);
         }
         for (fingerprint, state) in alerts.iter() {
             if !state.holds(now, config.alert_stale_after) && !fired.contains(&fingerprint) {
@@ -160,6 +178,7 @@ impl Activity {
             if !node.measured {
                 node.onset = node.onset.min(onset);
             }
+            node.ties |= habits.surprise(&state.alert) >= TELLING_ALERT;
             node.alerts.push(fingerprint);
         }
         let mut nodes: Vec<ActiveNode> = nodes.into_values().collect();
@@ -186,6 +205,8 @@ fn alerted_node(key: NodeKey, onset: Pane) -> ActiveNode {
         measured: false,
         level: Nats::ZERO,
         metric_level: Nats::ZERO,
+        ties: false,
+        is_saturated: false,
         symptoms: Vec::new(),
         alerts: Vec::new(),
     }
@@ -208,6 +229,12 @@ fn measured_node(key: NodeKey, tracks: &BTreeMap<SymptomKey, Track>) -> ActiveNo
         measured: true,
         level: sum(false),
         metric_level: sum(true),
+        ties: false,
+        is_saturated: tracks.iter().any(|(key, track)| {
+            key.kind == SymptomKind::Metric
+                && key.detail.ends_with(AT_LIMIT)
+                && track.level >= SATURATED_FROM
+        }),
         symptoms: tracks.keys().cloned().collect(),
         alerts: Vec::new(),
     }

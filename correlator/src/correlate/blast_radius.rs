@@ -11,6 +11,7 @@ use model::blast_radius::{BlastRadius, EntryPoint, ObservedReach, PredictedReach
 use model::entity::{Criticality, EntityKind};
 use model::hypothesis::Hypothesis;
 use model::name::Name;
+use model::symptom::SymptomKind;
 
 use super::case::Case;
 use super::graph;
@@ -22,6 +23,10 @@ use super::world::World;
 const ERROR_BUDGET: f64 = 0.001;
 /// The burn rate that counts as the worst: 14.4 spends a month's budget in two days.
 const WORST_BURN: f64 = 14.4;
+/// Weight of a service that shows something where no entry tells how bad it is.
+const SHOWN: f64 = 0.2;
+/// The part of it that remains where a monitor or a metric alone says so.
+const ONLY_ALERTED: f64 = 0.25;
 /// Least probability with which somebody is predicted to be reached.
 const PREDICTED_FROM: f64 = 0.1;
 
@@ -31,7 +36,7 @@ pub(super) fn measure(world: &World, case: &Case, first: Option<&Hypothesis>) ->
     let observed = observed(world, case, &origins);
     let predicted = predicted(world, &origins, &observed);
     let entry_points = entry_points(world, case);
-    let (impact, terms) = impact(world, &entry_points, &observed);
+    let (impact, terms) = impact(world, case, &entry_points, &observed);
     let lost = case.entries.values().map(lost).sum();
     let graph = graph::draw(&world.map, &origins, &observed, &predicted, &entry_points);
     BlastRadius { observed, predicted, entry_points, impact, terms, lost_requests: lost, graph }
@@ -145,6 +150,12 @@ fn burn(sum: &EntrySum) -> f64 {
     (libm::log(1.0 + rate) / libm::log(1.0 + WORST_BURN)).min(1.0)
 }
 
+/// Whether requests show anything of a service in a case.
+fn shows(case: &Case, service: &Name) -> bool {
+    let own = case.symptoms.keys().filter(|key| key.entity.service == *service);
+    own.into_iter().any(|key| key.kind != SymptomKind::Metric)
+}
+
 /// What a tier weighs; an unknown one counts as the second lowest.
 const fn tier_weight(criticality: Option<Criticality>) -> f64 {
     match criticality {
@@ -155,15 +166,22 @@ const fn tier_weight(criticality: Option<Criticality>) -> f64 {
     }
 }
 
-/// The formula, and its terms in words. Without entries: by tier and number of observed services.
-fn impact(world: &World, entries: &[EntryPoint], observed: &[ObservedReach]) -> (f64, Vec<String>) {
+/// The formula, and its terms in words. Without entries: by tier and number of observed services, and
+/// a quarter of it for those of which only alerts speak.
+fn impact(
+    world: &World,
+    case: &Case,
+    entries: &[EntryPoint],
+    observed: &[ObservedReach],
+) -> (f64, Vec<String>) {
     let mut well = 1.0;
     let mut terms = Vec::new();
     if entries.is_empty() {
         for reach in observed {
-            let part = 0.2 * tier_weight(world.map.criticality(&reach.service));
+            let weight = if shows(case, &reach.service) { SHOWN } else { SHOWN * ONLY_ALERTED };
+            let part = weight * tier_weight(world.map.criticality(&reach.service));
             well *= 1.0 - part;
-            terms.push(format!("{}: 0.2 x tier weight = {part:.3}", reach.service));
+            terms.push(format!("{}: {weight} x tier weight = {part:.3}", reach.service));
         }
     }
     for entry in entries {

@@ -7,7 +7,7 @@ use model::nats::Nats;
 use model::symptom::{Symptom, SymptomKind};
 use model::time::Pane;
 
-use super::activity::PRESENT_FROM;
+use super::activity::is_present;
 use super::case::Case;
 use super::facts::PaneSummary;
 
@@ -48,12 +48,13 @@ impl Case {
         let metrics = self.rests_on_metrics();
         let loud = |s: &&Symptom| {
             core.contains(&s.entity.service)
-                && s.nats >= PRESENT_FROM
+                && is_present(s)
                 && s.level >= loud_from
                 && (metrics || s.kind != SymptomKind::Metric)
         };
         if all.symptoms.iter().any(|symptom| loud(&symptom)) {
             self.quiet_panes = 0;
+            self.last_loud = self.last_loud.max(pane);
             self.last_news = self.last_news.max(pane);
         } else if all.has_telemetry {
             self.quiet_panes += 1;

@@ -67,6 +67,8 @@ pub(super) struct Case {
     pub(super) hot_panes: u32,
     /// Panes with telemetry since its causes were last abnormal.
     pub(super) quiet_panes: i64,
+    /// The last pane in which its causes were abnormal.
+    pub(super) last_loud: Pane,
     /// The last pane with any news of it.
     pub(super) last_news: Pane,
     /// Panes in a row in which it looked like two.
@@ -104,6 +106,7 @@ impl Case {
             surge_milli: 1000,
             hot_panes: 0,
             quiet_panes: 0,
+            last_loud: pane,
             last_news: pane,
             two_roots: 0,
             history: Vec::new(),
@@ -146,7 +149,7 @@ impl Case {
 
     /// The pane in which it first was worth a person's attention.
     pub(super) fn first_opened(&self, width: PaneWidth) -> Option<Pane> {
-        let opened = self.history.iter().find(|(_, state)| *state == CaseState::Open);
+        let opened = self.history.iter().rev().find(|(_, state)| *state == CaseState::Open);
         opened.map(|(at, _)| width.pane_of(*at))
     }
 }

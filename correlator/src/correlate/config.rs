@@ -25,8 +25,9 @@ pub struct CorrelateConfig {
     pub unseen_after: Nanos,
     /// A symptom counts as present for so long after its last pane. Default 60 s.
     pub active_after: Nanos,
-    /// Evidence at which a cluster opens: `ln(K*P/F)` for K keys, P panes a day and F false
-    /// incidents a day. Default 20 nats: about 60,000 keys, 8,640 panes, one a day.
+    /// Most evidence that a cluster needs to open: `ln(K*P/F)` for K keys, P panes a day and F false
+    /// incidents a day. Default 20 nats: about 60,000 keys, 8,640 panes, one a day. A smaller system
+    /// needs less; see [`super::lifecycle`].
     pub open_level: Nats,
     /// Panes for which that evidence must have been there.
     pub open_panes: u32,

@@ -56,9 +56,10 @@ fn covers(nodes: &[ActiveNode], around: &Surroundings<'_>) -> Vec<BTreeSet<usize
     let index: BTreeMap<&Name, usize> = nodes
         .iter()
         .enumerate()
+        .filter(|(_, node)| node.ties)
         .filter_map(|(at, node)| node.key.service().map(|name| (name, at)))
         .collect();
-    let mut strongest: Vec<&ActiveNode> = nodes.iter().collect();
+    let mut strongest: Vec<&ActiveNode> = nodes.iter().filter(|node| node.ties).collect();
     strongest.sort_by(|a, b| (b.level, &a.key).cmp(&(a.level, &b.key)));
     let mut found = Vec::new();
     for node in strongest.into_iter().take(MERGE_CAUSES_MAX) {

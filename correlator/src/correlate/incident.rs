@@ -41,23 +41,26 @@ pub(super) enum CaseEvent {
     Quiet,
     /// What went has come back.
     Returned,
+    /// An alert of it fires again, which says too little to call anybody.
+    AlertAnew,
 }
 
 /// The next state; `None` when the case is gone without a trace.
 pub(super) const fn next(state: CaseState, event: CaseEvent) -> Option<CaseState> {
-    use CaseEvent::{Active, AlertAlone, Quiet, Returned, Strong};
+    use CaseEvent::{Active, AlertAlone, AlertAnew, Quiet, Returned, Strong};
     use CaseState::{Forming, Open, Resolved, Suspected};
     match (state, event) {
         (Forming, Strong) => Some(Open),
-        (Forming, AlertAlone) => Some(Suspected),
+        (Forming, AlertAlone | AlertAnew) => Some(Suspected),
         (Forming, Active | Returned) => Some(Forming),
         (Forming, Quiet) => None,
         (Suspected, Strong | Returned) => Some(Open),
-        (Suspected, AlertAlone | Active) => Some(Suspected),
+        (Suspected, AlertAlone | AlertAnew | Active) => Some(Suspected),
         (Suspected, Quiet) => Some(Resolved),
-        (Open, Strong | AlertAlone | Active | Returned) => Some(Open),
+        (Open, Strong | AlertAlone | AlertAnew | Active | Returned) => Some(Open),
         (Open, Quiet) => Some(Resolved),
         (Resolved, Returned) => Some(Open),
+        (Resolved, AlertAnew) => Some(Suspected),
         (Resolved, Strong | AlertAlone | Active | Quiet) => Some(Resolved),
     }
 }
@@ -90,6 +93,11 @@ mod tests {
             assert_eq!(next(CaseState::Resolved, event), Some(CaseState::Resolved));
         }
         assert_eq!(next(CaseState::Resolved, CaseEvent::Returned), Some(CaseState::Open));
+    }
+
+    #[test]
+    fn an_alert_that_fires_again_is_suspected_again() {
+        assert_eq!(next(CaseState::Resolved, CaseEvent::AlertAnew), Some(CaseState::Suspected));
     }
 
     #[test]

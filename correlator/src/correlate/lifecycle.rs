@@ -8,17 +8,27 @@ use std::sync::Arc;
 use model::alert::Severity;
 use model::id::IncidentId;
 use model::name::Name;
+use model::nats::Nats;
 use model::time::{Pane, Timestamp};
 
-use super::activity::{ActiveNode, NodeKey, PRESENT_FROM};
+use super::activity::{ActiveNode, NodeKey, is_present};
 use super::case::{Case, Frozen};
 use super::config::CorrelateConfig;
 use super::dedup::{AlertState, Alerts};
+use super::habits::{Habits, TELLING_ALERT};
 use super::incident::{CaseEvent, CaseState, next};
 use super::limits::WALK_HOPS_MAX;
 use super::ranking;
 use super::render;
 use super::world::{Rules, World};
+
+/// Surprise of a grave alert that opens a case alone. A rule of grave alerts keeps it as long as it fires
+/// for less than about two minutes a day: one false incident.
+const GRAVE_ALERT: Nats = Nats(Nats::from_int(13).0 / 2);
+/// Surprise of different alerts together that opens a case: two rules that hardly ever fire.
+const ALERTS_TOGETHER: Nats = Nats::from_int(8);
+/// Panes with telemetry that must have shown quiet.
+const QUIET_PANES_MIN: i64 = 3;
 
 /// Ends what the time before a pane has ended: gaps hold no facts, but alerts grow stale in them.
 pub(super) fn pass_time(world: &mut World, now: Timestamp, rules: Rules<'_>) {
@@ -26,7 +36,7 @@ pub(super) fn pass_time(world: &mut World, now: Timestamp, rules: Rules<'_>) {
         .cases
         .values()
         .filter(|case| case.is_live())
-        .filter_map(|case| Some((case.id, quiet_at(case, &world.alerts, now, rules.config)?)))
+        .filter_map(|case| Some((case.id, quiet_at(case, world, now, rules.config)?)))
         .collect();
     for (id, at) in due {
         enter(world, id, CaseEvent::Quiet, at, rules);
@@ -38,14 +48,14 @@ pub(super) fn pass_time(world: &mut World, now: Timestamp, rules: Rules<'_>) {
 /// brought any.
 fn quiet_at(
     case: &Case,
-    alerts: &Alerts,
+    world: &World,
     now: Timestamp,
     config: &CorrelateConfig,
 ) -> Option<Timestamp> {
-    if is_held(case, alerts, now, config) {
+    if is_held(case, world, now, config) {
         return None;
     }
-    let ended = case.alerts.keys().filter_map(|fp| alerts.get(*fp)?.ended).max();
+    let ended = case.alerts.keys().filter_map(|fp| world.alerts.get(*fp)?.ended).max();
     let at = match ended {
         Some(ended) if case.symptoms.is_empty() => ended + config.quiet_after,
         _ => config.width.end(case.last_news) + config.unseen_after,
@@ -55,13 +65,19 @@ fn quiet_at(
 
 /// Whether an alert holds a case open: one of a service that carries it; any, where only alerts
 /// tell of it.
-fn is_held(case: &Case, alerts: &Alerts, now: Timestamp, config: &CorrelateConfig) -> bool {
+///
+/// A rule that fires most of the time holds nothing: that it fires says nothing.
+fn is_held(case: &Case, world: &World, now: Timestamp, config: &CorrelateConfig) -> bool {
+    let (alerts, habits) = (&world.alerts, &world.habits);
     let core = case.core();
     let carries = |state: &AlertState| match state.binding.node() {
         Some(node) => core.is_empty() || core.contains(node),
         None => core.is_empty(),
     };
-    let holds = |state: &AlertState| carries(state) && state.holds(now, config.alert_stale_after);
+    let tells = |state: &AlertState| habits.surprise(&state.alert) >= TELLING_ALERT;
+    let holds = |state: &AlertState| {
+        carries(state) && tells(state) && state.holds(now, config.alert_stale_after)
+    };
     case.alerts.keys().any(|fingerprint| alerts.get(*fingerprint).is_some_and(holds))
 }
 
@@ -72,6 +88,7 @@ const SPEAKING_MAX: usize = 50;
 pub(super) fn judge(world: &mut World, pane: Pane, nodes: &[ActiveNode], rules: Rules<'_>) {
     let now = rules.config.width.end(pane);
     let summary = world.recent.back().map(|(_, summary)| Arc::clone(summary));
+    let level = open_level(world, rules.config);
     let active: BTreeMap<&NodeKey, &ActiveNode> =
         nodes.iter().map(|node| (&node.key, node)).collect();
     let ids: Vec<IncidentId> = world.cases.keys().copied().collect();
@@ -83,12 +100,18 @@ pub(super) fn judge(world: &mut World, pane: Pane, nodes: &[ActiveNode], rules: 
             let case = Arc::make_mut(slot);
             if let Some(summary) = &summary {
                 case.note_quiet(pane, summary, rules.config.support_level);
-                note_heat(case, summary, &members, rules.config);
+                note_heat(case, summary, &members, level, rules.config);
             }
         }
         let Some(case) = world.cases.get(&id) else { continue };
-        let event = event(case, &members, world, now, rules.config);
+        let event = event(case, &members, world, (now, level), rules.config);
         enter(world, id, event, now, rules);
+        if event == CaseEvent::Returned {
+            let recent = world.recent.clone();
+            if let Some(slot) = world.cases.get_mut(&id) {
+                Arc::make_mut(slot).begin_episode(&members, recent.iter(), rules.config);
+            }
+        }
     }
 }
 
@@ -98,15 +121,16 @@ fn note_heat(
     case: &mut Case,
     summary: &super::facts::PaneSummary,
     members: &[&ActiveNode],
+    level: Nats,
     config: &CorrelateConfig,
 ) {
     let present = |name: &Name| {
         let own = summary.symptoms.iter().filter(|s| s.entity.service == *name);
-        own.into_iter().any(|symptom| symptom.nats >= PRESENT_FROM)
+        own.into_iter().any(is_present)
     };
-    let hot = members.iter().any(|node| {
-        node.opening_level() >= config.open_level && node.key.service().is_some_and(present)
-    });
+    let hot = members
+        .iter()
+        .any(|node| node.opening_level() >= level && node.key.service().is_some_and(present));
     // Not above what opens: a long fault must not take as long again to be over.
     let more = (case.hot_panes + 1).min(config.open_panes);
     case.hot_panes = if hot { more } else { case.hot_panes.saturating_sub(1) };
@@ -116,15 +140,15 @@ fn event(
     case: &Case,
     members: &[&ActiveNode],
     world: &World,
-    now: Timestamp,
+    (now, level): (Timestamp, Nats),
     config: &CorrelateConfig,
 ) -> CaseEvent {
-    let alerts = &world.alerts;
     if !case.is_live() {
-        return if has_returned(case, members, alerts, config) {
-            CaseEvent::Returned
-        } else {
-            CaseEvent::Quiet
+        return match returned(case, members, &world.alerts, level) {
+            Some(Return::Shown) => CaseEvent::Returned,
+            Some(Return::Alerted) if is_strong(case, members, world, config) => CaseEvent::Returned,
+            Some(Return::Alerted) => CaseEvent::AlertAnew,
+            None => CaseEvent::Quiet,
         };
     }
     if case.state == CaseState::Forming && members.is_empty() {
@@ -133,47 +157,58 @@ fn event(
     if is_strong(case, members, world, config) {
         return CaseEvent::Strong;
     }
-    if is_quiet(case, alerts, now, config) {
+    if is_quiet(case, world, now, config) {
         return CaseEvent::Quiet;
     }
     if case.alerts.is_empty() { CaseEvent::Active } else { CaseEvent::AlertAlone }
 }
 
+/// How a resolved case comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Return {
+    /// Telemetry shows it.
+    Shown,
+    /// An alert fires anew.
+    Alerted,
+}
+
 /// The same symptom of a service that carries the case, with evidence as strong as opens one, or a
 /// member alert of such a service that fires anew.
-fn has_returned(
-    case: &Case,
-    members: &[&ActiveNode],
-    alerts: &Alerts,
-    config: &CorrelateConfig,
-) -> bool {
-    let Some(resolved_at) = case.resolved_at else { return false };
+fn returned(case: &Case, members: &[&ActiveNode], alerts: &Alerts, level: Nats) -> Option<Return> {
+    let resolved_at = case.resolved_at?;
     let core = case.core();
     let anew = |state: &AlertState| {
         state.status == model::alert::AlertStatus::Firing && state.since > resolved_at
     };
-    members.iter().any(|node| {
-        let carries = node.key.service().is_some_and(|name| core.contains(name));
-        let same = carries
-            && node.opening_level() >= config.open_level
-            && node.symptoms.iter().any(|key| case.symptoms.contains_key(key));
+    let carries = |node: &ActiveNode| node.key.service().is_some_and(|name| core.contains(name));
+    let shown = |node: &&ActiveNode| {
+        carries(node)
+            && node.opening_level() >= level
+            && node.symptoms.iter().any(|key| case.symptoms.contains_key(key))
+    };
+    let fires = |node: &&ActiveNode| {
         let fires = node.alerts.iter().any(|fingerprint| {
             case.alerts.contains_key(fingerprint) && alerts.get(*fingerprint).is_some_and(anew)
         });
-        same || fires && (carries || core.is_empty())
-    })
+        fires && (carries(node) || core.is_empty())
+    };
+    if members.iter().copied().any(|node| shown(&node)) {
+        return Some(Return::Shown);
+    }
+    members.iter().copied().any(|node| fires(&node)).then_some(Return::Alerted)
 }
 
-/// Enough to open: telemetry over the threshold in enough panes, a grave alert, two different
-/// alerts, or one alert that telemetry supports, or that somebody's words support.
+/// Enough to open: telemetry over the threshold in enough panes, something used up, a grave alert, two
+/// different alerts, or one alert that telemetry or somebody's words support. What alerts say is
+/// weighed by how often their rules fire anyway.
 fn is_strong(
     case: &Case,
     members: &[&ActiveNode],
     world: &World,
     config: &CorrelateConfig,
 ) -> bool {
-    let alerts = &world.alerts;
-    if case.hot_panes >= config.open_panes {
+    let (alerts, habits) = (&world.alerts, &*world.habits);
+    if case.hot_panes >= config.open_panes || members.iter().any(|node| node.is_saturated) {
         return true;
     }
     let states: Vec<&AlertState> = members
@@ -183,30 +218,60 @@ fn is_strong(
         .filter_map(|fingerprint| alerts.get(*fingerprint))
         .filter(|state| !state.flapping() && state.alert.severity != Severity::Info)
         .collect();
+    let surprise = |state: &AlertState| habits.surprise(&state.alert);
     // A monitor that grades nothing means each of its alerts.
-    let is_grave = |severity| severity >= Severity::Error || severity == Severity::Unknown;
-    let grave = states.iter().any(|state| is_grave(state.alert.severity));
-    let different: BTreeSet<(&Name, Option<&Name>)> =
-        states.iter().map(|state| (&state.alert.name, state.binding.node())).collect();
+    let is_graded = |severity| severity >= Severity::Error || severity == Severity::Unknown;
+    let grave =
+        |state: &AlertState| is_graded(state.alert.severity) && surprise(state) >= GRAVE_ALERT;
     let supported = members.iter().any(|node| node.opening_level() >= config.support_level);
-    let alerted = || states.iter().filter_map(|state| state.binding.node());
-    grave
-        || different.len() >= 2
-        || (supported && !states.is_empty())
-        || alerted().any(|node| is_spoken_of(world, node, config))
+    let most = states.iter().map(|state| surprise(state)).max().unwrap_or_default();
+    let mut telling = states.iter().filter(|state| surprise(state) >= TELLING_ALERT);
+    states.iter().any(|state| grave(state))
+        || together(&states, habits) >= ALERTS_TOGETHER
+        || (supported && most >= TELLING_ALERT)
+        || telling.any(|state| is_spoken_of(world, state.binding.node(), config))
 }
 
 /// Whether others or the platform speak clearly of a service, or of one that it needs.
-fn is_spoken_of(world: &World, node: &Name, config: &CorrelateConfig) -> bool {
+fn is_spoken_of(world: &World, node: Option<&Name>, config: &CorrelateConfig) -> bool {
+    let Some(node) = node else { return false };
     let clearly = |name: &&Name| world.signs.weight(name) >= config.support_level;
     let needs = |name: &Name| world.map.distance(node, name, WALK_HOPS_MAX).is_some();
     world.signs.subjects().filter(clearly).take(SPEAKING_MAX).any(needs)
 }
 
-/// Quiet: no alert holds it, and its causes kept quiet in panes with telemetry for long enough. A
-/// case of alerts alone has only its alerts to go by.
-fn is_quiet(case: &Case, alerts: &Alerts, now: Timestamp, config: &CorrelateConfig) -> bool {
-    if is_held(case, alerts, now, config) {
+/// What different alerts say together: of each rule the first two services, since a rule that fires for
+/// many says little more than one that fires for two.
+fn together(states: &[&AlertState], habits: &Habits) -> Nats {
+    let different: BTreeSet<(&Name, Option<&Name>)> =
+        states.iter().map(|state| (&state.alert.name, state.binding.node())).collect();
+    let mut rules: BTreeMap<&Name, (Nats, i64)> = BTreeMap::new();
+    for state in states {
+        let rule = rules.entry(&state.alert.name).or_default();
+        rule.0 = rule.0.max(habits.surprise(&state.alert));
+    }
+    for (name, _) in different {
+        if let Some(rule) = rules.get_mut(name) {
+            rule.1 = (rule.1 + 1).min(2);
+        }
+    }
+    rules.values().map(|(nats, times)| Nats(nats.0.saturating_mul(*times))).sum()
+}
+
+/// What telemetry has to say to open a case in a system of this size: `ln(K*P/F)` with ten tests a node,
+/// the panes of a day and one false incident a day, at most what is configured.
+fn open_level(world: &World, config: &CorrelateConfig) -> Nats {
+    let keys = 10.0 * world.map.size().max(1) as f64;
+    let panes = 86_400.0 / config.width.nanos().as_secs_f64();
+    Nats::from_f64(libm::log(keys * panes)).min(config.open_level)
+}
+
+/// Quiet: no alert holds it, and its causes kept quiet for long enough, as panes with telemetry at the end
+/// of that time show: where nothing was asked of a service, nothing was amiss. A case of alerts alone
+/// has only its alerts to go by.
+fn is_quiet(case: &Case, world: &World, now: Timestamp, config: &CorrelateConfig) -> bool {
+    let alerts = &world.alerts;
+    if is_held(case, world, now, config) {
         return false;
     }
     if case.symptoms.is_empty() {
@@ -214,7 +279,8 @@ fn is_quiet(case: &Case, alerts: &Alerts, now: Timestamp, config: &CorrelateConf
         let ended = case.alerts.keys().filter_map(word).max();
         return ended.is_some_and(|at| now - at >= config.quiet_after);
     }
-    case.quiet_panes >= config.width.panes_in(config.quiet_after)
+    let since = now - config.width.end(case.last_loud);
+    case.quiet_panes >= QUIET_PANES_MIN && since >= config.quiet_after
 }
 
 /// Moves a case along the table and does what the new state asks for.

@@ -7,6 +7,8 @@
 pub(super) const RING_FACTS_MAX: usize = 200_000;
 /// Alerts that are remembered at once. Above it the longest resolved ones go first.
 pub(super) const ALERTS_MAX: usize = 100_000;
+/// Rules of alerts whose habits are known; the first stay.
+pub(super) const HABITS_MAX: usize = 10_000;
 /// Alerts listed in one incident: a page of JSON must stay readable by its consumers.
 pub(super) const CASE_ALERTS_MAX: usize = 10_000;
 /// Symptom keys of one incident; (service, operation, test) of a large system fit in.

@@ -36,6 +36,11 @@ impl Map {
         self.topology.stats().learned_edges == 0
     }
 
+    /// How many nodes it knows.
+    pub(super) fn size(&self) -> usize {
+        self.topology.snapshot().nodes().len()
+    }
+
     /// The service that a name speaks of.
     pub(super) fn bind(&self, name: &str) -> Option<Name> {
         self.topology.bind(name)

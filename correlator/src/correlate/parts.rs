@@ -41,6 +41,7 @@ impl Case {
         self.last_news = self.last_news.max(other.last_news);
         self.hot_panes = self.hot_panes.max(other.hot_panes);
         self.quiet_panes = self.quiet_panes.min(other.quiet_panes);
+        self.last_loud = self.last_loud.max(other.last_loud);
         self.surge_milli = self.surge_milli.max(other.surge_milli);
         if other.is_told() {
             self.merged_from.push(other.id);

@@ -162,6 +162,9 @@ fn tie_labels(
 /// Whether what happened at `effect` may come from `cause`, by their onsets: between 20 s before
 /// and 120 s after. Where only a monitor tells the onset, its own waiting time blurs it.
 pub(super) fn in_order(cause: &ActiveNode, effect: &ActiveNode, config: &CorrelateConfig) -> bool {
+    if !cause.ties || !effect.ties {
+        return false;
+    }
     onsets_in_order((cause.onset, cause.measured), (effect.onset, effect.measured), config)
 }
 

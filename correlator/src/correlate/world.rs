@@ -19,6 +19,7 @@ use super::cluster::{self, Surroundings};
 use super::config::CorrelateConfig;
 use super::dedup::{AlertChange, Alerts};
 use super::facts::{PaneFacts, PaneSummary};
+use super::habits::Habits;
 use super::lifecycle;
 use super::limits::RECENT_PANES_MAX;
 use super::map::Map;
@@ -71,6 +72,8 @@ pub(super) struct World {
     /// The cases by id.
     pub(super) cases: BTreeMap<IncidentId, Arc<Case>>,
     traffic: Arc<Traffic>,
+    /// How often the rules of alerts fire.
+    pub(super) habits: Arc<Habits>,
     /// Whether this is a provisional view from before the map had learned anything for good.
     infant: bool,
     /// What bounds took.
@@ -118,11 +121,14 @@ impl World {
         while self.recent.len() > RECENT_PANES_MAX {
             self.recent.pop_front();
         }
-        let nodes = self.activity.nodes(now, &self.alerts, &fired, rules.config);
+        let said = (&self.alerts, &*self.habits);
+        let has_requests = !self.map.has_learned_nothing();
+        let nodes = self.activity.nodes(now, said, &fired, has_requests, rules.config);
         if !nodes.is_empty() {
             self.cluster(pane, &nodes, surge, rules);
         }
         lifecycle::judge(self, pane, &nodes, rules);
+        Arc::make_mut(&mut self.habits).note(pane, now, &self.alerts, rules.config);
     }
 
     fn learn(

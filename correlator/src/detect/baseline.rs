@@ -26,7 +26,7 @@ struct Generation {
     panes: u64,
     counts: ServiceCounts,
     /// Calls that the callers of this service took meanwhile: its own calls per theirs.
-    caller_activity: BTreeMap<Name, u64>,
+    caller_activity: BTreeMap<Name, Activity>,
     /// Squared distance of the calls from their expectation, per expectation. Unit: 1/1024.
     dispersion: u64,
     /// Panes that the dispersion is summed over.
@@ -73,7 +73,7 @@ impl ServiceBaseline {
         self.young.counts.absorb(&learned);
         for caller in self.callers(counts) {
             if let Some(activity) = activity.get(&caller) {
-                self.young.caller_activity.entry(caller).or_default().absorb(&activity.calls);
+                self.young.caller_activity.entry(caller).or_default().absorb(activity);
             }
         }
         self.refresh(&learned);
@@ -221,16 +221,22 @@ impl ServiceBaseline {
     pub(crate) fn call_rate(&self, caller: &str) -> Option<CallRate> {
         let answered = self.edge(caller, |edge| edge.calls.saturating_sub(edge.orphans));
         let declared = self.edge(caller, |edge| edge.declared).hits;
-        let taken = [&self.young, &self.old]
-            .iter()
-            .filter_map(|generation| generation.caller_activity.get(caller))
-            .sum::<u64>();
+        let mut own = Activity::default();
+        for generation in [&self.young, &self.old] {
+            if let Some(activity) = generation.caller_activity.get(caller) {
+                own.absorb(activity);
+            }
+        }
+        let with_span = self.edge(caller, |edge| edge.gap.count());
+        let taken = own.calls;
         if taken == 0 || answered.hits == 0 {
             return None;
         }
         Some(CallRate {
             answered: answered.hits,
             per_call: answered.hits as f64 / taken as f64,
+            below_per_call: own.below as f64 / taken as f64,
+            has_spans: with_span.hits * 2 >= with_span.trials,
             shows_attempts: declared * 2 >= answered.trials,
         })
     }
@@ -399,6 +405,10 @@ impl ServiceBaseline {
 pub(crate) struct CallRate {
     pub(crate) answered: u64,
     pub(crate) per_call: f64,
+    /// Spans that the caller writes for one call that it takes.
+    pub(crate) below_per_call: f64,
+    /// Whether one of them is the call.
+    pub(crate) has_spans: bool,
     pub(crate) shows_attempts: bool,
 }
 

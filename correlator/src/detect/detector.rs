@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bounded::bounded;
 use super::judge::{Baselines, has_trials, judge};
-use super::limits::{DetectConfig, RING_MAX};
+use super::limits::{BORDER_PANES, DetectConfig, RING_MAX};
 use super::quarantine::{Held, Learning, Lesson, learn};
 use super::ring::Slot;
 use super::sequential::{Runs, step};
@@ -69,6 +69,8 @@ pub struct Detector {
     held: BTreeMap<Name, Held>,
     runs: Runs,
     versions: Versions,
+    /// The newest learned pane with traces.
+    last_traced: Option<Pane>,
     settled_through: Option<Pane>,
     told: Option<Progress>,
     last: Option<SymptomBatch>,
@@ -91,6 +93,7 @@ impl Detector {
             held: BTreeMap::new(),
             runs: Runs::new(),
             versions: Versions::new(),
+            last_traced: None,
             settled_through: None,
             told: None,
             last: None,
@@ -242,9 +245,19 @@ impl Detector {
         slot.add_up();
         if slot.evidence.is_none() {
             let before = |name: &Name, key: &SeriesKey| self.last_point(pane, name, key);
-            slot.evidence = slot.counts().map(|counts| judge(counts, &self.baselines, &before));
+            let is_border = self.is_border(pane);
+            slot.evidence =
+                slot.counts().map(|counts| judge(counts, &self.baselines, &before, is_border));
         }
         self.ring.insert(pane, slot);
+    }
+
+    /// Whether the telemetry has just begun, or begun again: no trace ended for a while before a pane.
+    fn is_border(&self, pane: Pane) -> bool {
+        let from = pane.plus(-BORDER_PANES);
+        let traced = |slot: &Slot| slot.counts().is_some_and(|counts| !counts.activity.is_empty());
+        !self.last_traced.is_some_and(|last| last >= from)
+            && !self.ring.range(from..pane).any(|(_, slot)| traced(slot))
     }
 
     /// The last point of a series before a pane: of the ring, else of the baseline.
@@ -265,9 +278,17 @@ impl Detector {
             if *entry.key() > through || !entry.get().is_settled {
                 break;
             }
-            let slot = entry.remove();
+            let (pane, slot) = entry.remove_entry();
             if let Some(counts) = slot.counts().filter(|counts| !counts.is_empty()) {
-                self.learn_pane(counts);
+                if counts.activity.is_empty() {
+                    self.learn_pane(counts);
+                } else if self.is_border(pane) {
+                    self.learn_pane(&without_paths(counts));
+                    self.last_traced = Some(pane);
+                } else {
+                    self.learn_pane(counts);
+                    self.last_traced = Some(pane);
+                }
             }
         }
     }
@@ -349,13 +370,27 @@ impl Detector {
     }
 }
 
+/// The counts of a pane without what they say of log paths.
+fn without_paths(counts: &PaneCounts) -> PaneCounts {
+    let mut counts = counts.clone();
+    let operations = counts.services.values_mut().flat_map(|one| one.operations.values_mut());
+    for operation in operations {
+        operation.paths = 0;
+        operation.bigrams.clear();
+    }
+    counts
+}
+
 /// The highest run of each service. Metric series have a quarantine of their own, so a drifting
 /// gauge does not freeze what is known of calls; complaints speak of somebody else, and what the
 /// platform says is no count.
 fn levels(runs: &Runs) -> BTreeMap<Name, Nats> {
     let mut levels: BTreeMap<Name, Nats> = BTreeMap::new();
     for (key, run) in runs.iter().filter(|(key, _)| holds_back(key.kind)) {
-        let level = levels.entry(key.entity.service.clone()).or_default();
+        // Calls that a caller omits are judged with the callee, and by the callee's baseline.
+        let is_omission = key.kind == SymptomKind::Silence && !key.detail.is_empty();
+        let owner = if is_omission { &key.detail } else { &key.entity.service };
+        let level = levels.entry(owner.clone()).or_default();
         *level = (*level).max(run.level);
     }
     levels

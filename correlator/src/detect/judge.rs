@@ -6,12 +6,12 @@ use model::entity::{Entity, EntityKind};
 use model::id::TraceId;
 use model::name::Name;
 use model::nats::Nats;
-use model::symptom::SymptomKind;
+use model::symptom::{AT_LIMIT, SymptomKind};
 use model::time::Timestamp;
 
-use super::baseline::ServiceBaseline;
+use super::baseline::{ServiceBaseline, Share};
 use super::bounded::bounded;
-use super::evidence::{Direction, Evidence, Key};
+use super::evidence::{Against, Direction, Evidence, Key};
 use super::statistics::ppm;
 use super::{complaints, errors, logs, metric, platform, silence, slow};
 use crate::observe::{Exemplars, PaneCounts, SeriesKey, ServiceCounts};
@@ -31,8 +31,14 @@ pub(crate) struct Case<'a> {
 pub(crate) type Before<'a> = &'a dyn Fn(&Name, &SeriesKey) -> Option<(Timestamp, u64)>;
 
 /// Evidence of a pane, sorted by key. Owners without a baseline give none, since nothing is normal
-/// yet, but what is said in words.
-pub(crate) fn judge(pane: &PaneCounts, baselines: &Baselines, before: Before<'_>) -> Vec<Evidence> {
+/// yet, but what is said in words. At a border of the telemetry log paths are not judged: their lines
+/// may lie beyond it.
+pub(crate) fn judge(
+    pane: &PaneCounts,
+    baselines: &Baselines,
+    before: Before<'_>,
+    is_border: bool,
+) -> Vec<Evidence> {
     let mut found = Vec::new();
     let mut slow = Vec::new();
     let nothing = ServiceBaseline::default();
@@ -48,7 +54,10 @@ pub(crate) fn judge(pane: &PaneCounts, baselines: &Baselines, before: Before<'_>
         }
         errors::judge(&case, &mut found);
         slow::collect(&case, &mut slow);
-        logs::judge(&case, &mut found);
+        if !is_border {
+            logs::paths(&case, &mut found);
+        }
+        logs::untraced_all(&case, &mut found);
         metric::judge(&case, before, &mut found);
     }
     slow::weigh(slow, &mut found);
@@ -98,6 +107,43 @@ pub(crate) struct Tally {
     pub(crate) expected: f64,
 }
 
+/// Notes that a share of hits is larger than the baseline knows; a smaller one is no line.
+pub(crate) fn note_share(
+    found: &mut Vec<Evidence>,
+    key: (Entity, SymptomKind, Name),
+    (hits, trials): (u64, u64),
+    against: Against,
+    exemplars: &Exemplars,
+) {
+    let nats = against.weighed(against.nats(hits, trials));
+    let known = against.hits_milli as f64 / 1000.0;
+    let expected = (known + 0.5) / (against.trials as f64 + 1.0);
+    if nats == Nats::ZERO && hits as f64 <= expected * trials as f64 {
+        return;
+    }
+    let (entity, kind, detail) = key;
+    found.push(Evidence {
+        key: Key { entity, kind, detail },
+        nats,
+        direction: Direction::Up,
+        hits,
+        trials,
+        expected_ppm: ppm(expected),
+        against: Some(against),
+        exemplars: exemplars.traces().collect(),
+    });
+}
+
+/// A share that a baseline knows, alone looked at and wholly its own.
+pub(crate) fn against(known: Share) -> Against {
+    Against {
+        hits_milli: known.hits.saturating_mul(1000),
+        trials: known.trials,
+        looked_at: Nats::ZERO,
+        weight_ppm: 1_000_000,
+    }
+}
+
 /// Notes evidence above zero; none is no line.
 pub(crate) fn note(
     found: &mut Vec<Evidence>,
@@ -116,6 +162,7 @@ pub(crate) fn note(
             hits: tally.hits,
             trials: tally.trials,
             expected_ppm: ppm(tally.expected),
+            against: None,
             exemplars,
         });
     }
@@ -126,7 +173,8 @@ pub(crate) fn has_trials(pane: &PaneCounts, key: &Key) -> bool {
     let Some(counts) = pane.services.get(key.entity.service.as_str()) else { return false };
     match (key.entity.kind, key.kind) {
         (_, SymptomKind::Metric) => counts.series.iter().any(|(series, _)| {
-            metric::detail(series) == key.detail && metric::belongs(series, &key.entity)
+            metric::detail(series).as_str() == key.detail.trim_end_matches(AT_LIMIT)
+                && metric::belongs(series, &key.entity)
         }),
         (EntityKind::Operation, _) => key
             .entity

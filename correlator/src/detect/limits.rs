@@ -20,6 +20,9 @@ pub struct DetectConfig {
     pub learning_delay: i64,
     /// A level that holds for so many panes is the new normal (720 of 10 s are two hours).
     pub accept_panes: u64,
+    /// A level that holds for so many times as long as all that the baseline knows is the new normal
+    /// too: of two samples that differ, the one four times larger is hardly the exception.
+    pub outgrow: u64,
     /// Quiet panes after which a run is over.
     pub calm_panes: u64,
 }
@@ -33,11 +36,15 @@ impl Default for DetectConfig {
             generation_panes: 180,
             learning_delay: 3,
             accept_panes: 720,
+            outgrow: 4,
             calm_panes: 6,
         }
     }
 }
 
+/// Panes without any trace after which the next traces are at a border of the telemetry: their logs, or
+/// the other half of their spans, may lie beyond it.
+pub(crate) const BORDER_PANES: i64 = 12;
 /// Operations of one service; the rest counts as one.
 pub(crate) const OPERATIONS_MAX: usize = 64;
 /// Callers of one service; the rest counts as one.

@@ -3,18 +3,22 @@
 
 use model::id::TemplateId;
 use model::name::Name;
+use model::nats::Nats;
 use model::signal::LogSeverity;
 use model::symptom::SymptomKind;
 
-use super::evidence::Evidence;
-use super::judge::{Case, Tally, note};
-use super::statistics::{binomial, posterior_share, too_many};
+use super::baseline::Share;
+use super::evidence::{Against, Evidence};
+use super::judge::{Case, Tally, against, note, note_share};
+use super::statistics::{posterior_share, too_many};
 use crate::observe::{Exemplars, LOG_END, LOG_START, OperationCounts, TemplateCounts, TemplateKey};
 
 /// A pair of fewer spans than this share is unusual.
 const UNUSUAL: f64 = 0.01;
 /// A pair of more spans than this share is expected.
 const EXPECTED: f64 = 0.9;
+/// Longest part of either side of a pair in a symptom's text. Unit: characters.
+const SIDE_CHARS_MAX: usize = 120;
 /// Panes that must be known before untraced logs are judged.
 const PANES_MIN: u64 = 6;
 /// Most that one pane of untraced logs can say: they come in bursts, and who only passes an error
@@ -23,17 +27,22 @@ const ERROR_CAP: f64 = 3.0;
 /// The same for warnings.
 const WARN_CAP: f64 = 1.5;
 
-/// Tests the log paths of all operations and the untraced logs of an owner.
-pub(crate) fn judge(case: &Case<'_>, found: &mut Vec<Evidence>) {
+/// Tests the log paths of all operations of an owner.
+pub(crate) fn paths(case: &Case<'_>, found: &mut Vec<Evidence>) {
     for (name, operation) in &case.counts.operations {
         path(case, name, operation, found);
     }
+}
+
+/// Tests the untraced logs of an owner.
+pub(crate) fn untraced_all(case: &Case<'_>, found: &mut Vec<Evidence>) {
     for (key, template) in &case.counts.templates {
         untraced(case, key, template, found);
     }
 }
 
-/// The strongest pair speaks for the operation, less the logarithm of how many were looked at.
+/// Every pair that is more or less usual than it was, less the logarithm of how many were looked at.
+/// Which of them speaks for the operation is decided over a whole run.
 fn path(case: &Case<'_>, name: &Name, operation: &OperationCounts, found: &mut Vec<Evidence>) {
     let mut pairs = case.baseline.bigrams(name);
     pairs.extend(operation.bigrams.keys().copied());
@@ -42,31 +51,29 @@ fn path(case: &Case<'_>, name: &Name, operation: &OperationCounts, found: &mut V
     if pairs.len() <= 1 {
         return;
     }
-    let looked_at = libm::log(pairs.len() as f64);
-    let mut best: Option<(f64, Tally, (TemplateId, TemplateId))> = None;
+    let looked_at = Nats::from_f64(libm::log(pairs.len() as f64));
+    let none = Exemplars::default();
     for pair in pairs {
         let base = case.baseline.bigram(name, &pair);
-        let share = posterior_share(base.hits, base.trials);
-        let spans = operation.bigrams.get(&pair).map_or(0, |bigram| bigram.spans);
-        let unusual = (base.hits as f64) < UNUSUAL * base.trials as f64 || base.hits == 0;
-        let tally = if unusual {
-            Tally { hits: spans, trials: operation.paths, expected: share }
-        } else if share > EXPECTED {
+        let now = operation.bigrams.get(&pair);
+        let spans = now.map_or(0, |bigram| bigram.spans);
+        let is_unusual = (base.hits as f64) < UNUSUAL * base.trials as f64 || base.hits == 0;
+        let (hits, known, text) = if is_unusual {
+            (spans, base, describe(case, pair))
+        } else if posterior_share(base.hits, base.trials) > EXPECTED {
             let missing = operation.paths.saturating_sub(spans);
-            Tally { hits: missing, trials: operation.paths, expected: 1.0 - share }
+            let known = Share { hits: base.trials.saturating_sub(base.hits), ..base };
+            (missing, known, format!("no longer {}", describe(case, pair)))
         } else {
             continue;
         };
-        let nats = binomial(tally.hits, tally.trials, tally.expected) - looked_at;
-        if nats > best.as_ref().map_or(0.0, |best| best.0) {
-            best = Some((nats, tally, pair));
+        if hits == 0 {
+            continue;
         }
-    }
-    if let Some((nats, tally, pair)) = best {
-        let none = Exemplars::default();
-        let exemplars = operation.bigrams.get(&pair).map_or(&none, |bigram| &bigram.exemplars);
-        let key = (case.operation(name), SymptomKind::LogPath, describe(case, pair));
-        note(found, key, nats, tally, exemplars);
+        let against = Against { looked_at, ..against(known) };
+        let exemplars = now.map_or(&none, |bigram| &bigram.exemplars);
+        let key = (case.operation(name), SymptomKind::LogPath, text.into());
+        note_share(found, key, (hits, operation.paths), against, exemplars);
     }
 }
 
@@ -97,15 +104,17 @@ fn untraced(
     note(found, subject, nats, tally, &template.exemplars);
 }
 
-/// The text of the pair's telling side: the unusual template, or the one that is missing.
-fn describe(case: &Case<'_>, (before, after): (TemplateId, TemplateId)) -> Name {
-    let text = |id: TemplateId| {
+/// Both ends of a pair in words.
+fn describe(case: &Case<'_>, (before, after): (TemplateId, TemplateId)) -> String {
+    let text = |id: TemplateId| -> String {
         let now = case.counts.templates.iter().find(|(key, _)| key.template == id);
-        now.map(|(_, counts)| &counts.skeleton).or_else(|| case.baseline.skeleton(id)).cloned()
+        let known = now.map(|(_, counts)| &counts.skeleton).or_else(|| case.baseline.skeleton(id));
+        known.map(|name| name.chars().take(SIDE_CHARS_MAX).collect()).unwrap_or_default()
     };
     match (before, after) {
-        (LOG_START, LOG_END) => "logs nothing".into(),
-        (before, LOG_END) => text(before).unwrap_or_default(),
-        (_, after) => text(after).unwrap_or_default(),
+        (LOG_START, LOG_END) => "logs nothing".to_owned(),
+        (LOG_START, after) => format!("begins with: {}", text(after)),
+        (before, LOG_END) => format!("ends after: {}", text(before)),
+        (before, after) => format!("{} > {}", text(before), text(after)),
     }
 }

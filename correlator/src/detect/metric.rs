@@ -3,10 +3,11 @@
 use model::entity::{Entity, EntityKind};
 use model::name::Name;
 use model::nats::Nats;
-use model::symptom::SymptomKind;
+use model::symptom::{AT_LIMIT, SymptomKind};
 
 use super::evidence::{Direction, Evidence, Key};
 use super::judge::{Before, Case};
+use super::saturation::is_at_limit;
 use super::series::value_of;
 use super::statistics::deviation;
 use crate::observe::SeriesKey;
@@ -21,19 +22,25 @@ pub(crate) fn judge(case: &Case<'_>, before: Before<'_>, found: &mut Vec<Evidenc
         let Some(series) = case.baseline.series(key) else { continue };
         let Some(value) = value_of(counts, before(case.name, key)) else { continue };
         let Some(z) = series.standardised(value) else { continue };
-        let nats = Nats::from_f64(deviation(z).min(CAP));
+        let at_limit = is_at_limit(&key.metric, value, z);
+        let nats = Nats::from_f64(if at_limit { CAP } else { deviation(z).min(CAP) });
         if nats > Nats::ZERO {
             found.push(Evidence {
                 key: Key {
                     entity: entity(case, key),
                     kind: SymptomKind::Metric,
-                    detail: detail(key),
+                    detail: if at_limit {
+                        format!("{}{AT_LIMIT}", detail(key)).into()
+                    } else {
+                        detail(key)
+                    },
                 },
                 nats,
                 direction: if z > 0.0 { Direction::Up } else { Direction::Down },
                 hits: 1,
                 trials: 1,
                 expected_ppm: 0,
+                against: None,
                 exemplars: Vec::new(),
             });
         }

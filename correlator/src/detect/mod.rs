@@ -21,6 +21,7 @@ mod complaints;
 mod platform;
 mod silence;
 mod metric;
+mod saturation;
 mod judge;
 mod sequential;
 mod telling;

@@ -2,7 +2,8 @@
 //!
 //! Without it an ongoing fault soon becomes normal (notes: the largest single loss of accuracy).
 //! Held counts are learned if the symptom turns out to be noise, or if it stays so long that it
-//! is the new normal; else they are dropped. Metric series are held one by one in `series`.
+//! is the new normal (longer than the limit, or than several times all that was known: a thin
+//! baseline is the less likely of the two to be right); else they are dropped. Metric series are held one by one in `series`.
 
 use std::collections::BTreeMap;
 
@@ -63,7 +64,8 @@ pub(crate) fn learn(
     baseline.learn_series(lesson.counts);
     let mine = held.entry(name.clone()).or_default();
     mine.hold(lesson);
-    let outcome = if mine.panes >= config.accept_panes {
+    let known = baseline.panes().saturating_mul(config.outgrow);
+    let outcome = if mine.panes >= config.accept_panes.min(known) {
         Learning::Accepted
     } else if mine.calm < config.calm_panes {
         Learning::Held

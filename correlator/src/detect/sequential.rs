@@ -1,18 +1,24 @@
-//! The sequential rule: evidence of successive panes adds up, less one nat a pane (a one-sided
-//! CUSUM, Page 1954): `S = max(0, S + L - 1)`. Its level and its begin stand in every symptom.
+//! The sequential rule: evidence of successive panes adds up, less what a healthy pane says by chance
+//! (a one-sided CUSUM, Page 1954): `S = max(0, S + L - 1/4)`. Its level and begin stand in every symptom.
+//!
+//! Shares are judged over the run as a whole: hits and trials add up from pane to pane, and `L` is what the
+//! sum says more than it said before. So an operation of one call a pane is heard as well as a busy
+//! one, and a thin baseline bounds what any number of panes can say.
 
 use std::collections::BTreeMap;
 
+use model::entity::EntityKind;
 use model::nats::Nats;
 use model::symptom::{Symptom, SymptomKind};
 use model::time::Pane;
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{Direction, Evidence, Key};
+use super::evidence::{Against, Direction, Evidence, Key};
 use super::limits::RUNS_MAX;
 
-/// What every pane takes from a run.
-const DRIFT: Nats = Nats::from_int(1);
+/// What every pane takes from a run: the mean of a one-sided log-likelihood ratio under its null is
+/// half the mean of half a chi-square of one degree of freedom, a quarter of a nat.
+const DRIFT: Nats = Nats(Nats::from_int(1).0 / 4);
 /// More is not needed by anyone, and takes too long to fall.
 const LEVEL_MAX: Nats = Nats::from_int(60);
 /// A run of which nothing is heard for so many panes is forgotten.
@@ -27,6 +33,10 @@ pub(crate) struct Run {
     heard: Pane,
     /// A lone deviating metric point, waiting for a second.
     waiting: Option<(Direction, Nats, Pane)>,
+    /// Hits and trials of the run, and what they say together.
+    hits: u64,
+    trials: u64,
+    sum: Nats,
 }
 
 /// All runs, by key.
@@ -64,14 +74,38 @@ pub(crate) fn step(
             runs.insert(one.key.clone(), run);
         }
     }
-    runs.retain(|_, run| run.level > Nats::ZERO || run.waiting.is_some());
+    runs.retain(|_, run| run.level > Nats::ZERO || run.waiting.is_some() || run.hits > 0);
     symptoms.sort_by(|a, b| (&a.entity, a.kind, &a.detail).cmp(&(&b.entity, b.kind, &b.detail)));
+    strongest_paths(&mut symptoms);
     symptoms
+}
+
+/// The pairs of one operation's log path are one piece of evidence seen many times: only the
+/// strongest is told. Needs sorted symptoms; ties go to the first.
+fn strongest_paths(symptoms: &mut Vec<Symptom>) {
+    symptoms.dedup_by(|later, kept| {
+        let same = later.kind == SymptomKind::LogPath
+            && kept.kind == SymptomKind::LogPath
+            && later.entity.kind == EntityKind::Operation
+            && later.entity == kept.entity;
+        if same && later.level > kept.level {
+            std::mem::swap(later, kept);
+        }
+        same
+    });
 }
 
 impl Run {
     fn new(pane: Pane) -> Self {
-        Self { level: Nats::ZERO, onset: pane, heard: pane, waiting: None }
+        Self {
+            level: Nats::ZERO,
+            onset: pane,
+            heard: pane,
+            waiting: None,
+            hits: 0,
+            trials: 0,
+            sum: Nats::ZERO,
+        }
     }
 
     /// A pane with trials and without evidence speaks for health: the run halves.
@@ -79,20 +113,35 @@ impl Run {
         self.heard = pane;
         self.waiting = None;
         self.level = Nats((self.level - DRIFT).0.max(0) / 2);
+        self.hits /= 2;
+        self.trials /= 2;
+        self.sum = Nats(self.sum.0 / 2);
     }
 
     /// Adds evidence; returns how much of it counts.
     fn add(&mut self, pane: Pane, evidence: &Evidence) -> Nats {
         self.heard = pane;
-        let (counted, began) = match evidence.key.kind {
-            SymptomKind::Metric => self.persistent(pane, evidence),
+        let is_new = self.level == Nats::ZERO && self.hits == 0;
+        let (counted, began) = match (evidence.key.kind, evidence.against) {
+            (SymptomKind::Metric, _) => self.persistent(pane, evidence),
+            (_, Some(against)) => (self.pool(evidence, against), pane),
             _ => (evidence.nats, pane),
         };
-        if self.level == Nats::ZERO {
+        if is_new {
             self.onset = began;
         }
         self.level = (self.level + counted - DRIFT).clamp(Nats::ZERO, LEVEL_MAX);
-        counted
+        counted.max(Nats::ZERO)
+    }
+
+    /// What the run's hits say with this pane's more than without them.
+    fn pool(&mut self, evidence: &Evidence, against: Against) -> Nats {
+        self.hits = self.hits.saturating_add(evidence.hits);
+        self.trials = self.trials.saturating_add(evidence.trials);
+        let sum = against.nats(self.hits, self.trials);
+        let gain = against.weighed(sum - self.sum);
+        self.sum = sum;
+        gain
     }
 
     /// The weaker of two successive points on the same side, and when the first of them was.
@@ -135,6 +184,7 @@ mod tests {
             hits: 1,
             trials: 1,
             expected_ppm: 0,
+            against: None,
             exemplars: Vec::new(),
         }
     }

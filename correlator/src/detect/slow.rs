@@ -1,21 +1,24 @@
-//! Slow self time and slow calls. What is slow is weighed by its share of all excess time of the
-//! pane, so that who merely waits a little longer does not stand beside who makes all wait.
+//! Slow self time and slow calls. Slow self time is weighed by its share of all excess time of the
+//! pane, so that who merely takes a little longer does not stand beside who makes all wait. The way of a
+//! call is not: a starved or distant service slows all ways from and to it, and how many of them are slow
+//! tells it from its neighbours.
 
 use model::entity::Entity;
 use model::name::Name;
 use model::symptom::SymptomKind;
 
-use super::evidence::Evidence;
-use super::judge::{Case, Tally, note};
+use super::baseline::Share;
+use super::evidence::{Against, Evidence};
+use super::judge::{Case, against, note_share};
 use super::profile::SlowProfile;
-use super::statistics::binomial;
+use super::statistics::ppm;
 use crate::observe::{Exemplars, Histogram};
 
 /// One slow operation or edge before it is weighed.
 pub(crate) struct Slow {
     key: (Entity, SymptomKind, Name),
-    nats: f64,
-    tally: Tally,
+    seen: (u64, u64),
+    against: Against,
     excess_ns: f64,
     exemplars: Exemplars,
 }
@@ -45,8 +48,10 @@ pub(crate) fn weigh(slow: Vec<Slow>, found: &mut Vec<Evidence>) {
         return;
     }
     for one in slow {
-        let nats = one.nats * (one.excess_ns / total);
-        note(found, one.key, nats, one.tally, &one.exemplars);
+        let is_way = one.key.1 == SymptomKind::SlowEdge;
+        let weight_ppm = if is_way { 1_000_000 } else { ppm(one.excess_ns / total) };
+        let against = Against { weight_ppm, ..one.against };
+        note_share(found, one.key, one.seen, against, &one.exemplars);
     }
 }
 
@@ -67,14 +72,17 @@ impl Test<'_> {
         }
         let trials = self.histogram.count();
         let expected = self.profile.null_share();
-        let nats = binomial(hits, trials, expected);
-        if nats <= 0.0 {
+        if hits as f64 <= trials as f64 * expected {
             return None;
         }
         // Of the slow ones, those to be expected are nobody's excess.
         let beyond = (1.0 - trials as f64 * expected / hits as f64).max(0.0);
         let excess_ns = self.profile.excess_ns(self.histogram) * beyond;
-        let tally = Tally { hits, trials, expected };
-        Some(Slow { key: key(), nats, tally, excess_ns, exemplars: exemplars.clone() })
+        let samples = self.profile.samples;
+        // Saturating float-to-integer conversion.
+        let hits_milli = (expected * samples as f64 * 1000.0) as u64;
+        let against = Against { hits_milli, trials: samples, ..against(Share::default()) };
+        let seen = (hits, trials);
+        Some(Slow { key: key(), seen, against, excess_ns, exemplars: exemplars.clone() })
     }
 }

@@ -223,7 +223,11 @@ impl<'t, 'a> Attribution<'t, 'a> {
     fn visits(&self, pane: &mut PaneCounts) {
         for &index in &self.tree.order {
             let Some(span) = self.tree.span(index) else { continue };
-            if self.tree.role(index) != Role::Entry || self.is_superseded(index) {
+            if self.is_superseded(index) {
+                continue;
+            }
+            if self.tree.role(index) != Role::Entry {
+                slot(&mut pane.activity, &span.service).below += 1;
                 continue;
             }
             let activity = slot(&mut pane.activity, &span.service);

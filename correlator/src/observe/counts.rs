@@ -60,6 +60,8 @@ pub struct Activity {
     pub calls: u64,
     /// Those that failed.
     pub failed: u64,
+    /// Spans inside and at the way out of it: its own work and its calls of others, answered or not.
+    pub below: u64,
 }
 
 /// All counts of one owner.
@@ -316,6 +318,7 @@ impl Merge for Activity {
     fn absorb(&mut self, other: &Self) {
         self.calls.absorb(&other.calls);
         self.failed.absorb(&other.failed);
+        self.below.absorb(&other.below);
     }
 }
 

@@ -9,7 +9,7 @@ use model::entity::EntityKind;
 use model::hypothesis::{Evidence, EvidenceTerm};
 use model::id::TraceId;
 use model::name::Name;
-use model::symptom::SymptomKind;
+use model::symptom::{AT_LIMIT, SymptomKind};
 use model::template::readable;
 
 use crate::correlate::activity::SymptomKey;
@@ -62,6 +62,7 @@ pub(super) fn is_own(term: EvidenceTerm) -> bool {
         EvidenceTerm::Alerts
             | EvidenceTerm::CommonCause
             | EvidenceTerm::Complaint
+            | EvidenceTerm::Deeper
             | EvidenceTerm::Platform
     ) || KINDS.iter().any(|(_, own)| *own == term)
 }
@@ -79,8 +80,29 @@ pub(super) fn own(view: &View<'_>, said: &Said<'_>, name: &Name) -> Vec<Evidence
     }
     rows.extend(signs::complaints(view, name));
     rows.extend(signs::platform(view, name));
+    bound_metrics(view, name, &mut rows);
     rows.extend(said.alerts.term(view, name));
     rows
+}
+
+/// Metrics support: where requests tell of the case, they at most double what requests say of the
+/// entity, unless something of it is used up.
+fn bound_metrics(view: &View<'_>, name: &Name, rows: &mut [Evidence]) {
+    let mut keys = view.case.symptoms.keys();
+    let is_told = keys.clone().any(|key| key.kind != SymptomKind::Metric);
+    let is_used_up = keys.any(|key| {
+        key.entity.service == *name
+            && key.kind == SymptomKind::Metric
+            && key.detail.ends_with(AT_LIMIT)
+    });
+    if !is_told || is_used_up {
+        return;
+    }
+    let requests = rows.iter().filter(|row| row.term != EvidenceTerm::Metric);
+    let bound: f64 = requests.map(|row| row.nats).sum();
+    for row in rows.iter_mut().filter(|row| row.term == EvidenceTerm::Metric) {
+        row.nats = row.nats.min(bound);
+    }
 }
 
 fn telemetry(
@@ -178,6 +200,11 @@ fn sentence(
         }
         SymptomKind::OrphanCalls => {
             format!("{hits} of {trials} calls to it get no answer (expected {expected:.2} %)")
+        }
+        SymptomKind::Silence if !detail.is_empty() => {
+            format!(
+                "{hits} calls fewer to {detail} than the {trials} that its requests lead to expect"
+            )
         }
         SymptomKind::Silence => {
             format!("{hits} calls where {trials} were expected, while callers still try")

@@ -10,6 +10,7 @@ mod candidates;
 mod change_term;
 mod common_cause;
 mod content;
+mod deeper;
 mod evidence;
 mod nothing;
 mod path;
@@ -40,6 +41,7 @@ pub(super) struct Analysis {
 pub(super) fn analyse(world: &World, case: &Case, config: &CorrelateConfig) -> Analysis {
     let view = View { world, case, config };
     let mut drafts = candidates::drafts(&view);
+    deeper::explain(&view, &mut drafts);
     drafts.push(nothing::draft(&view, &drafts));
     let hypotheses = score::rank(drafts, &view);
     let confidence_set_size = score::confidence_set_size(&hypotheses);

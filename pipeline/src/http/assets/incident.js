@@ -13,7 +13,7 @@ const TERMS = {
   silence: "Fewer calls than expected", metric: "Metrics out of range",
   complaint: "Others complain about it", platform: "The platform says so", alerts: "Alerts of monitors",
   coverage: "Explains the failing traces", common_cause: "Its dependants fail together",
-  absent: "What it should have caused and did not", change_time: "Time between change and onset",
+  absent: "What it should have caused and did not", deeper: "Shown by something it needs as well", change_time: "Time between change and onset",
   change_locality: "Where the change was made", change_split: "Old version against new",
   change_content: "What the change touched",
 };
