@@ -22,6 +22,7 @@ mod world;
 mod dedup;
 mod binding;
 mod traffic;
+mod change;
 mod change_ledger;
 mod activity;
 mod union;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::change::{ChangeContent, ChangeEvent, ChangeKind, ChangeOutcome};
+use model::change::{ChangeContent, ChangeEvent, ChangeKind, ChangeOutcome, OBSERVED_PREFIX};
 use model::name::Name;
 use model::time::Timestamp;
 
@@ -44,7 +44,7 @@ pub(crate) fn changes(
 
 fn change(service: &Name, version: &Name, at: Timestamp) -> ChangeEvent {
     ChangeEvent {
-        id: format!("version:{service}:{version}").into(),
+        id: format!("{OBSERVED_PREFIX}{service}:{version}").into(),
         kind: ChangeKind::Deploy,
         at,
         started_at: None,

@@ -6,7 +6,7 @@ use model::entity::{Entity, EntityKind};
 use model::hypothesis::{CauseKind, Evidence, EvidenceTerm};
 use model::name::Name;
 
-use crate::correlate::change_ledger::Change;
+use crate::correlate::change::Change;
 use crate::correlate::cluster::is_blind;
 
 use super::{View, change_term, common_cause, evidence};

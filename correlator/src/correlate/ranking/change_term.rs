@@ -10,7 +10,7 @@ use model::hypothesis::{Evidence, EvidenceTerm};
 use model::name::Name;
 use model::time::Timestamp;
 
-use crate::correlate::change_ledger::Change;
+use crate::correlate::change::Change;
 
 use super::content::Corpus;
 use super::{View, evidence};
@@ -33,8 +33,8 @@ pub(super) fn terms(
     corpus: &Corpus,
 ) -> Option<Vec<Evidence>> {
     let locality = locality(view, name, change)?;
-    let kind = change.event.kind;
-    let chance = prior(kind);
+    let kind = change.kind;
+    let chance = prior(kind) / change.commits as f64;
     let mut rows = vec![
         evidence::row(
             EvidenceTerm::Prior,
@@ -125,7 +125,7 @@ fn locality(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
 
 /// The old version against the new one side by side: half of the two-sample G statistic, signed.
 fn split(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
-    let version = change.event.version.as_ref()?;
+    let version = change.version.as_ref()?;
     let own = view.case.versions.iter().filter(|((service, _), _)| service == name);
     let (mut new, mut old) = ((0_u64, 0_u64), (0_u64, 0_u64));
     for ((_, running), sum) in own {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::hypothesis::{Evidence, EvidenceTerm};
 use model::name::Name;
 
-use crate::correlate::change_ledger::Change;
+use crate::correlate::change::Change;
 
 use super::{View, evidence};
 
