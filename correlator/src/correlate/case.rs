@@ -19,7 +19,7 @@ use super::facts::PaneSummary;
 use super::incident::CaseState;
 use super::limits::{
     CASE_ALERTS_MAX, CASE_ENTRIES_MAX, CASE_REACH_MAX, CASE_SYMPTOMS_MAX, CASE_VERSIONS_MAX,
-    EXEMPLARS_MAX,
+    CASE_VOICES_MAX, EXEMPLARS_MAX,
 };
 use super::ranking::Analysis;
 
@@ -66,6 +66,23 @@ pub(super) struct VersionSum {
     pub(super) calls: u64,
     /// Failed or slow ones.
     pub(super) bad: u64,
+    /// Points of metrics of requests beside those of another version.
+    #[serde(default)]
+    pub(super) points: u64,
+    /// Those that are off.
+    #[serde(default)]
+    pub(super) points_off: u64,
+}
+
+/// A message that is grave or new.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Said {
+    /// Records.
+    pub(super) records: u64,
+    /// Whether it is a warning or worse.
+    pub(super) is_grave: bool,
+    /// The first pane that held it.
+    pub(super) since: Pane,
 }
 
 /// A member and how it came in.
@@ -111,6 +128,9 @@ pub(super) struct Case {
     pub(super) entries: BTreeMap<(Name, Name), EntrySum>,
     /// Versions by (service, version).
     pub(super) versions: BTreeMap<(Name, Name), VersionSum>,
+    /// What was said that is grave or new, by (service, text): how often.
+    #[serde(default)]
+    pub(super) voices: BTreeMap<(Name, Name), Said>,
     /// Traffic at the entries against the usual. Unit: thousandths; 1000 is as usual.
     pub(super) surge_milli: u64,
     /// Panes with evidence enough to open, minus those without.
@@ -151,6 +171,7 @@ impl Case {
             reach: BTreeMap::new(),
             entries: BTreeMap::new(),
             versions: BTreeMap::new(),
+            voices: BTreeMap::new(),
             surge_milli: 1000,
             hot_panes: 0,
             quiet_panes: 0,
@@ -211,6 +232,21 @@ impl Case {
             if let Some(sum) = slot(&mut self.versions, key, CASE_VERSIONS_MAX, &mut self.shed) {
                 sum.calls = sum.calls.saturating_add(version.calls);
                 sum.bad = sum.bad.saturating_add(version.failed).saturating_add(version.slow);
+                sum.points = sum.points.saturating_add(version.points);
+                sum.points_off = sum.points_off.saturating_add(version.points_off);
+            }
+        }
+    }
+
+    /// Adds what services say in a pane: a service that suffers from this case need not be a member.
+    pub(super) fn listen(&mut self, pane: Pane, all: &PaneSummary) {
+        for voice in &all.voices {
+            let key = (voice.service.clone(), voice.text.clone());
+            let is_first = !self.voices.contains_key(&key);
+            if let Some(said) = slot(&mut self.voices, key, CASE_VOICES_MAX, &mut self.shed) {
+                said.records = said.records.saturating_add(voice.records);
+                said.is_grave |= voice.is_grave;
+                said.since = if is_first { pane } else { said.since.min(pane) };
             }
         }
     }
@@ -367,6 +403,9 @@ impl Case {
                 ours.expected_failed_micro.max(theirs.expected_failed_micro);
             ours.affected = ours.affected.saturating_add(theirs.affected);
         }
+        for (key, said) in &other.voices {
+            self.voices.entry(key.clone()).or_insert(*said);
+        }
         for (key, theirs) in &other.versions {
             self.versions.entry(key.clone()).or_insert(*theirs);
         }
@@ -396,6 +435,7 @@ impl Case {
         part.reach = self.reach.extract_if(.., |(origin, _), _| mine(origin)).collect();
         part.versions = self.versions.extract_if(.., |(service, _), _| mine(service)).collect();
         part.entries = self.entries.clone();
+        part.voices = self.voices.clone();
         part.surge_milli = self.surge_milli;
         part.split_from = self.is_told().then_some(self.id);
         part

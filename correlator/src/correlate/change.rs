@@ -108,10 +108,11 @@ fn by_commit(group: Vec<Arc<ChangeEvent>>) -> Vec<(Vec<Arc<ChangeEvent>>, usize)
             other.links.contains(&commit.id) || commit.links.contains(&other.id)
         };
         let direct: Vec<_> = others.iter().filter(tells).cloned().collect();
-        let steps = others.iter().filter(|other| {
-            !tells(other) && direct.iter().any(|known| same_rollout(other, known))
-        });
-        let all: Vec<_> = steps.cloned().chain(direct.clone()).chain([Arc::clone(&commit)]).collect();
+        let steps = others
+            .iter()
+            .filter(|other| !tells(other) && direct.iter().any(|known| same_rollout(other, known)));
+        let all: Vec<_> =
+            steps.cloned().chain(direct.clone()).chain([Arc::clone(&commit)]).collect();
         (all, if direct.is_empty() { 1 } else { count })
     };
     commits.into_iter().map(part).collect()

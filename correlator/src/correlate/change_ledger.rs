@@ -47,6 +47,11 @@ impl ChangeLedger {
         self.events.is_empty()
     }
 
+    /// All events, by id.
+    pub(super) fn events(&self) -> impl Iterator<Item = &ChangeEvent> {
+        self.events.values().map(Arc::as_ref)
+    }
+
     /// All events between two instants, sorted by time.
     pub(super) fn between(&self, from: Timestamp, to: Timestamp) -> Vec<Arc<ChangeEvent>> {
         let inside = |c: &&Arc<ChangeEvent>| effective(c, to) >= from && effective(c, to) <= to;

@@ -101,7 +101,8 @@ fn note_heat(
         own.into_iter().any(|symptom| symptom.nats >= PRESENT_FROM)
     };
     let hot = members.iter().any(|node| {
-        node.opening_level() >= config.open_level && node.key.service().is_some_and(present)
+        node.opens_by_metrics(config.open_level)
+            || node.opening_level() >= config.open_level && node.key.service().is_some_and(present)
     });
     // Not above what opens: a long fault must not take as long again to be over.
     let more = (case.hot_panes + 1).min(config.open_panes);

@@ -24,6 +24,7 @@ mod binding;
 mod traffic;
 mod change;
 mod change_ledger;
+mod releases;
 mod activity;
 mod union;
 mod cluster;

@@ -23,6 +23,7 @@ use super::lifecycle;
 use super::limits::RECENT_PANES_MAX;
 use super::map::Map;
 use super::membership;
+use super::releases::{self, Releases};
 use super::traffic::Traffic;
 
 /// How long changes are remembered: a day before any onset that still matters.
@@ -68,6 +69,8 @@ pub(super) struct World {
     /// The cases by id.
     pub(super) cases: BTreeMap<IncidentId, Arc<Case>>,
     traffic: Arc<Traffic>,
+    /// Which versions run.
+    pub(super) releases: Arc<Releases>,
     /// Whether this is a provisional view from before the map had learned anything for good.
     infant: bool,
     /// What bounds took.
@@ -92,6 +95,7 @@ impl World {
         let now = rules.config.width.end(pane);
         lifecycle::pass_time(self, rules.config.width.start(pane), rules);
         self.learn(facts, &summary, pane, layer, now);
+        let summary = self.with_overdue(pane, summary, rules.config);
         let fired = self.take_alerts(facts, rules.config);
         let active_panes = rules.config.width.panes_in(rules.config.active_after);
         self.activity.update(pane, &summary.symptoms, active_panes);
@@ -105,6 +109,9 @@ impl World {
             case.absorb(pane, &summary, &members, early);
             case.absorb_traffic(&summary);
             if early {
+                case.listen(pane, &summary);
+            }
+            if early {
                 case.surge_milli = case.surge_milli.max(surge);
             }
         }
@@ -112,7 +119,8 @@ impl World {
         while self.recent.len() > RECENT_PANES_MAX {
             self.recent.pop_front();
         }
-        let nodes = self.activity.nodes(now, &self.alerts, &fired, rules.config);
+        let fresh = releases::fresh(&self.ledger, &self.map, now);
+        let nodes = self.activity.nodes(now, &self.alerts, &fired, &fresh, rules.config);
         if !nodes.is_empty() {
             self.cluster(pane, &nodes, surge, rules);
         }
@@ -137,6 +145,9 @@ impl World {
         if learns && !summary.dependencies.is_empty() {
             Arc::make_mut(&mut self.map).observe(pane, &summary.dependencies);
         }
+        if !summary.first_seen.is_empty() {
+            Arc::make_mut(&mut self.releases).note(&summary.first_seen);
+        }
         if !facts.changes.is_empty() || !summary.changes.is_empty() {
             let ledger = Arc::make_mut(&mut self.ledger);
             for change in &facts.changes {
@@ -147,6 +158,21 @@ impl World {
             }
             self.shed += ledger.forget(now - LEDGER_KEEPS);
         }
+    }
+
+    /// Adds what no detector can know: releases of which nothing is heard. A pane without any
+    /// telemetry says nothing of them.
+    fn with_overdue(
+        &self,
+        pane: Pane,
+        summary: Arc<PaneSummary>,
+        config: &CorrelateConfig,
+    ) -> Arc<PaneSummary> {
+        if !summary.has_telemetry {
+            return summary;
+        }
+        let overdue = self.releases.overdue(&self.ledger, &self.map, pane, config.width);
+        if overdue.is_empty() { summary } else { Arc::new(summary.with(overdue)) }
     }
 
     fn take_alerts(

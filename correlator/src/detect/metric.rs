@@ -1,4 +1,11 @@
-//! Metric series that left their usual range, in either direction.
+//! Metric series that left their usual range, in the direction that is trouble.
+//!
+//! A series is held against its own past; that of a new instance, which has none, against what its
+//! siblings (other instances of the same service) have shown: old against new, in the same pane.
+//! Deliberately absent: what a process starting anew changes without anybody suffering (its
+//! resources while two versions run side by side, its first slow answers).
+
+use std::collections::BTreeMap;
 
 use model::entity::{Entity, EntityKind};
 use model::name::Name;
@@ -7,36 +14,103 @@ use model::symptom::SymptomKind;
 
 use super::evidence::{Direction, Evidence, Key};
 use super::judge::{Before, Case};
-use super::series::value_of;
+use super::series::{HOLD_Z, Usual, value_of};
+use super::siblings::Siblings;
 use super::statistics::deviation;
-use crate::observe::SeriesKey;
+use crate::observe::{SeriesCounts, SeriesKey};
+use crate::sense::{self, Bad, Subject};
 
 /// Most that one point can say.
 const CAP: f64 = 8.0;
+/// Points after which an instance counts as warm: its waiting times are then those it keeps.
+const WARM_POINTS: usize = 3;
+
+/// Points of the metrics of requests that one version wrote, and those of them that are off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Points {
+    pub(crate) all: u64,
+    pub(crate) off: u64,
+}
 
 /// Tests every series of an owner. The evidence of a lone point is set aside later: only a second
 /// one on the same side makes it count.
 pub(crate) fn judge(case: &Case<'_>, before: Before<'_>, found: &mut Vec<Evidence>) {
+    let siblings = Siblings::of(case);
+    let is_rolling_out = case.counts.is_rolling_out();
+    let mut judged: Vec<(&SeriesKey, f64, Direction)> = Vec::new();
     for (key, counts) in &case.counts.series {
-        let Some(series) = case.baseline.series(key) else { continue };
+        let subject = sense::subject(&key.metric, &key.attributes);
+        if is_rolling_out && subject == Subject::Resource {
+            continue;
+        }
         let Some(value) = value_of(counts, before(case.name, key)) else { continue };
-        let Some(z) = series.standardised(value) else { continue };
-        let nats = Nats::from_f64(deviation(z).min(CAP));
+        let Some(usual) = usual(case, key, subject, &siblings) else { continue };
+        let side = if value > usual.median { Direction::Up } else { Direction::Down };
+        judged.push((key, trouble(key, &usual, value), side));
+    }
+    let shared = shared_calls(&judged);
+    for (key, z, direction) in judged {
+        let nats = Nats::from_f64(deviation(z.max(0.0)).min(CAP));
         if nats > Nats::ZERO {
             found.push(Evidence {
                 key: Key {
-                    entity: entity(case, key),
+                    entity: entity(case, key, &shared),
                     kind: SymptomKind::Metric,
                     detail: detail(key),
                 },
                 nats,
-                direction: if z > 0.0 { Direction::Up } else { Direction::Down },
+                direction,
                 hits: 1,
                 trials: 1,
                 expected_ppm: 0,
                 exemplars: Vec::new(),
             });
         }
+    }
+}
+
+/// What the instances of each version write of requests, and how much of it is off; empty unless
+/// several versions run.
+pub(crate) fn by_version(case: &Case<'_>) -> BTreeMap<Name, Points> {
+    let mut found: BTreeMap<Name, Points> = BTreeMap::new();
+    if !case.counts.is_rolling_out() {
+        return found;
+    }
+    let siblings = Siblings::of(case);
+    for (key, counts) in &case.counts.series {
+        let version = key.instance.as_ref().and_then(|name| case.counts.instances.get(name));
+        let subject = sense::subject(&key.metric, &key.attributes);
+        let (Some(version), Subject::Requests) = (version, subject) else { continue };
+        // A total has no value without its last point; gauges and differences have.
+        let Some(value) = value_of(counts, None) else { continue };
+        let Some(usual) = usual(case, key, subject, &siblings) else { continue };
+        let points = found.entry(version.clone()).or_default();
+        points.all += 1;
+        points.off += u64::from(trouble(key, &usual, value) >= HOLD_Z);
+    }
+    found
+}
+
+/// The range of a series: its own, else that of its siblings where it speaks of requests.
+fn usual(case: &Case<'_>, key: &SeriesKey, subject: Subject, siblings: &Siblings) -> Option<Usual> {
+    let own = case.baseline.series(key);
+    if let Some(usual) = own.and_then(super::series::SeriesBaseline::usual) {
+        return Some(usual);
+    }
+    let is_warm = || own.is_some_and(|series| series.seen() >= WARM_POINTS);
+    if subject != Subject::Requests || (sense::is_waiting(&key.metric) && !is_warm()) {
+        return None;
+    }
+    siblings.usual(key)
+}
+
+/// Deviations in the direction that is trouble; below zero on the good side.
+fn trouble(key: &SeriesKey, usual: &Usual, value: f64) -> f64 {
+    let z = usual.standardised(value);
+    match sense::bad(&key.metric, usual.is_full) {
+        Bad::Up => z,
+        Bad::Down => -z,
+        Bad::Either => z.abs(),
     }
 }
 
@@ -52,13 +126,39 @@ pub(crate) fn detail(key: &SeriesKey) -> Name {
 /// Whether the series is of this entity.
 pub(crate) fn belongs(key: &SeriesKey, entity: &Entity) -> bool {
     match (&key.instance, entity.kind) {
+        (_, EntityKind::Edge) => true,
         (Some(instance), EntityKind::Instance) => *instance == entity.id,
         (None, kind) => kind != EntityKind::Instance || entity.id == entity.service,
         _ => false,
     }
 }
 
-fn entity(case: &Case<'_>, key: &SeriesKey) -> Entity {
+/// Whether a series has any value in this pane that it could be judged by.
+pub(crate) fn speaks(counts: &SeriesCounts) -> bool {
+    counts.points > 0
+}
+
+/// Series of calls to others that at least half of the caller's instances see off: then the way or
+/// the callee is to blame, else the instance that sees it alone. A lone instance cannot tell.
+fn shared_calls<'k>(
+    judged: &[(&'k SeriesKey, f64, Direction)],
+) -> BTreeMap<(&'k str, &'k str), bool> {
+    let mut seen: BTreeMap<(&str, &str), (u32, u32)> = BTreeMap::new();
+    for (key, z, _) in judged {
+        let tally = seen.entry((key.metric.as_str(), key.attributes.as_str())).or_default();
+        tally.0 += 1;
+        tally.1 += u32::from(*z >= HOLD_Z);
+    }
+    seen.into_iter().map(|(key, (all, off))| (key, off * 2 >= all)).collect()
+}
+
+fn entity(case: &Case<'_>, key: &SeriesKey, shared: &BTreeMap<(&str, &str), bool>) -> Entity {
+    let is_shared = shared.get(&(key.metric.as_str(), key.attributes.as_str())).copied();
+    if let Some(callee) = sense::callee(&key.attributes).filter(|name| *name != case.name.as_str())
+        && is_shared.unwrap_or_default()
+    {
+        return Entity::edge(case.name.as_str(), callee.into());
+    }
     match &key.instance {
         Some(instance) => Entity::instance(case.name.clone(), instance.clone()),
         None => case.entity(),

@@ -18,6 +18,7 @@ mod errors;
 mod slow;
 mod logs;
 mod silence;
+mod siblings;
 mod metric;
 mod judge;
 mod sequential;

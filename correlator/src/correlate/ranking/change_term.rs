@@ -13,16 +13,12 @@ use model::time::Timestamp;
 use crate::correlate::change::Change;
 
 use super::content::Corpus;
-use super::{View, evidence};
+use super::{View, evidence, split};
 
 /// Upper and lower bound of the time term. Unit: nats.
 const TIME: (f64, f64) = (2.0, -3.0);
-/// Bound of the version split. Unit: nats.
-const SPLIT: f64 = 10.0;
 /// The window over which a change without any influence would be spread evenly. Unit: seconds.
 const UNIFORM_SECS: f64 = 6.0 * 3600.0;
-/// Calls that either version must have served.
-const SPLIT_CALLS_MIN: u64 = 20;
 
 /// The rows that blaming `change` for trouble at `name` adds; `None` if it has nothing to do with it.
 pub(super) fn terms(
@@ -44,7 +40,7 @@ pub(super) fn terms(
         time(change, onset),
         locality,
     ];
-    rows.extend(split(view, name, change));
+    rows.extend(split::term(view, name, change));
     rows.extend(corpus.term(change));
     for row in &mut rows {
         row.changes = change.events.iter().map(|event| event.id.clone()).take(10).collect();
@@ -121,34 +117,4 @@ fn locality(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
     let (hops, target) = near.min()?;
     let nats = if hops <= 1 { 1.5 } else { 0.0 };
     term(nats, format!("was made to {target}, which {name} needs ({hops} hops)"))
-}
-
-/// The old version against the new one side by side: half of the two-sample G statistic, signed.
-fn split(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
-    let version = change.version.as_ref()?;
-    let own = view.case.versions.iter().filter(|((service, _), _)| service == name);
-    let (mut new, mut old) = ((0_u64, 0_u64), (0_u64, 0_u64));
-    for ((_, running), sum) in own {
-        let side = if running == version { &mut new } else { &mut old };
-        side.0 = side.0.saturating_add(sum.calls);
-        side.1 = side.1.saturating_add(sum.bad);
-    }
-    if new.0 < SPLIT_CALLS_MIN || old.0 < SPLIT_CALLS_MIN {
-        return None;
-    }
-    let fit = |(calls, bad): (u64, u64), share: f64| {
-        let (n, k) = (calls as f64, (bad as f64).min(calls as f64));
-        let part =
-            |count: f64, p: f64| if count > 0.0 { count * libm::log(p.max(1e-12)) } else { 0.0 };
-        part(k, share) + part(n - k, 1.0 - share)
-    };
-    let share = |(calls, bad): (u64, u64)| (bad as f64 / calls as f64).min(1.0);
-    let pooled = share((new.0 + old.0, new.1 + old.1));
-    let gain = fit(new, share(new)) + fit(old, share(old)) - fit(new, pooled) - fit(old, pooled);
-    let signed = if share(new) >= share(old) { gain } else { -gain };
-    let text = format!(
-        "version {version}: {} of {} calls bad; other versions beside it: {} of {}",
-        new.1, new.0, old.1, old.0
-    );
-    Some(evidence::row(EvidenceTerm::ChangeSplit, signed.clamp(-SPLIT, SPLIT), text))
 }

@@ -14,6 +14,7 @@ use model::symptom::SymptomKind;
 use crate::correlate::activity::SymptomKey;
 use crate::correlate::case::SymptomSum;
 use crate::correlate::limits::{EXEMPLARS_MAX, WALK_HOPS_MAX};
+use crate::correlate::releases;
 
 use super::{View, rounded};
 
@@ -94,7 +95,7 @@ fn telemetry(
 /// star centrality gives to either end: many slow edges at one node blame the node.
 fn share(view: &View<'_>, key: &SymptomKey, name: &Name) -> f64 {
     let owns = key.entity.service == *name;
-    if key.kind != SymptomKind::SlowEdge {
+    if !is_of_a_way(key) {
         return if owns { 1.0 } else { 0.0 };
     }
     let Some(from) = key.entity.edge_from() else { return if owns { 1.0 } else { 0.0 } };
@@ -107,9 +108,15 @@ fn share(view: &View<'_>, key: &SymptomKey, name: &Name) -> f64 {
     if callee + caller > 0.0 { own / (callee + caller) } else { 0.0 }
 }
 
+/// Whether a symptom lies between two services, so that either end may be to blame.
+fn is_of_a_way(key: &SymptomKey) -> bool {
+    let lies_between = key.entity.edge_from().is_some();
+    key.kind == SymptomKind::SlowEdge || key.kind == SymptomKind::Metric && lies_between
+}
+
 /// `(affected edges / (edges + 0.5))^2` of a node.
 fn centrality(view: &View<'_>, name: &Name) -> f64 {
-    let slow = view.case.symptoms.keys().filter(|key| key.kind == SymptomKind::SlowEdge);
+    let slow = view.case.symptoms.keys().filter(|key| is_of_a_way(key));
     let touches = |key: &&SymptomKey| {
         key.entity.service == *name || key.entity.edge_from() == Some(name.as_str())
     };
@@ -144,6 +151,9 @@ fn sentence(
         SymptomKind::LogPath => format!("{hits} log lines out of the ordinary: {detail}"),
         SymptomKind::OrphanCalls => {
             format!("{hits} of {trials} calls to it get no answer (expected {expected:.2} %)")
+        }
+        SymptomKind::Silence if detail.starts_with(releases::DETAIL) => {
+            format!("{detail} since its release, though the others of it write")
         }
         SymptomKind::Silence => {
             format!("{hits} calls where {trials} were expected, while callers still try")

@@ -11,6 +11,7 @@ mod common_cause;
 mod content;
 mod evidence;
 mod nothing;
+mod split;
 mod score;
 
 use model::blast_radius::BlastRadius;

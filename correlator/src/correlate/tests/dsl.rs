@@ -12,7 +12,7 @@ use model::map::ObservedDependency;
 use model::name::Name;
 use model::nats::Nats;
 use model::symptom::{
-    EntryObservation, Reach, Symptom, SymptomBatch, SymptomKind, VersionObservation,
+    EntryObservation, Reach, Symptom, SymptomBatch, SymptomKind, VersionObservation, Voice,
 };
 use model::time::{Nanos, Pane, PaneWidth, Timestamp};
 
@@ -28,6 +28,8 @@ struct Telemetry {
     reach: BTreeMap<(Name, Name), u64>,
     entries: BTreeMap<(Name, Name), EntryObservation>,
     versions: Vec<VersionObservation>,
+    first_seen: Vec<(Name, Name)>,
+    voices: Vec<Voice>,
     silent: bool,
 }
 
@@ -189,6 +191,8 @@ impl Story {
                     calls: *calls,
                     failed: *failed,
                     slow: 0,
+                    points: 0,
+                    points_off: 0,
                 });
             }
         }
@@ -302,6 +306,8 @@ impl Story {
                 self.calls.iter().map(call).collect()
             },
             changes: Vec::new(),
+            first_seen: told.first_seen,
+            voices: told.voices,
         }
     }
 
