@@ -9,6 +9,7 @@ use crate::id::TraceId;
 use crate::map::ObservedDependency;
 use crate::name::Name;
 use crate::nats::Nats;
+use crate::signal::LogSeverity;
 use crate::time::Pane;
 
 /// Which test produced the evidence.
@@ -103,12 +104,11 @@ pub struct VersionObservation {
     pub failed: u64,
     /// Those with slow self time.
     pub slow: u64,
-    /// Points of metrics of its requests, written by its instances beside those of another version.
+    /// Points of metrics of its requests, written by its instances beside those of another version,
+    /// and those of them that are off what the service's instances usually show: (metric, points,
+    /// off), sorted; at most 64.
     #[serde(default)]
-    pub points: u64,
-    /// Those that are off what the service's instances usually show.
-    #[serde(default)]
-    pub points_off: u64,
+    pub metrics: Vec<(Name, u64, u64)>,
 }
 
 /// A log template that is grave or new, in a pane. No evidence: its words say what went wrong.
@@ -120,8 +120,8 @@ pub struct Voice {
     pub text: Name,
     /// How often in this pane.
     pub records: u64,
-    /// Whether its severity is a warning or above.
-    pub is_grave: bool,
+    /// How grave it is by its source.
+    pub severity: LogSeverity,
 }
 
 /// Everything that one detect task says of one pane. Stamp: (task, pane, revision); a later

@@ -10,6 +10,7 @@ use model::id::{Fingerprint, IncidentId, TraceId};
 use model::incident::{IncidentAlert, JoinReason};
 use model::name::Name;
 use model::nats::Nats;
+use model::signal::LogSeverity;
 use model::symptom::{Symptom, SymptomKind};
 use model::time::{Pane, PaneWidth, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,8 @@ use super::activity::{NodeKey, PRESENT_FROM, SymptomKey};
 use super::facts::PaneSummary;
 use super::incident::CaseState;
 use super::limits::{
-    CASE_ALERTS_MAX, CASE_ENTRIES_MAX, CASE_REACH_MAX, CASE_SYMPTOMS_MAX, CASE_VERSIONS_MAX,
-    CASE_VOICES_MAX, EXEMPLARS_MAX,
+    CASE_ALERTS_MAX, CASE_ENTRIES_MAX, CASE_REACH_MAX, CASE_SPLIT_METRICS_MAX, CASE_SYMPTOMS_MAX,
+    CASE_VERSIONS_MAX, CASE_VOICES_MAX, EXEMPLARS_MAX,
 };
 use super::ranking::Analysis;
 
@@ -60,18 +61,15 @@ pub(super) struct EntrySum {
 }
 
 /// What one version did since the onset.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct VersionSum {
     /// Server spans.
     pub(super) calls: u64,
     /// Failed or slow ones.
     pub(super) bad: u64,
-    /// Points of metrics of requests beside those of another version.
+    /// Points of each metric of requests beside those of another version, and those off.
     #[serde(default)]
-    pub(super) points: u64,
-    /// Those that are off.
-    #[serde(default)]
-    pub(super) points_off: u64,
+    pub(super) metrics: BTreeMap<Name, (u64, u64)>,
 }
 
 /// A message that is grave or new.
@@ -79,8 +77,8 @@ pub(super) struct VersionSum {
 pub(super) struct Said {
     /// Records.
     pub(super) records: u64,
-    /// Whether it is a warning or worse.
-    pub(super) is_grave: bool,
+    /// How grave it is, at its worst.
+    pub(super) severity: LogSeverity,
     /// The first pane that held it.
     pub(super) since: Pane,
 }
@@ -232,8 +230,15 @@ impl Case {
             if let Some(sum) = slot(&mut self.versions, key, CASE_VERSIONS_MAX, &mut self.shed) {
                 sum.calls = sum.calls.saturating_add(version.calls);
                 sum.bad = sum.bad.saturating_add(version.failed).saturating_add(version.slow);
-                sum.points = sum.points.saturating_add(version.points);
-                sum.points_off = sum.points_off.saturating_add(version.points_off);
+                for (metric, points, off) in &version.metrics {
+                    let known = sum.metrics.contains_key(metric);
+                    if !known && sum.metrics.len() >= CASE_SPLIT_METRICS_MAX {
+                        continue;
+                    }
+                    let both = sum.metrics.entry(metric.clone()).or_default();
+                    both.0 = both.0.saturating_add(*points);
+                    both.1 = both.1.saturating_add(*off);
+                }
             }
         }
     }
@@ -245,7 +250,7 @@ impl Case {
             let is_first = !self.voices.contains_key(&key);
             if let Some(said) = slot(&mut self.voices, key, CASE_VOICES_MAX, &mut self.shed) {
                 said.records = said.records.saturating_add(voice.records);
-                said.is_grave |= voice.is_grave;
+                said.severity = said.severity.max(voice.severity);
                 said.since = if is_first { pane } else { said.since.min(pane) };
             }
         }
@@ -379,6 +384,21 @@ impl Case {
         telling.map(|(_, sum)| sum.onset).min().or_else(members).unwrap_or(self.first_onset)
     }
 
+    /// When the trouble of one service began: the earliest onset of those of its symptoms that carry
+    /// at least a quarter of the strongest one's evidence; requests before metrics, as in [`onset`].
+    ///
+    /// [`onset`]: Self::onset
+    pub(super) fn onset_of(&self, service: &Name) -> Option<Pane> {
+        let own = |metric: bool| {
+            let of = move |key: &SymptomKey| (key.kind == SymptomKind::Metric) == metric;
+            self.symptoms.iter().filter(move |(key, _)| key.entity.service == *service && of(key))
+        };
+        let is_metric = own(false).next().is_none();
+        let most = own(is_metric).map(|(_, sum)| sum.early).max()?;
+        let telling = own(is_metric).filter(|(_, sum)| Nats(sum.early.0.saturating_mul(4)) >= most);
+        telling.map(|(_, sum)| sum.onset).min()
+    }
+
     /// Takes another case in.
     pub(super) fn merge(&mut self, other: &Self) {
         for (key, member) in &other.nodes {
@@ -407,7 +427,7 @@ impl Case {
             self.voices.entry(key.clone()).or_insert(*said);
         }
         for (key, theirs) in &other.versions {
-            self.versions.entry(key.clone()).or_insert(*theirs);
+            self.versions.entry(key.clone()).or_insert_with(|| theirs.clone());
         }
         self.first_onset = self.first_onset.min(other.first_onset);
         self.last_news = self.last_news.max(other.last_news);

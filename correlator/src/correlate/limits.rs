@@ -53,3 +53,5 @@ pub(super) const SEEN_SERVICES_MAX: usize = 20_000;
 pub(super) const SEEN_VERSIONS_MAX: usize = 64;
 /// Messages quoted for their words in one incident.
 pub(super) const CASE_VOICES_MAX: usize = 400;
+/// Metrics by which two versions are compared in one incident.
+pub(super) const CASE_SPLIT_METRICS_MAX: usize = 64;

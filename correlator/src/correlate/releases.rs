@@ -25,9 +25,9 @@ const GRACE: Nanos = Nanos::from_secs(180);
 const WATCH: Nanos = Nanos::from_secs(1800);
 /// How long a service counts as just released.
 const FRESH: Nanos = Nanos::from_secs(1800);
-/// What each pane without a word says: of the instances that run, most write something in every
-/// pane, and none keeps quiet for long. Unit: nats.
-const PANE_NATS: Nats = Nats::from_int(1);
+/// What each pane with telemetry but without a word of it says: of fifty instances that run and
+/// are heard of at all, one misses such a pane (`ln 50 = 3.9`). Unit: nats.
+const PANE_NATS: Nats = Nats::from_int(4);
 /// More is not needed by anyone.
 const LEVEL_MAX: i64 = 60;
 /// What the detail of such a symptom begins with; the version follows.

@@ -62,3 +62,5 @@ pub(crate) const RING_MAX: usize = 8192;
 pub(crate) const VOICES_MAX: usize = 8;
 /// Panes after which an unknown log template is news: before, everything is.
 pub(crate) const VOICE_PANES_MIN: u64 = 30;
+/// Metrics by which two versions of a service are compared.
+pub(crate) const SPLIT_METRICS_MAX: usize = 64;

@@ -14,6 +14,7 @@ use model::symptom::SymptomKind;
 
 use super::evidence::{Direction, Evidence, Key};
 use super::judge::{Before, Case};
+use super::limits::SPLIT_METRICS_MAX;
 use super::series::{HOLD_Z, Usual, value_of};
 use super::siblings::Siblings;
 use super::statistics::deviation;
@@ -71,8 +72,8 @@ pub(crate) fn judge(case: &Case<'_>, before: Before<'_>, found: &mut Vec<Evidenc
 
 /// What the instances of each version write of requests, and how much of it is off; empty unless
 /// several versions run.
-pub(crate) fn by_version(case: &Case<'_>) -> BTreeMap<Name, Points> {
-    let mut found: BTreeMap<Name, Points> = BTreeMap::new();
+pub(crate) fn by_version(case: &Case<'_>) -> BTreeMap<Name, BTreeMap<Name, Points>> {
+    let mut found: BTreeMap<Name, BTreeMap<Name, Points>> = BTreeMap::new();
     if !case.counts.is_rolling_out() {
         return found;
     }
@@ -84,7 +85,12 @@ pub(crate) fn by_version(case: &Case<'_>) -> BTreeMap<Name, Points> {
         // A total has no value without its last point; gauges and differences have.
         let Some(value) = value_of(counts, None) else { continue };
         let Some(usual) = usual(case, key, subject, &siblings) else { continue };
-        let points = found.entry(version.clone()).or_default();
+        let metrics = found.entry(version.clone()).or_default();
+        let name = detail(key);
+        if metrics.len() >= SPLIT_METRICS_MAX && !metrics.contains_key(&name) {
+            continue;
+        }
+        let points = metrics.entry(name).or_default();
         points.all += 1;
         points.off += u64::from(trouble(key, &usual, value) >= HOLD_Z);
     }
@@ -106,7 +112,11 @@ fn usual(case: &Case<'_>, key: &SeriesKey, subject: Subject, siblings: &Siblings
 
 /// Deviations in the direction that is trouble; below zero on the good side.
 fn trouble(key: &SeriesKey, usual: &Usual, value: f64) -> f64 {
-    let z = usual.standardised(value);
+    let z = if sense::is_waiting(&key.metric) {
+        usual.standardised_ratio(value)
+    } else {
+        usual.standardised(value)
+    };
     match sense::bad(&key.metric, usual.is_full) {
         Bad::Up => z,
         Bad::Down => -z,

@@ -65,15 +65,14 @@ pub(crate) fn versions(
             .map(|case| metric::by_version(&case))
             .unwrap_or_default();
         for (version, counts) in &counts.versions {
-            let points = points.get(version).copied().unwrap_or_default();
+            let metrics = points.get(version).into_iter().flatten();
             versions.push(VersionObservation {
                 service: service.clone(),
                 version: version.clone(),
                 calls: counts.calls,
                 failed: counts.failed,
                 slow: slow(&counts.local_time, profile),
-                points: points.all,
-                points_off: points.off,
+                metrics: metrics.map(|(name, p)| (name.clone(), p.all, p.off)).collect(),
             });
         }
     }
@@ -96,13 +95,11 @@ pub(crate) fn voices(pane: &PaneCounts, baselines: &Baselines) -> Vec<Voice> {
                     service: service.clone(),
                     text: template.skeleton.clone(),
                     records: template.records,
-                    is_grave,
+                    severity: key.severity,
                 });
             }
         }
-        own.sort_by(|a, b| {
-            (!a.is_grave, b.records, &a.text).cmp(&(!b.is_grave, a.records, &b.text))
-        });
+        own.sort_by(|a, b| (b.severity, b.records, &a.text).cmp(&(a.severity, a.records, &b.text)));
         own.truncate(VOICES_MAX);
         all.extend(own);
     }

@@ -16,6 +16,8 @@ use crate::correlate::case::SymptomSum;
 use crate::correlate::limits::{EXEMPLARS_MAX, WALK_HOPS_MAX};
 use crate::correlate::releases;
 
+use crate::sense::{self, Subject};
+
 use super::{View, rounded};
 
 /// The kinds of telemetry evidence with the rows they make.
@@ -28,6 +30,10 @@ const KINDS: [(SymptomKind, EvidenceTerm); 7] = [
     (SymptomKind::Silence, EvidenceTerm::Silence),
     (SymptomKind::Metric, EvidenceTerm::Metric),
 ];
+
+/// Bound of the evidence of resource metrics. What a resource does explains what requests suffer;
+/// it is no suffering itself, so it weighs half of what they may. Unit: nats.
+const RESOURCE_CAP: f64 = 12.0;
 
 /// Share of an edge's evidence by star centrality: the callee's weight, then the caller's.
 const EDGE_WEIGHTS: (f64, f64) = (1.2, 0.8);
@@ -67,7 +73,7 @@ fn telemetry(
     term: EvidenceTerm,
 ) -> Option<Evidence> {
     let ranking = &view.config.ranking;
-    let (mut nats, mut hits, mut trials) = (0.0, 0_u64, 0_u64);
+    let (mut nats, mut resources, mut hits, mut trials) = (0.0, 0.0, 0_u64, 0_u64);
     let mut traces: BTreeSet<TraceId> = BTreeSet::new();
     let mut heaviest: Option<(&SymptomKey, &SymptomSum, f64)> = None;
     for (key, sum) in view.case.symptoms.iter().filter(|(key, _)| key.kind == kind) {
@@ -76,7 +82,11 @@ fn telemetry(
             continue;
         }
         let part = share * sum.early.to_f64();
-        nats += part;
+        if kind == SymptomKind::Metric && sense::subject_of(&key.detail) == Subject::Resource {
+            resources += part;
+        } else {
+            nats += part;
+        }
         hits = hits.saturating_add(sum.hits);
         trials = trials.saturating_add(sum.trials);
         traces.extend(sum.exemplars.iter().copied());
@@ -85,6 +95,7 @@ fn telemetry(
         }
     }
     let (key, sum, _) = heaviest?;
+    nats += capped(resources, RESOURCE_CAP);
     let cap = if kind == SymptomKind::Metric { ranking.metric_cap } else { ranking.telemetry_cap };
     let mut found = row(term, capped(nats, cap), sentence(kind, key, sum, hits, trials));
     found.traces = traces.into_iter().take(EXEMPLARS_MAX).collect();

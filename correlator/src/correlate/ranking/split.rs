@@ -3,9 +3,12 @@
 //! What both suffer alike is no doing of the new one (difference in differences); what only the new
 //! one suffers is. A version of which nothing is heard at all is its own evidence.
 
+use std::collections::BTreeSet;
+
 use model::hypothesis::{Evidence, EvidenceTerm};
 use model::name::Name;
 
+use crate::correlate::case::VersionSum;
 use crate::correlate::change::Change;
 
 use super::{View, evidence};
@@ -22,7 +25,7 @@ const ALIKE: f64 = 1.0;
 /// cases (24 to 1 of those that can be told apart is `ln 24 = 3.2`). Unit: nats.
 const ALIKE_NATS: f64 = -3.0;
 /// What is said by the silence of the released version. Unit: nats.
-const UNHEARD: f64 = 5.0;
+const UNHEARD: f64 = 8.0;
 
 /// Trials and hits of one side.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,19 +44,47 @@ pub(super) fn term(view: &View<'_>, name: &Name, change: &Change) -> Option<Evid
         let text = format!("no instance of version {version} has written anything yet");
         return Some(evidence::row(EvidenceTerm::ChangeSplit, UNHEARD, text));
     }
-    let own = || view.case.versions.iter().filter(|((service, _), _)| service == name);
-    let sides = |read: fn(&crate::correlate::case::VersionSum) -> Side| {
-        own().fold((Side::default(), Side::default()), |(new, old), ((_, running), sum)| {
-            let side = read(sum);
-            if running == version { (new.plus(side), old) } else { (new, old.plus(side)) }
-        })
-    };
-    let calls = sides(|sum| Side { trials: sum.calls, bad: sum.bad });
-    let points = sides(|sum| Side { trials: sum.points, bad: sum.points_off });
+    let sums: Vec<(bool, &VersionSum)> = view
+        .case
+        .versions
+        .iter()
+        .filter(|((service, _), _)| service == name)
+        .map(|((_, running), sum)| (running == version, sum))
+        .collect();
+    let calls = sides(&sums, |sum| Side { trials: sum.calls, bad: sum.bad });
     if calls.0.trials.min(calls.1.trials) >= CALLS_MIN {
-        return Some(row(version, "calls bad", calls));
+        return Some(row(version, "calls bad", calls, nats(calls.0, calls.1)));
     }
-    (points.0.trials.min(points.1.trials) >= POINTS_MIN).then(|| row(version, "points off", points))
+    by_metrics(version, &sums)
+}
+
+/// The metric in which the two differ most, less the logarithm of how many were looked at: what a
+/// release breaks shows in some of them and not in others.
+fn by_metrics(version: &Name, sums: &[(bool, &VersionSum)]) -> Option<Evidence> {
+    let names: BTreeSet<&Name> = sums.iter().flat_map(|(_, sum)| sum.metrics.keys()).collect();
+    let both = |metric: &Name| {
+        let (new, old) = sides(sums, |sum| {
+            let (trials, bad) = sum.metrics.get(metric).copied().unwrap_or_default();
+            Side { trials, bad }
+        });
+        (new.trials.min(old.trials) >= POINTS_MIN).then_some((new, old))
+    };
+    let compared: Vec<(&Name, (Side, Side))> =
+        names.into_iter().filter_map(|name| Some((name, both(name)?))).collect();
+    let looked_at = libm::log(compared.len().max(1) as f64);
+    let gain = |(new, old): (Side, Side)| gain(new, old) - looked_at;
+    let (metric, sides) = compared
+        .into_iter()
+        .max_by(|a, b| gain(a.1).total_cmp(&gain(b.1)).then_with(|| b.0.cmp(a.0)))?;
+    let what = format!("points of {metric} off");
+    Some(row(version, &what, sides, judged(gain(sides))))
+}
+
+fn sides(sums: &[(bool, &VersionSum)], read: impl Fn(&VersionSum) -> Side) -> (Side, Side) {
+    sums.iter().fold((Side::default(), Side::default()), |(new, old), (is_new, sum)| {
+        let side = read(sum);
+        if *is_new { (new.plus(side), old) } else { (new, old.plus(side)) }
+    })
 }
 
 fn targets(view: &View<'_>, change: &Change) -> Vec<Name> {
@@ -61,20 +92,29 @@ fn targets(view: &View<'_>, change: &Change) -> Vec<Name> {
     change.targets.iter().map(bound).collect()
 }
 
-fn row(version: &Name, what: &str, (new, old): (Side, Side)) -> Evidence {
+fn row(version: &Name, what: &str, (new, old): (Side, Side), nats: f64) -> Evidence {
     let text = format!(
         "version {version}: {} of {} {what}; other versions beside it: {} of {}",
         new.bad, new.trials, old.bad, old.trials
     );
-    evidence::row(EvidenceTerm::ChangeSplit, nats(new, old), text)
+    evidence::row(EvidenceTerm::ChangeSplit, nats, text)
 }
 
-/// Half of the two-sample G statistic, signed; alike is against the new one.
 fn nats(new: Side, old: Side) -> f64 {
+    judged(gain(new, old))
+}
+
+/// Alike is against the new version, and so is an old one that suffers more: but not more than
+/// that, for what a release does to the instances that it replaces is its doing as well.
+fn judged(gain: f64) -> f64 {
+    if gain < ALIKE { ALIKE_NATS } else { gain.min(SPLIT) }
+}
+
+/// Half of the two-sample G statistic (Sokal & Rohlf), positive where the new version is worse.
+fn gain(new: Side, old: Side) -> f64 {
     let pooled = new.plus(old).share();
     let gain = new.fit(new.share()) + old.fit(old.share()) - new.fit(pooled) - old.fit(pooled);
-    let signed = if new.share() >= old.share() { gain } else { -gain };
-    if signed < ALIKE { (ALIKE_NATS + signed).max(-SPLIT) } else { signed.min(SPLIT) }
+    if new.share() >= old.share() { gain } else { -gain }
 }
 
 impl Side {
@@ -112,6 +152,6 @@ mod tests {
         assert!(nats(side(14, 14), side(70, 14)) > 5.0);
         assert!(nats(side(14, 0), side(70, 0)) < -2.0, "healthy as the others");
         assert!(nats(side(14, 12), side(70, 60)) < -1.0, "all suffer alike");
-        assert!(nats(side(14, 0), side(70, 60)) < -5.0, "the old ones suffer");
+        assert!(nats(side(14, 0), side(70, 60)) < -1.0, "the old ones suffer");
     }
 }

@@ -191,8 +191,7 @@ impl Story {
                     calls: *calls,
                     failed: *failed,
                     slow: 0,
-                    points: 0,
-                    points_off: 0,
+                    metrics: Vec::new(),
                 });
             }
         }
