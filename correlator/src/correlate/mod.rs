@@ -33,6 +33,7 @@ mod case;
 mod incident;
 mod lifecycle;
 mod ranking;
+mod complaints;
 mod blast_radius;
 mod graph;
 mod priority;

@@ -85,7 +85,8 @@ fn duration(secs: f64) -> String {
 }
 
 /// Same service +3; what it depends on directly, if that shows nothing of itself, +1.5, over one
-/// more node 0. A change that names no target may be anywhere.
+/// more node 0; a caller, whose load it carries, or what services share, +1. A change that names no
+/// target may be anywhere.
 fn locality(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
     let map = &view.world.map;
     let term = |nats, text| Some(evidence::row(EvidenceTerm::ChangeLocality, nats, text));
@@ -97,7 +98,11 @@ fn locality(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
         guessed = true;
     }
     if targets.is_empty() {
-        return term(0.0, String::from("the change names no service"));
+        return if super::diff::is_shared(change) {
+            term(1.0, String::from("touches what services share"))
+        } else {
+            term(0.0, String::from("the change names no service"))
+        };
     }
     if targets.contains(name) {
         let nats = if guessed { 2.0 } else { 3.0 };
@@ -114,7 +119,11 @@ fn locality(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
         .iter()
         .filter(silent)
         .filter_map(|target| map.distance(name, target, 2).map(|hops| (hops, target)));
-    let (hops, target) = near.min()?;
-    let nats = if hops <= 1 { 1.5 } else { 0.0 };
-    term(nats, format!("was made to {target}, which {name} needs ({hops} hops)"))
+    if let Some((hops, target)) = near.min() {
+        let nats = if hops <= 1 { 1.5 } else { 0.0 };
+        return term(nats, format!("was made to {target}, which {name} needs ({hops} hops)"));
+    }
+    // Load flows the other way: a caller that begins to ask more breaks whom it asks.
+    let caller = targets.iter().find(|target| map.callees(target).contains(name))?;
+    term(1.0, format!("was made to {caller}, which calls {name}"))
 }

@@ -9,6 +9,8 @@ mod candidates;
 mod change_term;
 mod common_cause;
 mod content;
+mod diff;
+pub(super) mod words;
 mod evidence;
 mod nothing;
 mod split;
