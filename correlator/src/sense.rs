@@ -108,6 +108,11 @@ pub(crate) fn subject_of(detail: &str) -> Subject {
     subject(metric, attributes.trim_end_matches('}'))
 }
 
+/// As [`callee`], of a symptom's detail.
+pub(crate) fn callee_of(detail: &str) -> Option<&str> {
+    callee(detail.split_once('{')?.1.trim_end_matches('}'))
+}
+
 /// Which way is bad. `is_full` says that the series is a share that stands at its upper bound: it
 /// can only leave it downwards, and what is full when all is well is missed when it is not.
 pub(crate) fn bad(metric: &str, is_full: bool) -> Bad {

@@ -1,7 +1,7 @@
 //! Complaints: who suffers from a cause without a trace that shows it, by the map and by what it
 //! says. Deliberately absent: proof; this only adds whom traces cannot reach.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use model::entity::EntityKind;
 use model::name::Name;
@@ -14,7 +14,7 @@ use super::world::World;
 
 /// Words that two complaints must share to be of the same thing.
 const SAME_WORDS: usize = 3;
-/// Share of the shorter complaint's words that must be shared.
+/// Share of a complaint's words that the origin must have said as well.
 const SAME_SHARE: f64 = 0.4;
 /// Panes before the onset from which complaints are read: logs may be a little early.
 const EARLY_PANES: i64 = 6;
@@ -43,7 +43,8 @@ impl<'a> Complaints<'a> {
         below || !above || self.blames_origin(member)
     }
 
-    /// Services that complain of an origin: known ones by warnings, unknown ones by errors.
+    /// Services that complain of an origin, or of the same in its words. Of services that the map
+    /// does not know (a node's agent, a scheduler) a warning about the origin is no suffering.
     pub(super) fn speakers(&self, members: &BTreeSet<Name>) -> BTreeSet<Name> {
         let complaining: BTreeSet<&Name> = self.all().map(|(service, _, _)| service).collect();
         let of_case = |service: &&&Name| {
@@ -52,7 +53,8 @@ impl<'a> Complaints<'a> {
             let grave = known || self.worst(service) >= LogSeverity::Error;
             let depends =
                 || self.origins.iter().any(|o| self.world.map.distance(service, o, 6).is_some());
-            grave && (self.blames_origin(service) || known && depends() || self.echoes(service))
+            let blames = grave && self.blames_origin(service);
+            blames || known && depends() || self.echoes(service)
         };
         complaining.iter().filter(of_case).map(|service| (*service).clone()).collect()
     }
@@ -89,19 +91,23 @@ impl<'a> Complaints<'a> {
 
     /// Whether it complains of the same as an origin does, in its words.
     fn echoes(&self, service: &str) -> bool {
-        let mut origin: BTreeMap<&Name, BTreeSet<String>> = BTreeMap::new();
+        let mut theirs: BTreeSet<String> = BTreeSet::new();
         for ((who, text), said) in &self.case.voices {
             if self.origins.contains(who) && said.severity >= LogSeverity::Warn {
-                origin.insert(text, words(text));
+                theirs.extend(words(text));
+            }
+        }
+        for state in self.case.alerts.keys().filter_map(|fp| self.world.alerts.get(*fp)) {
+            if state.binding.node().is_some_and(|node| self.origins.contains(node)) {
+                let texts = ["summary", "description", "detail", "message"];
+                let told = texts.iter().filter_map(|key| state.alert.annotations.get(key));
+                theirs.extend(told.flat_map(|text| words(text)));
             }
         }
         self.of_service(service).any(|text| {
             let said = words(text);
-            origin.values().any(|theirs| {
-                let shared = said.intersection(theirs).count();
-                let shorter = said.len().min(theirs.len()).max(1);
-                shared >= SAME_WORDS && shared as f64 >= SAME_SHARE * shorter as f64
-            })
+            let shared = said.intersection(&theirs).count();
+            shared >= SAME_WORDS && shared as f64 >= SAME_SHARE * said.len() as f64
         })
     }
 }

@@ -85,7 +85,7 @@ fn duration(secs: f64) -> String {
 }
 
 /// Same service +3; what it depends on directly, if that shows nothing of itself, +1.5, over one
-/// more node 0; a caller, whose load it carries, or what services share, +1. A change that names no
+/// more node 0; a caller, whose load it carries, +1; what services share, +1.5. A change that names no
 /// target may be anywhere.
 fn locality(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
     let map = &view.world.map;
@@ -99,7 +99,7 @@ fn locality(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
     }
     if targets.is_empty() {
         return if super::diff::is_shared(change) {
-            term(1.0, String::from("touches what services share"))
+            term(1.5, String::from("touches what services share"))
         } else {
             term(0.0, String::from("the change names no service"))
         };

@@ -20,8 +20,12 @@ use super::{View, evidence};
 /// Bound of the overlap: as much as time and locality together, for a diff that names what broke is
 /// as good as both. Unit: nats.
 const OVERLAP_CAP: f64 = 5.0;
-/// Weight of a word that stands around the changed lines, against one that was changed.
+/// Weight of a word of the title or a path, against one that was changed.
+const NAMED: f64 = 0.7;
+/// Weight of a word that stands around the changed lines.
 const AROUND: f64 = 0.4;
+/// Weight of a word that only a monitor says: its rule was written before anything went wrong.
+const MONITORED: f64 = 0.5;
 /// BM25's `b`: how much the length of a text counts against it (Robertson & Zaragoza 2009).
 const LENGTH: f64 = 0.75;
 /// Nats for each unit of IDF that is shared.
@@ -39,7 +43,7 @@ const ALERTS_READ: usize = 200;
 
 /// The words of the anomaly, and how rare each is among the changes.
 pub(super) struct Corpus {
-    anomaly: BTreeSet<String>,
+    anomaly: BTreeMap<String, f64>,
     rarity: BTreeMap<String, f64>,
     length: f64,
 }
@@ -47,20 +51,23 @@ pub(super) struct Corpus {
 impl Corpus {
     /// Reads what went wrong, and all changes.
     pub(super) fn new(view: &View<'_>, changes: &[Change]) -> Self {
-        let mut anomaly: BTreeSet<String> = BTreeSet::new();
+        let mut told: BTreeSet<String> = BTreeSet::new();
         for key in view.case.symptoms.keys() {
-            anomaly.extend(words(&key.detail));
-            anomaly.extend(key.entity.operation_name().map(words).unwrap_or_default());
+            told.extend(words(&key.detail));
+            told.extend(key.entity.operation_name().map(words).unwrap_or_default());
         }
-        for text in messages(view) {
-            anomaly.extend(words(text));
-        }
+        told.extend(voices(view).into_iter().flat_map(words));
+        let monitored: BTreeSet<String> = alert_texts(view).into_iter().flat_map(words).collect();
         let names: BTreeSet<String> =
             view.case.services().iter().flat_map(|service| names_of(service)).collect();
-        anomaly.retain(|word| !names.contains(word));
+        let anomaly = told
+            .union(&monitored)
+            .filter(|word| !names.contains(*word))
+            .map(|word| (word.clone(), if told.contains(word) { 1.0 } else { MONITORED }))
+            .collect();
         let readings: Vec<Reading> = changes.iter().map(diff::read).collect();
         let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
-        for word in readings.iter().flat_map(|r| r.turned.iter().chain(&r.around)) {
+        for word in readings.iter().flat_map(all_words) {
             *counts.entry(word).or_default() += 1;
         }
         let all = changes.len() as f64;
@@ -101,13 +108,14 @@ impl Corpus {
     /// Nats of the shared words, and the most telling of them.
     fn overlap(&self, reading: &Reading) -> (f64, Vec<String>) {
         let weigh = |word: &String, share: f64| {
-            let known = self.anomaly.contains(word);
+            let told = self.anomaly.get(word)?;
             let rarity = self.rarity.get(word).copied().unwrap_or(0.0);
-            known.then(|| (share * rarity, word.clone()))
+            Some((share * told * rarity, word.clone()))
         };
         let turned = reading.turned.iter().filter_map(|word| weigh(word, 1.0));
         let around = reading.around.iter().filter_map(|word| weigh(word, AROUND));
-        let mut shared: Vec<(f64, String)> = turned.chain(around).collect();
+        let named = reading.named.iter().filter_map(|word| weigh(word, NAMED));
+        let mut shared: Vec<(f64, String)> = turned.chain(named).chain(around).collect();
         shared.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         let sum: f64 = shared.iter().map(|(weight, _)| weight).sum();
         let long = 1.0 - LENGTH + LENGTH * length(reading) / self.length;
@@ -119,28 +127,43 @@ impl Corpus {
 }
 
 fn length(reading: &Reading) -> f64 {
-    reading.turned.len() as f64 + AROUND * reading.around.len() as f64
+    let (turned, named) = (reading.turned.len() as f64, reading.named.len() as f64);
+    turned + NAMED * named + AROUND * reading.around.len() as f64
 }
 
-/// What monitors and services say of the case: texts of its alerts; messages of its members, and
-/// those of others that name a member.
+fn all_words(reading: &Reading) -> impl Iterator<Item = &String> {
+    reading.turned.iter().chain(&reading.named).chain(&reading.around)
+}
+
+/// What monitors and services say of the case.
 pub(super) fn messages<'v>(view: &'v View<'_>) -> Vec<&'v str> {
-    let mut found: Vec<&str> = Vec::new();
-    let alerts = view.case.alerts.keys().filter_map(|fp| view.world.alerts.get(*fp));
-    for state in alerts.take(ALERTS_READ) {
-        found.push(&state.alert.name);
-        let texts = ["summary", "description", "detail", "message"].iter();
-        found.extend(texts.filter_map(|key| state.alert.annotations.get(key)).map(Name::as_str));
-    }
-    let members = view.case.services();
-    for ((service, text), said) in &view.case.voices {
-        let names_member = || members.iter().any(|member| mentions(text, member));
-        let is_member = members.contains(service);
-        if is_member || said.severity >= LogSeverity::Warn && names_member() {
-            found.push(text);
-        }
-    }
+    let mut found = alert_texts(view);
+    found.extend(voices(view));
     found
+}
+
+/// Texts of its alerts; the name of a rule says little, and the same every time.
+fn alert_texts<'v>(view: &'v View<'_>) -> Vec<&'v str> {
+    let alerts = view.case.alerts.keys().filter_map(|fp| view.world.alerts.get(*fp));
+    let keys = ["summary", "description", "detail", "message"];
+    alerts
+        .take(ALERTS_READ)
+        .flat_map(|state| keys.iter().filter_map(|key| state.alert.annotations.get(key)))
+        .map(Name::as_str)
+        .collect()
+}
+
+/// Messages of its members, and those of others that name a member.
+fn voices<'v>(view: &'v View<'_>) -> Vec<&'v str> {
+    let members = view.case.services();
+    let speaks = |service: &Name, text: &str, severity: LogSeverity| {
+        let names_member = || members.iter().any(|member| mentions(text, member));
+        members.contains(service) || severity >= LogSeverity::Warn && names_member()
+    };
+    let told = view.case.voices.iter();
+    told.filter(|((service, text), said)| speaks(service, text, said.severity))
+        .map(|((_, text), _)| text.as_str())
+        .collect()
 }
 
 fn names_of(service: &Name) -> BTreeSet<String> {

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::change::ChangeKind;
 use model::name::Name;
 
 use crate::correlate::change::Change;
@@ -55,9 +56,11 @@ const UNITS: [(&str, f64); 13] = [
 pub(super) struct Reading {
     /// Words that were brought or taken.
     pub(super) turned: BTreeSet<String>,
-    /// Words around: title, message, paths, unchanged lines.
+    /// Words that name it: title and paths.
+    pub(super) named: BTreeSet<String>,
+    /// Words around: message, unchanged lines, what only moved.
     pub(super) around: BTreeSet<String>,
-    /// Whether there was anything to read beside a title.
+    /// Whether its source says what it did: a deploy alone does not.
     pub(super) has_text: bool,
 }
 
@@ -66,11 +69,13 @@ pub(super) fn read(change: &Change) -> Reading {
     let mut reading = Reading::default();
     let (mut taken, mut brought) = (BTreeSet::new(), BTreeSet::new());
     for event in &change.events {
-        reading.around.extend(words(&event.title));
+        reading.named.extend(words(&event.title));
         for path in &event.content.paths {
-            reading.around.extend(words(path));
+            reading.named.extend(words(path));
         }
-        reading.has_text |= !event.content.text.is_empty() || !event.content.paths.is_empty();
+        let tells = !matches!(event.kind, ChangeKind::Deploy | ChangeKind::Rollback);
+        let has_any = !event.content.text.is_empty() || !event.content.paths.is_empty();
+        reading.has_text |= tells && has_any;
         for line in event.content.text.lines() {
             let text = without_comment(line.get(1..).unwrap_or_default());
             match sign(line) {
@@ -82,7 +87,8 @@ pub(super) fn read(change: &Change) -> Reading {
     }
     reading.turned = taken.symmetric_difference(&brought).cloned().collect();
     reading.around.extend(taken.intersection(&brought).cloned());
-    reading.around.retain(|word| !reading.turned.contains(word));
+    reading.named.retain(|word| !reading.turned.contains(word));
+    reading.around.retain(|w| !reading.turned.contains(w) && !reading.named.contains(w));
     reading
 }
 

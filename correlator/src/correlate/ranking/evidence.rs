@@ -9,6 +9,7 @@ use model::alert::Severity;
 use model::hypothesis::{Evidence, EvidenceTerm};
 use model::id::TraceId;
 use model::name::Name;
+use model::nats::Nats;
 use model::symptom::SymptomKind;
 
 use crate::correlate::activity::SymptomKey;
@@ -34,6 +35,10 @@ const KINDS: [(SymptomKind, EvidenceTerm); 7] = [
 /// Bound of the evidence of resource metrics. What a resource does explains what requests suffer;
 /// it is no suffering itself, so it weighs half of what they may. Unit: nats.
 const RESOURCE_CAP: f64 = 12.0;
+
+/// What metrics of a service's requests count where something that it needs is in trouble: they say
+/// as much about that.
+const EXPLAINED: f64 = 0.5;
 
 /// Share of an edge's evidence by star centrality: the callee's weight, then the caller's.
 const EDGE_WEIGHTS: (f64, f64) = (1.2, 0.8);
@@ -73,7 +78,9 @@ fn telemetry(
     term: EvidenceTerm,
 ) -> Option<Evidence> {
     let ranking = &view.config.ranking;
-    let (mut nats, mut resources, mut hits, mut trials) = (0.0, 0.0, 0_u64, 0_u64);
+    let (mut nats, mut explained, mut resources) = (0.0, 0.0, 0.0);
+    let (mut hits, mut trials) = (0_u64, 0_u64);
+    let is_explained = kind == SymptomKind::Metric && needs_troubled(view, name);
     let mut traces: BTreeSet<TraceId> = BTreeSet::new();
     let mut heaviest: Option<(&SymptomKey, &SymptomSum, f64)> = None;
     for (key, sum) in view.case.symptoms.iter().filter(|(key, _)| key.kind == kind) {
@@ -84,6 +91,9 @@ fn telemetry(
         let part = share * sum.early.to_f64();
         if kind == SymptomKind::Metric && sense::subject_of(&key.detail) == Subject::Resource {
             resources += part;
+        } else if is_explained && sense::callee_of(&key.detail).is_none_or(|to| name.as_str() == to)
+        {
+            explained += part;
         } else {
             nats += part;
         }
@@ -96,8 +106,10 @@ fn telemetry(
     }
     let (key, sum, _) = heaviest?;
     nats += capped(resources, RESOURCE_CAP);
+    let all = nats + explained;
+    let weight = if all > 0.0 { (nats + EXPLAINED * explained) / all } else { 1.0 };
     let cap = if kind == SymptomKind::Metric { ranking.metric_cap } else { ranking.telemetry_cap };
-    let mut found = row(term, capped(nats, cap), sentence(kind, key, sum, hits, trials));
+    let mut found = row(term, weight * capped(all, cap), sentence(kind, key, sum, hits, trials));
     found.traces = traces.into_iter().take(EXEMPLARS_MAX).collect();
     Some(found)
 }
@@ -105,6 +117,9 @@ fn telemetry(
 /// How much of a symptom speaks against an entity: all of its own, and of a slow edge the part that
 /// star centrality gives to either end: many slow edges at one node blame the node.
 fn share(view: &View<'_>, key: &SymptomKey, name: &Name) -> f64 {
+    if is_void(view, key) {
+        return 0.0;
+    }
     let owns = key.entity.service == *name;
     if !is_of_a_way(key) {
         return if owns { 1.0 } else { 0.0 };
@@ -117,6 +132,30 @@ fn share(view: &View<'_>, key: &SymptomKey, name: &Name) -> f64 {
     let caller = EDGE_WEIGHTS.1 * centrality(view, &Name::from(from));
     let own = if owns { callee } else { caller };
     if callee + caller > 0.0 { own / (callee + caller) } else { 0.0 }
+}
+
+/// Whether a version that was silent has been heard of since: then it was only late.
+fn is_void(view: &View<'_>, key: &SymptomKey) -> bool {
+    let version = key.detail.strip_prefix(releases::DETAIL);
+    key.kind == SymptomKind::Silence
+        && version.is_some_and(|version| {
+            !view.world.releases.is_unheard(&key.entity.service, &version.into())
+        })
+}
+
+/// Whether something that a service needs is in trouble of its own. Traces tell whose failure it
+/// is; metrics of requests cannot: errors and waiting pass from callee to caller.
+fn needs_troubled(view: &View<'_>, name: &Name) -> bool {
+    let is_troubled = |service: &Name| {
+        let own = view.case.symptoms.iter().filter(|(key, _)| {
+            key.entity.service == *service
+                && key.entity.edge_from().is_none()
+                && !is_void(view, key)
+        });
+        own.map(|(_, sum)| sum.early).sum::<Nats>() >= view.config.support_level
+    };
+    let needs = view.world.map.callees(name);
+    needs.iter().any(|other| is_troubled(other) && !view.world.map.callees(other).contains(name))
 }
 
 /// Whether a symptom lies between two services, so that either end may be to blame.
