@@ -49,6 +49,8 @@ const RESOURCE: [&str; 20] = [
     "load",
     "uptime",
 ];
+/// Words of memory: too much of it is trouble, and all of it gone is a restart.
+const MEMORY: [&str; 4] = ["memory", "mem", "heap", "rss"];
 /// Words of waiting: durations and queues.
 const WAITING: [&str; 12] = [
     "latency", "duration", "response", "rtt", "delay", "wait", "age", "lag", "backlog", "time",
@@ -118,6 +120,8 @@ pub(crate) fn callee_of(detail: &str) -> Option<&str> {
 pub(crate) fn bad(metric: &str, is_full: bool) -> Bad {
     if has(metric, &LEFT) {
         Bad::Down
+    } else if has(metric, &MEMORY) {
+        Bad::Either
     } else if has(metric, &WAITING) || has(metric, &FAILING) || has(metric, &RESOURCE) {
         Bad::Up
     } else if is_full {
@@ -164,5 +168,6 @@ mod tests {
         assert_eq!(bad("answered", false), Bad::Either);
         assert_eq!(bad("rpc.server.duration", true), Bad::Up);
         assert_eq!(bad("memory.available", false), Bad::Down);
+        assert_eq!(bad("container.memory.usage", false), Bad::Either, "a restart empties it");
     }
 }

@@ -72,6 +72,10 @@ pub enum EvidenceTerm {
     Silence,
     /// Metrics out of range.
     Metric,
+    /// Warnings and errors of other services that name it.
+    Complaint,
+    /// What the platform says of its objects.
+    Platform,
     /// Alerts of monitors.
     Alerts,
     /// Share of the failing traces that it explains.
@@ -124,8 +128,11 @@ pub struct Hypothesis {
     pub log_odds: f64,
     /// One sentence for a tired person.
     pub summary: String,
-    /// The services on the way from the cause to the entry, in the direction of failure.
+    /// The services on the way from the cause to the entry, in the direction of failure. Each hop
+    /// calls the one before it, is abnormal itself, and did not become so before it.
     pub path: Vec<Name>,
+    /// What the first hypothesis has and this one lacks, in words; null for the first.
+    pub lacks: Option<String>,
     /// The ledger, heaviest first.
     pub evidence: Vec<Evidence>,
 }

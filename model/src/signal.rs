@@ -126,6 +126,8 @@ pub struct LogRecord {
     pub template: TemplateId,
     /// The skeleton itself, cut at 200 characters: for people.
     pub skeleton: Name,
+    /// Whether the platform says it of an object (a Kubernetes event), not the service of itself.
+    pub of_platform: bool,
 }
 
 /// How a metric's values are to be read.

@@ -32,6 +32,11 @@ pub enum SymptomKind {
     Silence,
     /// A metric series that left its range.
     Metric,
+    /// A warning or an error that a service logs more often than usual. It is no symptom of that
+    /// service: if it names another one, it speaks of that.
+    Complaint,
+    /// What the platform says plainly: an object of the service failed, was backed off, ...
+    Platform,
 }
 
 /// Evidence from one pane. Identity inside a batch is (entity, kind, detail).

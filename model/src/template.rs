@@ -50,6 +50,18 @@ pub fn skeleton(message: &str) -> String {
     out.trim_end().chars().take(SKELETON_CHARS_MAX).collect()
 }
 
+/// A skeleton for people: without the times, levels and threads that a line begins with, and with
+/// an ellipsis for what varies.
+#[must_use]
+pub fn readable(skeleton: &str) -> String {
+    let punctuation = |c: char| c.is_whitespace() || ",;:=()[]{}|-".contains(c);
+    let mut rest = skeleton.trim_start_matches(punctuation);
+    while let Some(after) = rest.strip_prefix("<*>") {
+        rest = after.trim_start_matches(punctuation);
+    }
+    rest.replace("<*>", "\u{2026}")
+}
+
 /// The content-addressed id of a skeleton.
 #[must_use]
 pub fn template_id(skeleton: &str) -> TemplateId {
@@ -73,9 +85,21 @@ fn flush(out: &mut String, token: &mut String) {
     token.clear();
 }
 
-/// Digits, hexadecimal ids and over-long words vary; plain words stay.
+/// Digits, hexadecimal ids and over-long words vary; plain words and names of parts stay.
 fn is_variable(token: &str) -> bool {
-    token.bytes().any(|b| b.is_ascii_digit()) || token.len() > 64
+    let digits = token.bytes().any(|b| b.is_ascii_digit());
+    token.len() > 64 || (digits && !is_compound_name(token))
+}
+
+/// A name like `seat-service2`: several parts of letters, each with at most two digits behind them.
+/// Pods' suffixes and ids begin with digits or mix them in, so they are none.
+fn is_compound_name(token: &str) -> bool {
+    let part = |part: &str| {
+        let letters = part.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let digits = part.len() - letters;
+        letters >= 2 && digits <= 2 && part.bytes().skip(letters).all(|b| b.is_ascii_digit())
+    };
+    token.contains('-') && token.split('-').all(part)
 }
 
 fn push_mask(out: &mut String) {
@@ -96,11 +120,25 @@ mod tests {
             ("GET /api/v1/orders/17 -> 200", "GET <*> -> <*>"),
             ("  connection   refused: db-1:5432", "connection refused: <*>:<*>"),
             ("timeout", "timeout"),
+            ("no servers for seat-service2", "no servers for seat-service2"),
+            ("seat-service-dd54d5df9-ljbb8 ended", "<*> ended"),
+            ("1d8f4a72-77ab-4e0c-9d3e-0a1b2c3d4e5f", "<*>"),
+            ("exec-12 worker-03", "<*> <*>"),
             ("", ""),
         ];
         for (message, expected) in cases {
             assert_eq!(skeleton(message), expected);
         }
+    }
+
+    #[test]
+    fn people_read_a_skeleton_from_its_first_word() {
+        assert_eq!(
+            readable("<*> <*>:<*> ERROR [<*>] pool <*> is empty"),
+            "ERROR [\u{2026}] pool \u{2026} is empty"
+        );
+        assert_eq!(readable("no servers"), "no servers");
+        assert_eq!(readable("<*>"), "");
     }
 
     #[test]

@@ -26,6 +26,10 @@ pub enum Command {
     Record(RecordArgs),
     /// Play recordings into a fresh engine and print the incidents.
     Replay(ReplayArgs),
+    /// Play casebook suites and hold the incidents against their labels.
+    Eval(EvalArgs),
+    /// Write the suite of frozen synthetic streams: the same bytes each time.
+    Corpus(CorpusArgs),
     /// List the incidents of a running system.
     Incidents(IncidentsArgs),
     /// Explain one incident of a running system.
@@ -134,6 +138,59 @@ pub struct ReplayArgs {
     /// A configuration whose parameters are used; its log and sinks are not touched.
     #[arg(short, long)]
     pub config: Option<PathBuf>,
+}
+
+/// Options of `eval`.
+#[derive(Debug, Args)]
+#[command(after_long_help = EVAL_HELP)]
+pub struct EvalArgs {
+    /// Directories of suites (`casebook/*`): suite.json, labels.json and recordings.
+    #[arg(required = true, value_name = "DIR")]
+    pub suites: Vec<PathBuf>,
+    /// Write the figures as JSON (`-` is stdout, instead of the text).
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Play only the stream with this id.
+    #[arg(long, value_name = "ID")]
+    pub stream: Option<String>,
+    /// For each miss, the evidence of the winner and of the truth side by side.
+    #[arg(long)]
+    pub explain: bool,
+    /// Streams played at a time; the figures do not depend on it. Default: one a core.
+    #[arg(long)]
+    pub threads: Option<usize>,
+}
+
+/// What the figures of `eval` rest on.
+const EVAL_HELP: &str = "\
+An incident is a fault's when its onset lies between the earlier of (window start, onset - u - 120 s)
+and the end of the window, as it stood 90 s after the window; u is the onset's uncertainty. It counts
+when it was ever open. Equal scores are ordered against the product.
+
+Healthy time: a stream without faults, whole; else the time inside the windows, and between the first
+and the last wherever telemetry arrives, without [onset - u - 120 s, end + u + 180 s] of each fault. A
+fault ends as labelled (duration_s), else with its window and not before 180 s.
+
+docs/eval.md says what each figure means.";
+
+/// Options of `corpus`.
+#[derive(Debug, Args)]
+pub struct CorpusArgs {
+    /// The directory that gets suite.json, labels.json and the segments.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Which list: `test` is measured on and never tuned on.
+    #[arg(long, value_enum, default_value = "test")]
+    pub seeds: CorpusSeeds,
+}
+
+/// A list of frozen streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CorpusSeeds {
+    /// What is measured on.
+    Test,
+    /// What may be looked at.
+    Development,
 }
 
 /// How fast a recording is played.

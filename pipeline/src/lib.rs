@@ -17,5 +17,6 @@ pub mod stages;
 pub mod snapshot;
 pub mod run;
 pub mod http;
+pub mod eval;
 pub mod tell;
 pub mod progress;

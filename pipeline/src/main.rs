@@ -16,6 +16,8 @@ fn main() -> ExitCode {
         Command::Check(args) => return code(commands::check::check(args)),
         Command::Record(args) => commands::record::record(args),
         Command::Replay(args) => commands::replay::replay(args),
+        Command::Eval(args) => commands::eval::eval(args),
+        Command::Corpus(args) => commands::corpus::corpus(args),
         Command::Incidents(args) => commands::incidents::incidents(args),
         Command::Explain(args) => commands::explain::explain(args),
         Command::Tap(args) => commands::tap::tap(args),

@@ -4,11 +4,15 @@
 
 use std::fmt::Write as _;
 
-use model::hypothesis::Hypothesis;
+use model::hypothesis::{Evidence, Hypothesis};
 use model::incident::{Incident, IncidentState};
 
-/// Evidence rows shown of a hypothesis.
-const EVIDENCE_ROWS: usize = 6;
+/// Facts for a hypothesis that are shown, the strongest.
+const FOR_ROWS: usize = 3;
+/// Facts against it.
+const AGAINST_ROWS: usize = 1;
+/// Hypotheses whose facts are shown.
+const EXPLAINED: u32 = 2;
 /// Hypotheses shown on a page.
 const HYPOTHESES: usize = 4;
 
@@ -84,13 +88,31 @@ fn write_hypothesis(text: &mut String, hypothesis: &Hypothesis) -> std::fmt::Res
         hypothesis.probability * 100.0,
         clean(&hypothesis.summary)
     )?;
-    if hypothesis.rank > 2 {
+    if hypothesis.rank > EXPLAINED {
         return Ok(());
     }
-    for evidence in hypothesis.evidence.iter().take(EVIDENCE_ROWS) {
-        writeln!(text, "       {:>+7.1} nats  {}", evidence.nats, clean(&evidence.text))?;
+    let rows = |sign: f64| hypothesis.evidence.iter().filter(move |row| row.nats * sign > 0.0);
+    for evidence in rows(1.0).take(FOR_ROWS).chain(rows(-1.0).take(AGAINST_ROWS)) {
+        let shown = shown_by(evidence).map(|what| format!(" [{what}]")).unwrap_or_default();
+        let said = clean(&evidence.text);
+        writeln!(text, "       {:>+7.1} nats  {said}{shown}", evidence.nats)?;
+    }
+    if hypothesis.path.len() > 1 {
+        let path: Vec<String> = hypothesis.path.iter().map(|name| clean(name)).collect();
+        writeln!(text, "       failure runs  {}", path.join(" -> "))?;
+    }
+    if let Some(lacks) = &hypothesis.lacks {
+        writeln!(text, "       lacks         {}", clean(lacks))?;
     }
     Ok(())
+}
+
+/// One thing that anybody can look up to check a row.
+fn shown_by(evidence: &Evidence) -> Option<String> {
+    let trace = evidence.traces.first().map(|trace| format!("trace {trace}"));
+    let alert = || evidence.alerts.first().map(|alert| format!("alert {alert}"));
+    let change = || evidence.changes.first().map(|change| format!("change {}", clean(change)));
+    trace.or_else(alert).or_else(change)
 }
 
 fn write_reach(text: &mut String, incident: &Incident) -> std::fmt::Result {

@@ -72,3 +72,29 @@ fn commands_that_look_at_a_running_system_say_so_when_there_is_none() {
         assert!(said(&output).contains("127.0.0.1:9"), "{}", said(&output));
     }
 }
+
+#[test]
+fn a_suite_that_is_not_whole_is_refused_with_what_to_do() {
+    let home = tempfile::tempdir().expect("a directory");
+    let shown = home.path().display().to_string();
+    let file =
+        |name: &str, text: &str| std::fs::write(home.path().join(name), text).expect("written");
+    let refused = |expected: &str| {
+        let output = faultline(&["eval", &shown]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(said(&output).contains(expected), "{}", said(&output));
+    };
+    refused("name the suites themselves");
+    file("suite.json", r#"{"suite":"s","streams":[{"id":"a","segments":["one"],"windows":[]}]}"#);
+    refused("segment one is not there");
+    file("one.jsonl", "not a record\n");
+    refused("labels.json is missing");
+    file("labels.json", r#"{"a":{"faults":[]}}"#);
+    refused("one.jsonl:1");
+    file("one.jsonl", "");
+    let output = faultline(&["eval", &shown]);
+    assert!(output.status.success(), "{}", said(&output));
+    let output = faultline(&["eval", &shown, "--stream", "b"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("no stream `b`"), "{}", said(&output));
+}

@@ -7,15 +7,20 @@ use model::time::{Nanos, Timestamp};
 
 use crate::changes::Rollouts;
 use crate::dice::Dice;
-use crate::fault::{POOL_PATIENCE_MS, Site, Strain, Weather};
+use crate::fault::POOL_PATIENCE_MS;
 use crate::logs::{self, Log};
 use crate::trail::{Failure, Role, Span, Trail};
+use crate::weather::{Site, Strain, Weather};
 use crate::world::{Callee, Need, World};
 
 /// Deepest call tree that is followed: a world with a cycle ends here instead of never.
 const DEPTH_MAX: u32 = 24;
 /// One way between two services. Unit: milliseconds.
 const NETWORK_MS: f64 = 0.3;
+/// A TLS handshake that is refused. Unit: milliseconds.
+const HANDSHAKE_MS: f64 = 2.5;
+/// What a lost call would take: longer than anybody waits. Unit: milliseconds.
+const LOST_MS: f64 = 600_000.0;
 /// Spread of work and of answers.
 const SIGMA: f64 = 0.28;
 /// Share of visits that fail by themselves, and share that are slow by themselves.
@@ -196,7 +201,7 @@ impl Runner<'_> {
             Callee::Store { store, .. } => self.ask_store(store, start),
             Callee::Provider { provider, .. } => self.ask_provider(provider, start),
         };
-        let deadline = later(start, self.world.calls[call].timeout_ms);
+        let deadline = later(start, self.patience_ms(visitor, call, start));
         if outcome.end > deadline {
             outcome = Outcome { end: deadline, failure: Some(Failure::Timeout) };
         }
@@ -215,6 +220,16 @@ impl Runner<'_> {
         outcome
     }
 
+    fn patience_ms(&self, visitor: Visitor, call: usize, at: Timestamp) -> f64 {
+        let call = &self.world.calls[call];
+        match call.to {
+            Callee::Operation(_) => {
+                self.weather.patience_ms(visitor.site.service, call.timeout_ms, at)
+            }
+            _ => call.timeout_ms,
+        }
+    }
+
     fn ask_service(
         &mut self,
         above: Above,
@@ -223,6 +238,14 @@ impl Runner<'_> {
         start: Timestamp,
     ) -> Outcome {
         let to = self.world.operations[operation].service;
+        if self.weather.certificate_invalid(to, start) {
+            let end = later(start, self.dice.log_normal(HANDSHAKE_MS, SIGMA));
+            return Outcome { end, failure: Some(Failure::Handshake) };
+        }
+        let lost = self.weather.network_loss(visitor.site.service, to, start);
+        if self.dice.chance(lost) {
+            return Outcome { end: later(start, LOST_MS), failure: Some(Failure::Timeout) };
+        }
         let added_ms = self.weather.network_ms(visitor.site.service, to, start);
         let one_way_ms = |dice: &mut Dice| {
             let added = if added_ms > 0.0 { dice.log_normal(added_ms, 0.2) } else { 0.0 };
@@ -253,7 +276,8 @@ impl Runner<'_> {
 
     fn ask_provider(&mut self, provider: usize, start: Timestamp) -> Outcome {
         let median_ms = self.world.providers[provider].median_ms;
-        let end = later(start, self.own_ms(median_ms, Strain::NONE));
+        let slowdown = self.weather.provider_slowdown(provider, start);
+        let end = later(start, self.own_ms(median_ms * slowdown, Strain::NONE));
         let failing = self.weather.provider_failures(provider, start);
         let failure = self.dice.chance(failing).then_some(Failure::Answered(503));
         Outcome { end, failure }

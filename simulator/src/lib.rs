@@ -13,9 +13,9 @@
 //! clock, I/O, threads; the same scenario is the same bytes on every machine.
 //!
 //! Modules in walking order: the world and what is asked of it (`world`, `traffic`), what goes
-//! wrong (`fault`, `changes`), how a request runs through it (`calls`), what is seen of that
+//! wrong (`fault`, `weather`, `changes`), how a request runs through it (`calls`), what is seen of that
 //! (`logs`, `metrics`, `monitor`, `wire`), the records in order (`play`), and what tests do to
-//! records (`disorder`, `recording`).
+//! records (`disorder`, `recording`), and the frozen streams to measure on (`corpus`).
 
 pub mod table;
 mod dice;
@@ -23,6 +23,7 @@ pub mod world;
 mod draft;
 pub mod traffic;
 pub mod fault;
+mod weather;
 pub mod changes;
 pub mod scenario;
 mod trail;
@@ -31,6 +32,7 @@ mod logs;
 mod seen;
 mod metrics;
 mod rules;
+pub mod noise;
 mod monitor;
 mod alertmanager;
 mod declared;
@@ -39,6 +41,7 @@ mod span_attributes;
 mod telemetry;
 mod play;
 pub mod truth;
+mod blame;
 mod shop;
 mod story;
 mod world_dice;
@@ -46,7 +49,9 @@ mod fault_dice;
 mod random;
 pub mod disorder;
 pub mod recording;
+pub mod corpus;
 
+pub use blame::Member;
 pub use random::{Scale, random};
 pub use scenario::{AlertNoise, Encoding, Imperfections, Scenario};
 pub use story::the_two_oh_seven;

@@ -85,6 +85,9 @@ fn reason(failure: Failure) -> String {
     match failure {
         Failure::Timeout => String::from("timeout"),
         Failure::Refused => String::from("connection refused"),
+        Failure::Handshake => {
+            String::from("TLS handshake failed, the certificate has expired or is not yet valid")
+        }
         Failure::Answered(status) => format!("status {status}"),
         Failure::Internal => String::from("exception"),
         Failure::PoolExhausted => String::from("connection pool exhausted"),

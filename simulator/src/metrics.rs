@@ -8,10 +8,10 @@ use model::time::{Nanos, Timestamp};
 
 use crate::changes::{Action, Rollouts};
 use crate::dice::Dice;
-use crate::fault::{Site, Weather};
 use crate::scenario::Scenario;
 use crate::seen::{SLOT_S, Seen};
 use crate::table::Table;
+use crate::weather::{Site, Weather};
 use crate::wire::{Attributes, Metric, Reading};
 
 /// CPU of an instance under its mean load, as a share: how people size services.

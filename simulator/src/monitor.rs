@@ -8,6 +8,7 @@ use model::time::Timestamp;
 
 use crate::changes::Rollouts;
 use crate::metrics::Vitals;
+use crate::noise;
 use crate::rules::{self, Breach, Findings};
 use crate::scenario::{AlertNoise, Scenario};
 use crate::seen::{SLOT_S, Seen};
@@ -36,8 +37,10 @@ impl Monitor<'_> {
         for service in self.scenario.world.services.ids() {
             self.pod_rules(service, now, &mut findings);
         }
-        if self.scenario.noise == AlertNoise::Usual {
-            self.noise(now, &mut findings);
+        match &self.scenario.noise {
+            AlertNoise::Quiet => {}
+            AlertNoise::Usual => self.noise(now, &mut findings),
+            AlertNoise::Rules(rules) => noise::evaluate(self.scenario, rules, now, &mut findings),
         }
         findings.out
     }

@@ -11,7 +11,6 @@ use crate::calls::Runner;
 use crate::changes::Rollouts;
 use crate::declared;
 use crate::dice::Dice;
-use crate::fault::Weather;
 use crate::logs::Log;
 use crate::metrics::Wards;
 use crate::monitor::{EVALUATION_S, Monitor};
@@ -19,6 +18,7 @@ use crate::scenario::Scenario;
 use crate::seen::Seen;
 use crate::telemetry::Telemetry;
 use crate::trail::{Span, Trail};
+use crate::weather::Weather;
 
 const SECOND: Nanos = Nanos::from_secs(1);
 /// The CMDB is read that long before the first change or telemetry.
@@ -50,6 +50,8 @@ pub(crate) struct Play<'a> {
     /// By arrival, then by order of making.
     outbox: BTreeMap<(i64, u64), TopicRecord>,
     made: u64,
+    /// Whether spans, lines and metrics are written at all.
+    observed: bool,
     ready: VecDeque<TopicRecord>,
 }
 
@@ -75,10 +77,17 @@ impl<'a> Play<'a> {
             pending: BTreeMap::new(),
             outbox: BTreeMap::new(),
             made: 0,
+            observed: true,
             ready: VecDeque::new(),
         };
         play.announce();
         play
+    }
+
+    /// The same world with nobody writing telemetry: its alerts are the same, for monitors see the
+    /// world itself.
+    pub(crate) fn unobserved(scenario: &'a Scenario) -> Self {
+        Self { observed: false, ..Self::new(scenario) }
     }
 
     /// Topology and changes: they are known before the first request is made.
@@ -108,9 +117,11 @@ impl<'a> Play<'a> {
         for span in &ended.spans {
             self.seen.note(span);
         }
-        let mut records = self.telemetry.spans(&ended.spans, end);
-        records.extend(self.telemetry.logs(&ended.logs, end));
-        self.post(records);
+        if self.observed {
+            let mut records = self.telemetry.spans(&ended.spans, end);
+            records.extend(self.telemetry.logs(&ended.logs, end));
+            self.post(records);
+        }
         if (end - self.scenario.start).secs() % EVALUATION_S == 0 {
             self.slot(end);
         }
@@ -158,8 +169,10 @@ impl<'a> Play<'a> {
     /// The end of a slot: metrics are scraped and alert rules evaluated.
     fn slot(&mut self, end: Timestamp) {
         self.wards.take(&self.seen, end);
-        let metrics = self.telemetry.metrics(&self.wards, end);
-        self.post(metrics);
+        if self.observed {
+            let metrics = self.telemetry.metrics(&self.wards, end);
+            self.post(metrics);
+        }
         let monitor = Monitor {
             scenario: self.scenario,
             seen: &self.seen,

@@ -4,10 +4,11 @@ use model::time::{Nanos, Timestamp};
 
 use crate::changes::{Action, PlannedChange};
 use crate::dice::Dice;
-use crate::fault::{Fault, FaultKind, Weather};
+use crate::fault::{Fault, FaultKind};
 use crate::fault_dice;
 use crate::scenario::{AlertNoise, Encoding, Imperfections, Scenario};
 use crate::traffic::Traffic;
+use crate::weather::Weather;
 use crate::world_dice::{routes, world};
 
 /// How large a random scenario is. The default is small: below 20,000 spans.
@@ -68,6 +69,7 @@ pub fn random(seed: u64, scale: Scale) -> Scenario {
         length,
         encoding: scale.encoding,
         noise: if dice.chance(0.5) { AlertNoise::Usual } else { AlertNoise::Quiet },
+        windows: Vec::new(),
     };
     let count = between(&mut dice, scale.faults);
     for index in 0..count {

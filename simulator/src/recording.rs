@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 
+use model::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::scenario::Scenario;
@@ -26,19 +27,20 @@ impl Scenario {
 }
 
 /// `suite.json` of scenarios that were written as segments named after them. It holds no truth:
-/// every stream has one window per fault slot, from the start of its telemetry to the end.
+/// every stream has one window per fault slot: those of the scenario, else all of its telemetry.
 #[must_use]
 pub fn suite(name: &str, scenarios: &[Scenario]) -> Value {
     let stream = |scenario: &Scenario| {
-        let windows: Vec<Value> = (1..=scenario.faults.len().max(1))
-            .map(|n| {
-                json!({
-                    "id": format!("w{n}"),
-                    "start": scenario.start.to_rfc3339(),
-                    "end": scenario.end().to_rfc3339(),
-                })
+        let whole = vec![(scenario.start, scenario.end()); scenario.faults.len().max(1)];
+        let spans = if scenario.windows.is_empty() { &whole } else { &scenario.windows };
+        let window = |(index, (start, end)): (usize, &(Timestamp, Timestamp))| {
+            json!({
+                "id": format!("w{}", index + 1),
+                "start": start.to_rfc3339(),
+                "end": end.to_rfc3339(),
             })
-            .collect();
+        };
+        let windows: Vec<Value> = spans.iter().enumerate().map(window).collect();
         json!({ "id": scenario.name, "segments": [scenario.name], "windows": windows })
     };
     json!({

@@ -5,6 +5,7 @@ use model::time::{Nanos, Timestamp};
 
 use crate::changes::PlannedChange;
 use crate::fault::Fault;
+use crate::noise::NoiseRule;
 use crate::play::Play;
 use crate::traffic::Traffic;
 use crate::truth::{self, Truth};
@@ -35,6 +36,9 @@ pub struct Scenario {
     pub encoding: Encoding,
     /// Which alerts of no meaning there are.
     pub noise: AlertNoise,
+    /// The spans of time that a scorer looks at, one per fault slot. Empty: all telemetry, as often
+    /// as there are faults.
+    pub windows: Vec<(Timestamp, Timestamp)>,
 }
 
 /// How telemetry is encoded.
@@ -59,13 +63,15 @@ impl Encoding {
 }
 
 /// Whether alerts fire that have nothing to do with any fault.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum AlertNoise {
     /// None.
     #[default]
     Quiet,
     /// A disk warning on a host, and a flapping notice about a certificate.
     Usual,
+    /// These rules.
+    Rules(Vec<NoiseRule>),
 }
 
 /// What observation gets wrong. The default is perfect observation.

@@ -38,6 +38,7 @@ pub(crate) const fn status_message(failure: Failure) -> &'static str {
         Failure::GatewayTimeout => "upstream timeout",
         Failure::Timeout => "deadline exceeded",
         Failure::Refused => "connection refused",
+        Failure::Handshake => "TLS handshake failed",
         Failure::Answered(_) => "server error",
     }
 }
@@ -62,6 +63,7 @@ fn error_type(failure: Failure) -> Value<'static> {
         Failure::PoolExhausted => "SQLTransientConnectionException".into(),
         Failure::Timeout => "timeout".into(),
         Failure::Refused => "connection_refused".into(),
+        Failure::Handshake => "tls_handshake_failed".into(),
         Failure::BadGateway => "502".into(),
         Failure::GatewayTimeout => "504".into(),
         Failure::Answered(status) => status.to_string().into(),

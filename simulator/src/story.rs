@@ -56,6 +56,7 @@ pub fn the_two_oh_seven() -> Scenario {
         length: Nanos::from_secs(42 * 60),
         encoding: Encoding::OtlpProto,
         noise: AlertNoise::Usual,
+        windows: Vec::new(),
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     Timeout,
     /// Nobody listens.
     Refused,
+    /// The caller does not trust the other side's certificate.
+    Handshake,
     /// The other side answered with that status.
     Answered(u16),
 }
@@ -32,7 +34,7 @@ impl Failure {
             Self::BadGateway => Some(502),
             Self::GatewayTimeout => Some(504),
             Self::Answered(status) => Some(status),
-            Self::Timeout | Self::Refused => None,
+            Self::Timeout | Self::Refused | Self::Handshake => None,
         }
     }
 

@@ -115,13 +115,19 @@ fn struck(world: &World, kind: &FaultKind, operation: usize) -> bool {
         FaultKind::PoolStarved { service: it, .. } => {
             it == service && calls(&|to| matches!(to, Callee::Store { .. }))
         }
+        FaultKind::PatienceCut { service: it, .. } => {
+            it == service && calls(&|to| matches!(to, Callee::Operation(_)))
+        }
+        FaultKind::CertificateInvalid { service: it } => {
+            calls(&|to| matches!(to, Callee::Operation(to) if world.operations[*to].service == it))
+        }
         FaultKind::DatabaseSlow { store, .. } => {
             calls(&|to| matches!(to, Callee::Store { store: it, .. } if *it == store))
         }
-        FaultKind::ExternalDown { provider, .. } => {
+        FaultKind::ExternalDown { provider, .. } | FaultKind::ExternalSlow { provider, .. } => {
             calls(&|to| matches!(to, Callee::Provider { provider: it, .. } if *it == provider))
         }
-        FaultKind::NetworkDelay { from, to, .. } => {
+        FaultKind::NetworkDelay { from, to, .. } | FaultKind::NetworkLoss { from, to, .. } => {
             service == from
                 && calls(
                     &|callee| matches!(callee, Callee::Operation(it) if world.operations[*it].service == to),
@@ -141,6 +147,8 @@ fn waits_for(world: &World, fault: &Fault, operation: usize, reached: &BTreeSet<
         FaultKind::ErrorBurst { .. }
             | FaultKind::ServiceDown { .. }
             | FaultKind::ExternalDown { .. }
+            | FaultKind::CertificateInvalid { .. }
+            | FaultKind::PatienceCut { .. }
     );
     world.calls_of(operation).map(|call| &world.calls[call]).any(|call| {
         let needed = call.need == Need::Required || !fails_only;

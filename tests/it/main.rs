@@ -7,4 +7,5 @@ mod laws;
 mod log_contract;
 mod casebook_decode;
 mod casebook;
+mod accuracy;
 mod service;

@@ -114,6 +114,7 @@ pub struct EdgeView {
 pub(crate) struct Structure {
     names: Vec<Name>,
     kinds: Vec<EntityKind>,
+    services: usize,
     upstream: Rows,
     downstream: Rows,
 }
@@ -129,7 +130,8 @@ impl Structure {
             edges.iter().map(|edge| (edge.to, Link { node: edge.from, weight: edge.weight }));
         let upstream = Rows::build(names.len(), outgoing);
         let downstream = Rows::build(names.len(), incoming);
-        Self { names, kinds, upstream, downstream }
+        let services = kinds.iter().filter(|kind| **kind == EntityKind::Service).count();
+        Self { names, kinds, services, upstream, downstream }
     }
 }
 
@@ -169,6 +171,12 @@ impl Snapshot {
     #[must_use]
     pub fn kind(&self, node: &str) -> Option<EntityKind> {
         self.structure.kinds.get(self.index(node)? as usize).copied()
+    }
+
+    /// Count of services.
+    #[must_use]
+    pub fn service_count(&self) -> usize {
+        self.structure.services
     }
 
     /// Count of edges.

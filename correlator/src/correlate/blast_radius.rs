@@ -12,10 +12,11 @@ use model::entity::{Criticality, EntityKind};
 use model::hypothesis::Hypothesis;
 use model::name::Name;
 
-use super::case::{Case, EntrySum};
-use super::complaints::Complaints;
+use super::case::Case;
 use super::graph;
 use super::limits::{PREDICTED_MAX, WALK_HOPS_MAX};
+use super::sufferers::Sufferers;
+use super::sums::EntrySum;
 use super::world::World;
 
 /// Share of requests that may fail: 1 - 99.9 %.
@@ -59,10 +60,10 @@ fn observed(world: &World, case: &Case, origins: &BTreeSet<Name>) -> Vec<Observe
             *sum = sum.saturating_add(*count);
         }
     }
-    let complaints = Complaints::of(world, case, origins);
+    let sufferers = Sufferers::of(world, case, origins);
     let members = case.services();
-    let reached = members.iter().filter(|name| complaints.may_be_reached(name));
-    let speakers = complaints.speakers(&members);
+    let reached = members.iter().filter(|name| sufferers.may_be_reached(name));
+    let speakers = sufferers.speakers(&members);
     for service in reached.cloned().chain(speakers).chain(origins.iter().cloned()) {
         traces.entry(service).or_default();
     }

@@ -14,6 +14,8 @@ use model::symptom::{EntryObservation, Symptom, SymptomBatch, VersionObservation
 use model::time::{Nanos, Pane, PaneWidth, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::signs;
+
 /// An alert with the time that counts for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct AlertFact {
@@ -76,6 +78,8 @@ pub(super) struct PaneSummary {
     pub(super) has_telemetry: bool,
     /// Symptoms by (service, kind, entity, detail).
     pub(super) symptoms: Vec<Symptom>,
+    /// What is said in words: complaints, and what the platform says; in the same order.
+    pub(super) signs: Vec<Symptom>,
     /// Failing or slow traces by (origin, reached).
     pub(super) reach: BTreeMap<(Name, Name), u64>,
     /// What users saw.
@@ -105,7 +109,11 @@ impl PaneSummary {
         let mut all = Self::default();
         for batch in batches.values() {
             all.has_telemetry |= batch.has_telemetry;
-            all.symptoms.extend(batch.symptoms.iter().cloned());
+            for symptom in &batch.symptoms {
+                let list =
+                    if signs::is_sign(symptom.kind) { &mut all.signs } else { &mut all.symptoms };
+                list.push(symptom.clone());
+            }
             for row in &batch.reach {
                 let sum = all.reach.entry((row.origin.clone(), row.reached.clone())).or_default();
                 *sum = sum.saturating_add(row.traces);
@@ -118,6 +126,7 @@ impl PaneSummary {
             all.voices.extend(batch.voices.iter().cloned());
         }
         sort(&mut all.symptoms);
+        sort(&mut all.signs);
         all.first_seen.sort();
         all.voices.sort();
         all.entries.sort();

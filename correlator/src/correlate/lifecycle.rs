@@ -15,6 +15,7 @@ use super::case::{Case, Frozen};
 use super::config::CorrelateConfig;
 use super::dedup::{AlertState, Alerts};
 use super::incident::{CaseEvent, CaseState, next};
+use super::limits::WALK_HOPS_MAX;
 use super::ranking;
 use super::render;
 use super::world::{Rules, World};
@@ -64,6 +65,9 @@ fn is_held(case: &Case, alerts: &Alerts, now: Timestamp, config: &CorrelateConfi
     case.alerts.keys().any(|fingerprint| alerts.get(*fingerprint).is_some_and(holds))
 }
 
+/// Services with signs that an alert is held against.
+const SPEAKING_MAX: usize = 50;
+
 /// Judges every case at the end of a pane.
 pub(super) fn judge(world: &mut World, pane: Pane, nodes: &[ActiveNode], rules: Rules<'_>) {
     let now = rules.config.width.end(pane);
@@ -83,7 +87,7 @@ pub(super) fn judge(world: &mut World, pane: Pane, nodes: &[ActiveNode], rules: 
             }
         }
         let Some(case) = world.cases.get(&id) else { continue };
-        let event = event(case, &members, &world.alerts, now, rules.config);
+        let event = event(case, &members, world, now, rules.config);
         enter(world, id, event, now, rules);
     }
 }
@@ -117,10 +121,11 @@ fn note_heat(
 fn event(
     case: &Case,
     members: &[&ActiveNode],
-    alerts: &Alerts,
+    world: &World,
     now: Timestamp,
     config: &CorrelateConfig,
 ) -> CaseEvent {
+    let alerts = &world.alerts;
     if !case.is_live() {
         return if has_returned(case, members, alerts, config) {
             CaseEvent::Returned
@@ -131,7 +136,7 @@ fn event(
     if case.state == CaseState::Forming && members.is_empty() {
         return CaseEvent::Quiet;
     }
-    if is_strong(case, members, alerts, config) {
+    if is_strong(case, members, world, config) {
         return CaseEvent::Strong;
     }
     if is_quiet(case, alerts, now, config) {
@@ -166,13 +171,14 @@ fn has_returned(
 }
 
 /// Enough to open: telemetry over the threshold in enough panes, a grave alert, two different
-/// alerts, or one alert that telemetry supports.
+/// alerts, or one alert that telemetry supports, or that somebody's words support.
 fn is_strong(
     case: &Case,
     members: &[&ActiveNode],
-    alerts: &Alerts,
+    world: &World,
     config: &CorrelateConfig,
 ) -> bool {
+    let alerts = &world.alerts;
     if case.hot_panes >= config.open_panes {
         return true;
     }
@@ -183,11 +189,24 @@ fn is_strong(
         .filter_map(|fingerprint| alerts.get(*fingerprint))
         .filter(|state| !state.flapping() && state.alert.severity != Severity::Info)
         .collect();
-    let grave = states.iter().any(|state| state.alert.severity >= Severity::Error);
+    // A monitor that grades nothing means each of its alerts.
+    let is_grave = |severity| severity >= Severity::Error || severity == Severity::Unknown;
+    let grave = states.iter().any(|state| is_grave(state.alert.severity));
     let different: BTreeSet<(&Name, Option<&Name>)> =
         states.iter().map(|state| (&state.alert.name, state.binding.node())).collect();
     let supported = members.iter().any(|node| node.opening_level() >= config.support_level);
-    grave || different.len() >= 2 || (supported && !states.is_empty())
+    let alerted = || states.iter().filter_map(|state| state.binding.node());
+    grave
+        || different.len() >= 2
+        || (supported && !states.is_empty())
+        || alerted().any(|node| is_spoken_of(world, node, config))
+}
+
+/// Whether others or the platform speak clearly of a service, or of one that it needs.
+fn is_spoken_of(world: &World, node: &Name, config: &CorrelateConfig) -> bool {
+    let clearly = |name: &&Name| world.signs.weight(name) >= config.support_level;
+    let needs = |name: &Name| world.map.distance(node, name, WALK_HOPS_MAX).is_some();
+    world.signs.subjects().filter(clearly).take(SPEAKING_MAX).any(needs)
 }
 
 /// Quiet: no alert holds it, and its causes kept quiet in panes with telemetry for long enough. A

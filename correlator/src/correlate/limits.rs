@@ -25,6 +25,10 @@ pub(super) const ACTIVE_NODES_MAX: usize = 2_000;
 pub(super) const MERGE_CAUSES_MAX: usize = 200;
 /// Panes looked back at when an incident is born, for what happened since its onset.
 pub(super) const RECENT_PANES_MAX: usize = 30;
+/// Signs that are believed at once, of all services together.
+pub(super) const SIGNS_MAX: usize = 20_000;
+/// Signs of one service.
+pub(super) const SIGNS_OF_ONE_MAX: usize = 200;
 /// Changes that the ledger holds.
 pub(super) const LEDGER_CHANGES_MAX: usize = 10_000;
 /// Changes that one ranking considers, the newest before the onset first.

@@ -46,6 +46,11 @@ impl Map {
         self.topology.snapshot().kind(node)
     }
 
+    /// How many services it knows.
+    pub(super) fn service_count(&self) -> usize {
+        self.topology.snapshot().service_count()
+    }
+
     /// Who owns a service.
     pub(super) fn owner(&self, node: &str) -> Option<Name> {
         self.topology.owner(node)

@@ -13,9 +13,10 @@ use model::time::{Pane, Timestamp};
 
 use super::activity::{ActiveNode, NodeKey};
 use super::case::{Case, Member};
-use super::cluster::{self, Component, Surroundings};
+use super::cluster::{Component, Surroundings};
 use super::dedup::AlertState;
 use super::facts::PaneSummary;
+use super::roots;
 use super::world::{Rules, World};
 
 /// Share of the failing traces that each part of a split must have to itself.
@@ -204,11 +205,11 @@ fn may_merge(a: &Case, b: &Case, nodes: &[ActiveNode], around: &Surroundings<'_>
 }
 
 fn common_cause(a: &Name, b: &Name, around: &Surroundings<'_>) -> bool {
-    if cluster::related(a, b, around) {
+    if roots::related(a, b, around) {
         return true;
     }
     let need = around.map.callees(b);
-    let shared = |name: &&Name| need.contains(*name) && cluster::is_blind(around.map, name);
+    let shared = |name: &&Name| need.contains(*name) && roots::is_blind(around.map, name);
     around.map.callees(a).iter().any(|name| shared(&name))
 }
 
@@ -282,7 +283,7 @@ fn split_cases(world: &mut World, pane: Pane, around: &Surroundings<'_>, rules: 
     for id in ids {
         let Some(case) = world.cases.get(&id) else { continue };
         let services: Vec<&Name> = case.nodes.keys().filter_map(NodeKey::service).collect();
-        let roots = cluster::independent_roots(&services, SPLIT_SHARE, around);
+        let roots = roots::independent_roots(&services, SPLIT_SHARE, around);
         let two = roots.len() >= 2;
         if !two && case.two_roots == 0 {
             continue;
@@ -318,7 +319,7 @@ fn parts(case: &Case, roots: &[Name], around: &Surroundings<'_>) -> Vec<BTreeSet
     let mut parts: BTreeMap<&Name, BTreeSet<NodeKey>> = BTreeMap::new();
     for key in case.nodes.keys() {
         let Some(service) = key.service() else { continue };
-        if let Some(root) = roots.get(cluster::nearest(roots, service, around)) {
+        if let Some(root) = roots.get(roots::nearest(roots, service, around)) {
             parts.entry(root).or_default().insert(key.clone());
         }
     }

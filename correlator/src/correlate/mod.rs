@@ -2,8 +2,9 @@
 //!
 //! The walk of a record: [`engine`] takes it to `stamps` (seen before?) and `facts` (the ring of
 //! unsettled panes). A pane of facts is folded by `world`: `dedup` and `binding` for alerts,
-//! `change_ledger` for changes, `activity` for symptoms; `cluster` ties what is abnormal,
-//! `membership` hands clusters to cases, `lifecycle` moves each case along the table in `incident`.
+//! `change_ledger` for changes, `signs` for words, `activity` for symptoms; `cluster` ties what is
+//! abnormal (`ties`, `roots`, `covers`), `membership` hands clusters to cases (`case`, `sums`, `carriers`, `parts`),
+//! `lifecycle` moves each case along the table in `incident`.
 //! What a case means is told by `ranking` and `blast_radius`, put in words by `narrative` and
 //! `timeline`, drawn up by `render`; `publish` compares it with what was told before.
 //!
@@ -25,15 +26,22 @@ mod traffic;
 mod change;
 mod change_ledger;
 mod releases;
+mod signs;
 mod activity;
 mod union;
+mod ties;
+mod roots;
+mod covers;
 mod cluster;
-mod membership;
+mod sums;
+mod carriers;
+mod parts;
 mod case;
+mod membership;
 mod incident;
 mod lifecycle;
 mod ranking;
-mod complaints;
+mod sufferers;
 mod blast_radius;
 mod graph;
 mod priority;

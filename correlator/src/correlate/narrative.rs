@@ -17,6 +17,8 @@ pub(super) const fn symptom_word(kind: SymptomKind) -> &'static str {
         SymptomKind::OrphanCalls => "calls without answer",
         SymptomKind::Silence => "silent",
         SymptomKind::Metric => "metric out of range",
+        SymptomKind::Complaint => "others complain",
+        SymptomKind::Platform => "its platform reports trouble",
     }
 }
 
@@ -81,7 +83,9 @@ fn broken(incident: &Incident) -> String {
     match incident.services.first() {
         Some(only) if count == 1 => format!("Since {since} UTC {only} is in trouble."),
         Some(first) => {
-            format!("Since {since} UTC {first} and {} more services are in trouble.", count - 1)
+            let more = count - 1;
+            let services = if more == 1 { "service is" } else { "services are" };
+            format!("Since {since} UTC {first} and {more} more {services} in trouble.")
         }
         None => {
             format!("Since {since} UTC {} alerts fire that name no service.", incident.alerts.len())
@@ -110,9 +114,9 @@ fn why(first: &Hypothesis) -> Option<String> {
     let mut rows = first.evidence.iter().filter(|row| telling(row.term));
     let second = rows.clone().filter(|row| row.nats > 0.0).nth(1);
     let against = rows.find(|row| row.nats < 0.0);
-    let mut text = second.map(|row| format!("Also: {}.", row.text));
+    let mut text = second.map(|row| format!("Also: {}.", row.text.trim_end_matches('.')));
     if let Some(row) = against {
-        let but = format!("Against it: {}.", row.text);
+        let but = format!("Against it: {}.", row.text.trim_end_matches('.'));
         text = Some(text.map_or_else(|| but.clone(), |t| format!("{t} {but}")));
     }
     text
@@ -129,7 +133,9 @@ fn runner_up(incident: &Incident) -> Option<String> {
     } else {
         second.entity.service.to_string()
     };
-    Some(format!("Next: {who} ({:.0} %).", second.probability * 100.0))
+    let lacks = second.lacks.as_ref().map(|lacks| format!("; {}", lacks.trim_end_matches('.')));
+    let lacks = lacks.unwrap_or_default();
+    Some(format!("Next: {who} ({:.0} %){lacks}.", second.probability * 100.0))
 }
 
 fn reach(incident: &Incident) -> Option<String> {

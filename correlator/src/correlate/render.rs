@@ -95,7 +95,7 @@ fn symptoms(case: &Case, rules: Rules<'_>) -> Vec<IncidentSymptom> {
     all.sort_by(|(a_key, a), (b_key, b)| (b.nats, a_key).cmp(&(a.nats, b_key)));
     let shown = all.into_iter().take(SHOWN_SYMPTOMS_MAX);
     let print =
-        |(key, sum): (&super::activity::SymptomKey, &super::case::SymptomSum)| IncidentSymptom {
+        |(key, sum): (&super::activity::SymptomKey, &super::sums::SymptomSum)| IncidentSymptom {
             entity: key.entity.clone(),
             kind: key.kind,
             detail: key.detail.clone(),

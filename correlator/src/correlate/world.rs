@@ -24,6 +24,7 @@ use super::limits::RECENT_PANES_MAX;
 use super::map::Map;
 use super::membership;
 use super::releases::{self, Releases};
+use super::signs::Signs;
 use super::traffic::Traffic;
 
 /// How long changes are remembered: a day before any onset that still matters.
@@ -62,6 +63,8 @@ pub(super) struct World {
     pub(super) ledger: Arc<ChangeLedger>,
     /// The alerts.
     pub(super) alerts: Alerts,
+    /// What was said in words.
+    pub(super) signs: Arc<Signs>,
     /// What is abnormal now.
     pub(super) activity: Activity,
     /// The last panes.
@@ -99,6 +102,9 @@ impl World {
         let fired = self.take_alerts(facts, rules.config);
         let active_panes = rules.config.width.panes_in(rules.config.active_after);
         self.activity.update(pane, &summary.symptoms, active_panes);
+        if !summary.signs.is_empty() || !self.signs.is_empty() {
+            self.shed += Arc::make_mut(&mut self.signs).note(pane, &summary.signs, &self.map);
+        }
         let surge = self.note_traffic(&summary);
         for case in self.cases.values_mut().filter(|case| case.is_live()) {
             let case = Arc::make_mut(case);

@@ -204,6 +204,13 @@ impl ServiceBaseline {
         Share { hits, trials: self.panes() }
     }
 
+    /// Records of a template, in traces or not, and the panes that they are from.
+    pub(crate) fn records(&self, key: &TemplateKey) -> Share {
+        let said =
+            self.over(|counts| Some(Share { hits: counts.templates.get(key)?.records, trials: 0 }));
+        Share { hits: said.hits, trials: self.panes() }
+    }
+
     /// Panes learned.
     pub(crate) fn panes(&self) -> u64 {
         self.young.panes + self.old.panes

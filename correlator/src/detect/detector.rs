@@ -352,14 +352,19 @@ impl Detector {
 }
 
 /// The highest run of each service. Metric series have a quarantine of their own, so a drifting
-/// gauge does not freeze what is known of calls.
+/// gauge does not freeze what is known of calls; complaints speak of somebody else, and what the
+/// platform says is no count.
 fn levels(runs: &Runs) -> BTreeMap<Name, Nats> {
     let mut levels: BTreeMap<Name, Nats> = BTreeMap::new();
-    for (key, run) in runs.iter().filter(|(key, _)| key.kind != SymptomKind::Metric) {
+    for (key, run) in runs.iter().filter(|(key, _)| holds_back(key.kind)) {
         let level = levels.entry(key.entity.service.clone()).or_default();
         *level = (*level).max(run.level);
     }
     levels
+}
+
+fn holds_back(kind: SymptomKind) -> bool {
+    !matches!(kind, SymptomKind::Metric | SymptomKind::Complaint | SymptomKind::Platform)
 }
 
 impl Detector {

@@ -13,7 +13,7 @@ use super::baseline::ServiceBaseline;
 use super::bounded::bounded;
 use super::evidence::{Direction, Evidence, Key};
 use super::statistics::ppm;
-use super::{errors, logs, metric, silence, slow};
+use super::{complaints, errors, logs, metric, platform, silence, slow};
 use crate::observe::{Exemplars, PaneCounts, SeriesKey, ServiceCounts};
 
 /// Baselines by owner.
@@ -30,14 +30,22 @@ pub(crate) struct Case<'a> {
 /// The last point of a series before the pane.
 pub(crate) type Before<'a> = &'a dyn Fn(&Name, &SeriesKey) -> Option<(Timestamp, u64)>;
 
-/// Evidence of a pane, sorted by key. Owners without a baseline give none: nothing is normal yet.
+/// Evidence of a pane, sorted by key. Owners without a baseline give none, since nothing is normal
+/// yet, but what is said in words.
 pub(crate) fn judge(pane: &PaneCounts, baselines: &Baselines, before: Before<'_>) -> Vec<Evidence> {
     let mut found = Vec::new();
     let mut slow = Vec::new();
+    let nothing = ServiceBaseline::default();
     for (name, counts) in &pane.services {
-        let Some(baseline) = baselines.get(name.as_str()) else { continue };
+        let known = baselines.get(name.as_str());
+        let baseline = known.unwrap_or(&nothing);
         let counts = bounded(counts, Some(baseline));
         let case = Case { name, kind: counts.kind.min(baseline.kind()), counts: &counts, baseline };
+        complaints::judge(&case, &mut found);
+        platform::judge(&case, &mut found);
+        if known.is_none() {
+            continue;
+        }
         errors::judge(&case, &mut found);
         slow::collect(&case, &mut slow);
         logs::judge(&case, &mut found);
@@ -134,7 +142,9 @@ pub(crate) fn has_trials(pane: &PaneCounts, key: &Key) -> bool {
         (EntityKind::Edge, _) => {
             key.entity.edge_from().is_some_and(|caller| counts.callers.contains_key(caller))
         }
-        (_, SymptomKind::LogPath) => true,
+        (_, SymptomKind::LogPath | SymptomKind::Complaint) => true,
+        // What the platform said stays said until it says something else.
+        (_, SymptomKind::Platform) => false,
         _ => !counts.operations.is_empty() || !counts.callers.is_empty(),
     }
 }

@@ -14,8 +14,8 @@ use model::symptom::SymptomKind;
 
 use super::evidence::{Direction, Evidence, Key};
 use super::judge::{Before, Case};
-use super::limits::SPLIT_METRICS_MAX;
-use super::series::{HOLD_Z, Usual, value_of};
+use super::limits::{SPLIT_METRICS_MAX, WINDOW_ACCEPT};
+use super::series::{HOLD_Z, SeriesBaseline, Usual, value_of};
 use super::siblings::Siblings;
 use super::statistics::deviation;
 use crate::observe::{SeriesCounts, SeriesKey};
@@ -97,17 +97,19 @@ pub(crate) fn by_version(case: &Case<'_>) -> BTreeMap<Name, BTreeMap<Name, Point
     found
 }
 
-/// The range of a series: its own, else that of its siblings where it speaks of requests.
+/// The range of a series: its own; that of its siblings where it speaks of requests and is too young
+/// to know whether what it has shown so far is normal. Waiting depends on where an instance stands,
+/// so there its own past goes before that of others.
 fn usual(case: &Case<'_>, key: &SeriesKey, subject: Subject, siblings: &Siblings) -> Option<Usual> {
-    let own = case.baseline.series(key);
-    if let Some(usual) = own.and_then(super::series::SeriesBaseline::usual) {
-        return Some(usual);
+    let known = case.baseline.series(key);
+    let own = known.and_then(SeriesBaseline::usual);
+    let seen = known.map_or(0, SeriesBaseline::seen);
+    let waits = sense::is_waiting(&key.metric);
+    let is_settled = seen >= WINDOW_ACCEPT || waits && own.is_some();
+    if is_settled || subject != Subject::Requests || waits && seen < WARM_POINTS {
+        return own;
     }
-    let is_warm = || own.is_some_and(|series| series.seen() >= WARM_POINTS);
-    if subject != Subject::Requests || (sense::is_waiting(&key.metric) && !is_warm()) {
-        return None;
-    }
-    siblings.usual(key)
+    siblings.usual(key).or(own)
 }
 
 /// Deviations in the direction that is trouble; below zero on the good side.

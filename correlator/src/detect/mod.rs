@@ -17,6 +17,8 @@ mod quarantine;
 mod errors;
 mod slow;
 mod logs;
+mod complaints;
+mod platform;
 mod silence;
 mod siblings;
 mod metric;

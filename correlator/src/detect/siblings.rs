@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::judge::Case;
+use super::limits::WINDOW_ACCEPT;
 use super::series::Usual;
 use crate::observe::SeriesKey;
 
@@ -17,7 +18,8 @@ impl Siblings {
     pub(crate) fn of(case: &Case<'_>) -> Self {
         let mut ranges: BTreeMap<(String, String), Vec<Usual>> = BTreeMap::new();
         let knows = |key: &SeriesKey| {
-            key.instance.is_none() || case.baseline.series(key).is_some_and(|s| s.usual().is_some())
+            key.instance.is_none()
+                || case.baseline.series(key).is_some_and(|s| s.seen() >= WINDOW_ACCEPT)
         };
         if case.counts.series.keys().all(knows) {
             return Self { ranges };

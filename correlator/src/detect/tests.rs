@@ -385,3 +385,60 @@ proptest! {
         prop_assert_eq!(told(story(seed), 2, None), told(story(seed), 2, Some(at)));
     }
 }
+
+/// Log records of `service`, outside of traces, one batch a second.
+fn says(mind: &mut Mind, at: i64, service: &str, text: &str, of_platform: bool) {
+    use model::signal::{LogRecord, LogSeverity};
+    let time = BEGIN + Nanos::from_secs(at);
+    let resource = Resource { service: service.into(), ..Resource::default() };
+    let record = |severity, text: &str, of_platform| LogRecord {
+        resource: 0,
+        time,
+        trace_id: None,
+        span_id: None,
+        severity,
+        template: model::template::template_id(text),
+        skeleton: text.into(),
+        of_platform,
+    };
+    let mut logs = vec![record(LogSeverity::Info, "served", false)];
+    if !text.is_empty() {
+        logs.push(record(LogSeverity::Warn, text, of_platform));
+    }
+    mind.feed(SignalBatch { resources: vec![resource], logs, ..SignalBatch::default() });
+}
+
+fn nats_told(mind: Mind, kind: SymptomKind) -> i64 {
+    let symptoms = mind.finish().into_values().flat_map(|batch| batch.symptoms);
+    let nats = symptoms.filter(|symptom| symptom.kind == kind).map(|symptom| symptom.nats.0 >> 20);
+    nats.max().unwrap_or_default()
+}
+
+#[test]
+fn a_new_complaint_is_told_and_a_usual_one_is_not() {
+    let mut mind = Mind::new(1);
+    for at in 0..900 {
+        let usual = if at % 5 == 0 { "slow answer of mail" } else { "" };
+        let text = if at >= 800 { "no servers for payment" } else { usual };
+        says(&mut mind, at, "checkout", text, false);
+    }
+    let symptoms = mind.finish().into_values().flat_map(|batch| batch.symptoms);
+    let complaints: Vec<_> = symptoms.filter(|s| s.kind == SymptomKind::Complaint).collect();
+    assert!(complaints.iter().any(|s| &*s.detail == "no servers for payment"));
+    let late = |s: &&Symptom| &*s.detail != "no servers for payment" && s.nats > Nats::ZERO;
+    let width = PaneWidth::default();
+    let settled = width.pane_of(BEGIN + Nanos::from_secs(120));
+    assert!(complaints.iter().filter(late).all(|s| s.onset < settled), "the usual is learned");
+}
+
+#[test]
+fn one_word_of_the_platform_is_enough_and_a_failing_probe_says_little() {
+    for (text, least, most) in [("BackOff: restarting", 5, 6), ("Unhealthy: probe failed", 0, 2)] {
+        let mut mind = Mind::new(1);
+        for at in 0..60 {
+            says(&mut mind, at, "payment", if at == 30 { text } else { "" }, true);
+        }
+        let nats = nats_told(mind, SymptomKind::Platform);
+        assert!((least..=most).contains(&nats), "{text}: {nats}");
+    }
+}

@@ -176,6 +176,8 @@ pub struct TemplateKey {
     pub severity: LogSeverity,
     /// Template.
     pub template: TemplateId,
+    /// Whether the platform said it of the service.
+    pub of_platform: bool,
 }
 
 /// Records of one log template.

@@ -65,7 +65,11 @@ pub(crate) fn count(operation: &mut OperationCounts, sequence: &[TemplateId], tr
 /// Counts a log record under its owner's templates.
 pub(crate) fn count_template(pane: &mut PaneCounts, log: &LogRow, trace: TraceId) {
     let owner = pane.service(&log.owner.1, log.owner.0);
-    let key = TemplateKey { severity: log.severity, template: log.template };
+    let key = TemplateKey {
+        severity: log.severity,
+        template: log.template,
+        of_platform: log.of_platform,
+    };
     let counts = owner.templates.entry(key).or_default();
     if counts.records == 0 || log.skeleton < counts.skeleton {
         counts.skeleton = log.skeleton.clone();

@@ -207,6 +207,7 @@ fn log(trace: TraceId, span: SpanId, resource: u32, time: Timestamp, text: &str)
         severity: LogSeverity::Info,
         template: template_id(text),
         skeleton: Name::from(text),
+        of_platform: false,
     }
 }
 

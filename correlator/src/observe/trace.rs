@@ -45,6 +45,7 @@ pub(crate) struct LogRow {
     pub(crate) span_id: Option<SpanId>,
     pub(crate) owner: (EntityKind, Name),
     pub(crate) skeleton: Name,
+    pub(crate) of_platform: bool,
 }
 
 impl SpanRow {
@@ -77,6 +78,7 @@ impl LogRow {
             span_id: log.span_id,
             owner,
             skeleton: log.skeleton.clone(),
+            of_platform: log.of_platform,
         }
     }
 }

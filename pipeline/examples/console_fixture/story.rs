@@ -104,6 +104,7 @@ pub(crate) fn hypothesis(
         log_odds: evidence.iter().map(|e| e.nats).sum(),
         summary: summary.into(),
         path: vec![],
+        lacks: None,
         evidence,
     }
 }

@@ -1,7 +1,9 @@
 //! What each command does. One file a command.
 
 pub mod check;
+pub mod corpus;
 pub mod demo;
+pub mod eval;
 pub mod explain;
 pub mod incidents;
 pub mod record;

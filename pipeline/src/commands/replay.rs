@@ -183,13 +183,15 @@ impl Player {
 }
 
 /// Several recordings, one after the other.
-struct Recordings {
+pub struct Recordings {
     left: std::vec::IntoIter<std::path::PathBuf>,
     open: Option<Reader>,
 }
 
 impl Recordings {
-    fn new(paths: Vec<std::path::PathBuf>) -> Self {
+    /// The records of these files, in this order; each is opened when its turn comes.
+    #[must_use]
+    pub fn new(paths: Vec<std::path::PathBuf>) -> Self {
         Self { left: paths.into_iter(), open: None }
     }
 }

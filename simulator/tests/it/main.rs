@@ -10,3 +10,4 @@ mod reading;
 mod story;
 mod laws;
 mod wire;
+mod corpus;

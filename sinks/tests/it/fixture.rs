@@ -79,6 +79,7 @@ fn hypothesis() -> Hypothesis {
         log_odds: 3.0,
         summary: String::from("A config change on payment."),
         path: vec!["payment".into(), "checkout".into()],
+        lacks: None,
         evidence: vec![Evidence {
             term: EvidenceTerm::ErrorOrigin,
             nats: 3.0,
@@ -100,6 +101,7 @@ fn nothing() -> Hypothesis {
         log_odds: 1.0,
         summary: String::from("None of these."),
         path: Vec::new(),
+        lacks: None,
         evidence: Vec::new(),
     }
 }

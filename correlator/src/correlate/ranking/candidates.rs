@@ -8,12 +8,16 @@ use model::name::Name;
 use model::time::Timestamp;
 
 use crate::correlate::change::Change;
-use crate::correlate::cluster::is_blind;
+use crate::correlate::limits::WALK_HOPS_MAX;
+use crate::correlate::roots::is_blind;
 
 use super::{View, change_term, common_cause, evidence};
 
 /// Changes, and targets of one, that become candidates without showing anything.
 const CHANGED_MAX: usize = 20;
+
+/// Services that become candidates only because something is said of them.
+const SPOKEN_OF_MAX: usize = 50;
 
 /// A hypothesis before it is scored.
 pub(super) struct Draft {
@@ -47,8 +51,10 @@ pub(super) fn drafts(view: &View<'_>) -> Vec<Draft> {
     let changes = view.world.ledger.before(onset, ranking.change_window, ranking.change_skew);
     let mut names = names(view);
     names.extend(changed_upstream(view, &changes));
+    names.extend(spoken_of_upstream(view));
     let prior = libm::log(0.5 / names.len().max(1) as f64);
     let corpus = super::content::Corpus::new(view, &changes);
+    let said = evidence::Said::new(view);
     // Each candidate's changes by its own onset: the case may have begun elsewhere, by other noise.
     let mut blamed: BTreeMap<Timestamp, Vec<Change>> = BTreeMap::new();
     let mut drafts = Vec::new();
@@ -59,7 +65,7 @@ pub(super) fn drafts(view: &View<'_>) -> Vec<Draft> {
             prior,
             format!("one of {} candidates, before any evidence", names.len()),
         )];
-        rows.extend(evidence::own(view, name));
+        rows.extend(evidence::own(view, &said, name));
         rows.extend(common_cause::term(view, name));
         rows.extend(evidence::coverage(view, name));
         rows.extend(evidence::absent(view, name));
@@ -114,6 +120,16 @@ fn changed_upstream(view: &View<'_>, changes: &[Change]) -> Vec<Name> {
     found
 }
 
+/// What others complain about or the platform reports, where those that carry the case (its members,
+/// if nothing but alerts tells of it) need it: it may have no telemetry of its own.
+fn spoken_of_upstream(view: &View<'_>) -> Vec<Name> {
+    let map = &view.world.map;
+    let core = Some(view.case.core()).filter(|core| !core.is_empty());
+    let core = core.unwrap_or_else(|| view.case.services());
+    let needed = |name: &&Name| core.iter().any(|c| map.distance(c, name, WALK_HOPS_MAX).is_some());
+    view.world.signs.subjects().filter(needed).take(SPOKEN_OF_MAX).cloned().collect()
+}
+
 fn entity(view: &View<'_>, name: &Name) -> Entity {
     let told = view.case.symptoms.keys().map(|key| &key.entity);
     let virtual_node = |e: &&Entity| e.service == *name && e.id == *name;
@@ -138,7 +154,15 @@ fn kind(view: &View<'_>, entity: &Entity, rows: &[Evidence]) -> CauseKind {
     match (entity.kind, heaviest.map(|row| row.term)) {
         (EntityKind::External, _) => CauseKind::External,
         (EntityKind::Host, _) | (_, Some(EvidenceTerm::Metric)) => CauseKind::Resource,
-        (_, Some(EvidenceTerm::Silence | EvidenceTerm::OrphanCalls)) => CauseKind::Unavailable,
+        (
+            _,
+            Some(
+                EvidenceTerm::Silence
+                | EvidenceTerm::OrphanCalls
+                | EvidenceTerm::Complaint
+                | EvidenceTerm::Platform,
+            ),
+        ) => CauseKind::Unavailable,
         (_, Some(EvidenceTerm::SlowEdge)) => CauseKind::Network,
         (EntityKind::Database | EntityKind::Messaging, _) => CauseKind::Resource,
         _ if evidence::has_resource_metric(view, &entity.service) => CauseKind::Resource,

@@ -124,6 +124,9 @@ fn locality(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
         return term(nats, format!("was made to {target}, which {name} needs ({hops} hops)"));
     }
     // Load flows the other way: a caller that begins to ask more breaks whom it asks.
+    if map.kind(name) == Some(EntityKind::Host) {
+        return None;
+    }
     let caller = targets.iter().find(|target| map.callees(target).contains(name))?;
     term(1.0, format!("was made to {caller}, which calls {name}"))
 }

@@ -4,7 +4,7 @@
 use model::hypothesis::{Evidence, EvidenceTerm};
 use model::name::Name;
 
-use crate::correlate::cluster::is_blind;
+use crate::correlate::roots::is_blind;
 
 use super::{View, evidence};
 
@@ -14,6 +14,14 @@ const GIVEN_CAUSE: f64 = 0.7;
 const BY_ITSELF_MIN: f64 = 0.1;
 /// Bound of the term. Unit: nats.
 const CAP: f64 = 15.0;
+
+/// The share of abnormal services among those that do not need the node: a node that half of a
+/// troubled system needs is not to blame for half of its needers being in trouble.
+fn elsewhere(abnormal: usize, view: &View<'_>, dependants: usize) -> f64 {
+    let others = view.world.map.service_count().saturating_sub(dependants).max(abnormal);
+    let share = (abnormal as f64 + 1.0) / (others as f64 + 2.0);
+    share.clamp(BY_ITSELF_MIN, GIVEN_CAUSE)
+}
 
 /// `ln P(k of n | common cause) - ln P(k of n | independent)`, only for nodes without telemetry with
 /// at least two abnormal dependants.
@@ -28,7 +36,7 @@ pub(super) fn term(view: &View<'_>, name: &Name) -> Option<Evidence> {
         return None;
     }
     let well = dependants.len() - abnormal;
-    let alone = BY_ITSELF_MIN;
+    let alone = elsewhere(members.len() - abnormal, view, dependants.len());
     let nats = abnormal as f64 * libm::log(GIVEN_CAUSE / alone)
         + well as f64 * libm::log((1.0 - GIVEN_CAUSE) / (1.0 - alone));
     let text =

@@ -3,23 +3,24 @@
 //! Caps keep one loud modality from deciding alone; above its cap evidence counts by its logarithm,
 //! so that more is still more and two candidates at the cap are not tied.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use model::alert::Severity;
+use model::entity::EntityKind;
 use model::hypothesis::{Evidence, EvidenceTerm};
 use model::id::TraceId;
 use model::name::Name;
 use model::nats::Nats;
 use model::symptom::SymptomKind;
+use model::template::readable;
 
 use crate::correlate::activity::SymptomKey;
-use crate::correlate::case::SymptomSum;
 use crate::correlate::limits::{EXEMPLARS_MAX, WALK_HOPS_MAX};
 use crate::correlate::releases;
-
+use crate::correlate::sums::SymptomSum;
 use crate::sense::{self, Subject};
 
-use super::{View, rounded};
+use super::alerts::AlertKinds;
+use super::{View, rounded, signs};
 
 /// The kinds of telemetry evidence with the rows they make.
 const KINDS: [(SymptomKind, EvidenceTerm); 7] = [
@@ -43,6 +44,22 @@ const EXPLAINED: f64 = 0.5;
 /// Share of an edge's evidence by star centrality: the callee's weight, then the caller's.
 const EDGE_WEIGHTS: (f64, f64) = (1.2, 0.8);
 
+/// Share of a log line's evidence that stays with a service whose trouble is explained by another.
+const PASSED_ON: f64 = 0.25;
+
+/// What was said of the case's services, read once for all candidates.
+pub(super) struct Said<'a> {
+    alerts: AlertKinds<'a>,
+    explained: BTreeSet<Name>,
+}
+
+impl<'a> Said<'a> {
+    /// Reads alerts and signs.
+    pub(super) fn new(view: &View<'a>) -> Self {
+        Self { alerts: AlertKinds::new(view), explained: signs::explained(view) }
+    }
+}
+
 /// A row without pointers.
 pub(super) fn row(term: EvidenceTerm, nats: f64, text: String) -> Evidence {
     let nats = rounded(nats);
@@ -51,9 +68,13 @@ pub(super) fn row(term: EvidenceTerm, nats: f64, text: String) -> Evidence {
 
 /// Whether a term is evidence of the entity itself.
 pub(super) fn is_own(term: EvidenceTerm) -> bool {
-    term == EvidenceTerm::Alerts
-        || term == EvidenceTerm::CommonCause
-        || KINDS.iter().any(|(_, own)| *own == term)
+    matches!(
+        term,
+        EvidenceTerm::Alerts
+            | EvidenceTerm::CommonCause
+            | EvidenceTerm::Complaint
+            | EvidenceTerm::Platform
+    ) || KINDS.iter().any(|(_, own)| *own == term)
 }
 
 /// Below the cap as it is; above, the cap and its tenth part for every e-fold.
@@ -62,25 +83,29 @@ pub(super) fn capped(nats: f64, cap: f64) -> f64 {
 }
 
 /// One row for each kind of evidence that the entity shows.
-pub(super) fn own(view: &View<'_>, name: &Name) -> Vec<Evidence> {
+pub(super) fn own(view: &View<'_>, said: &Said<'_>, name: &Name) -> Vec<Evidence> {
     let mut rows = Vec::new();
     for (kind, term) in KINDS {
-        rows.extend(telemetry(view, name, kind, term));
+        rows.extend(telemetry(view, &said.explained, name, kind, term));
     }
-    rows.extend(alerts(view, name));
+    rows.extend(signs::complaints(view, name));
+    rows.extend(signs::platform(view, name));
+    rows.extend(said.alerts.term(view, name));
     rows
 }
 
 fn telemetry(
     view: &View<'_>,
+    explained: &BTreeSet<Name>,
     name: &Name,
     kind: SymptomKind,
     term: EvidenceTerm,
 ) -> Option<Evidence> {
     let ranking = &view.config.ranking;
-    let (mut nats, mut explained, mut resources) = (0.0, 0.0, 0.0);
+    let (mut nats, mut passed, mut resources) = (0.0, 0.0, 0.0);
     let (mut hits, mut trials) = (0_u64, 0_u64);
-    let is_explained = kind == SymptomKind::Metric && needs_troubled(view, name);
+    let traced = !view.case.reach.is_empty();
+    let may_be_passed = kind == SymptomKind::Metric && !traced && needs_troubled(view, name);
     let mut traces: BTreeSet<TraceId> = BTreeSet::new();
     let mut heaviest: Option<(&SymptomKey, &SymptomSum, f64)> = None;
     for (key, sum) in view.case.symptoms.iter().filter(|(key, _)| key.kind == kind) {
@@ -88,12 +113,13 @@ fn telemetry(
         if share <= 0.0 {
             continue;
         }
-        let part = share * sum.early.to_f64();
+        let part = share * own_share(key, explained) * sum.early.to_f64();
         if kind == SymptomKind::Metric && sense::subject_of(&key.detail) == Subject::Resource {
             resources += part;
-        } else if is_explained && sense::callee_of(&key.detail).is_none_or(|to| name.as_str() == to)
+        } else if may_be_passed
+            && sense::callee_of(&key.detail).is_none_or(|to| name.as_str() == to)
         {
-            explained += part;
+            passed += part;
         } else {
             nats += part;
         }
@@ -106,12 +132,19 @@ fn telemetry(
     }
     let (key, sum, _) = heaviest?;
     nats += capped(resources, RESOURCE_CAP);
-    let all = nats + explained;
-    let weight = if all > 0.0 { (nats + EXPLAINED * explained) / all } else { 1.0 };
+    let all = nats + passed;
+    let weight = if all > 0.0 { (nats + EXPLAINED * passed) / all } else { 1.0 };
     let cap = if kind == SymptomKind::Metric { ranking.metric_cap } else { ranking.telemetry_cap };
     let mut found = row(term, weight * capped(all, cap), sentence(kind, key, sum, hits, trials));
     found.traces = traces.into_iter().take(EXEMPLARS_MAX).collect();
     Some(found)
+}
+
+/// How much of an untraced log line is taken for the service's own where a failure that others speak
+/// of explains it. Inside of traces the deepest span has the credit already.
+fn own_share(key: &SymptomKey, explained: &BTreeSet<Name>) -> f64 {
+    let untraced = key.kind == SymptomKind::LogPath && key.entity.kind == EntityKind::Service;
+    if untraced && explained.contains(&key.entity.service) { PASSED_ON } else { 1.0 }
 }
 
 /// How much of a symptom speaks against an entity: all of its own, and of a slow edge the part that
@@ -198,7 +231,9 @@ fn sentence(
         SymptomKind::SlowEdge => {
             format!("{hits} of {trials} calls lose time on the way: {}", key.entity.id)
         }
-        SymptomKind::LogPath => format!("{hits} log lines out of the ordinary: {detail}"),
+        SymptomKind::LogPath => {
+            format!("{hits} log lines out of the ordinary: {}", readable(detail))
+        }
         SymptomKind::OrphanCalls => {
             format!("{hits} of {trials} calls to it get no answer (expected {expected:.2} %)")
         }
@@ -209,49 +244,8 @@ fn sentence(
             format!("{hits} calls where {trials} were expected, while callers still try")
         }
         SymptomKind::Metric => format!("out of its range: {detail}"),
-    }
-}
-
-/// Alerts that speak of the entity; each further one of the same rule says half as much.
-fn alerts(view: &View<'_>, name: &Name) -> Option<Evidence> {
-    let mut by_rule: BTreeMap<&Name, Vec<(model::id::Fingerprint, f64)>> = BTreeMap::new();
-    for fingerprint in view.case.alerts.keys() {
-        let Some(state) = view.world.alerts.get(*fingerprint) else { continue };
-        if state.binding.node() == Some(name) {
-            let weight = if state.flapping() { 0.25 } else { weight(state.alert.severity) };
-            by_rule.entry(&state.alert.name).or_default().push((*fingerprint, weight));
-        }
-    }
-    if by_rule.is_empty() {
-        return None;
-    }
-    let (mut nats, mut pointers, mut rules) = (0.0, Vec::new(), Vec::new());
-    for (rule, mut alerts) in by_rule {
-        alerts.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let mut part = 1.0;
-        for (fingerprint, weight) in alerts {
-            nats += weight * part;
-            part *= 0.5;
-            pointers.push(fingerprint);
-        }
-        rules.push(rule.as_str());
-    }
-    let count = pointers.len();
-    let told = rules.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-    let text = format!("{count} alert{} of it: {told}", if count == 1 { "" } else { "s" });
-    let mut found = row(EvidenceTerm::Alerts, capped(nats, view.config.ranking.alerts_cap), text);
-    pointers.truncate(EXEMPLARS_MAX);
-    found.alerts = pointers;
-    Some(found)
-}
-
-/// What an alert says by its severity. Unit: nats.
-fn weight(severity: Severity) -> f64 {
-    match severity {
-        Severity::Critical => 3.0,
-        Severity::Error => 2.5,
-        Severity::Warning | Severity::Unknown => 1.5,
-        Severity::Info => 0.5,
+        // Signs are no symptoms of a case; see [`super::signs`].
+        SymptomKind::Complaint | SymptomKind::Platform => detail.to_string(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! the ledger is the explanation. Deliberately absent: learned weights, and reasoning along the
 //! graph beyond one tie-breaking term: measured, it does not pay.
 
+mod alerts;
 mod candidates;
 mod change_term;
 mod common_cause;
@@ -14,7 +15,9 @@ pub(super) mod words;
 mod evidence;
 mod nothing;
 mod split;
+mod path;
 mod score;
+mod signs;
 
 use model::blast_radius::BlastRadius;
 use model::hypothesis::Hypothesis;

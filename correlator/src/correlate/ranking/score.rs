@@ -8,7 +8,10 @@ use crate::correlate::change::Change;
 use crate::correlate::limits::HYPOTHESES_MAX;
 
 use super::candidates::Draft;
-use super::{View, rounded};
+use super::{View, path, rounded};
+
+/// Less than this is no lack worth a word. Unit: nats.
+const LACK: f64 = 0.5;
 
 /// Probability that the confidence set holds.
 const CONFIDENCE: f64 = 0.9;
@@ -37,7 +40,29 @@ pub(super) fn rank(drafts: Vec<Draft>, view: &View<'_>) -> Vec<Hypothesis> {
     let chances = softmax(&scores, view.config.ranking.temperature);
     let make =
         |(at, ((log_odds, draft), probability))| hypothesis(at, log_odds, draft, probability, view);
-    kept.into_iter().zip(chances).enumerate().map(make).collect()
+    let mut hypotheses: Vec<Hypothesis> =
+        kept.into_iter().zip(chances).enumerate().map(make).collect();
+    if let Some((first, others)) = hypotheses.split_first_mut() {
+        for other in others {
+            other.lacks = lacks(first, other);
+        }
+    }
+    hypotheses
+}
+
+/// The row of the first hypothesis in whose term it is furthest ahead.
+fn lacks(first: &Hypothesis, other: &Hypothesis) -> Option<String> {
+    let of = |hypothesis: &Hypothesis, term| -> f64 {
+        let rows = hypothesis.evidence.iter().filter(|row| row.term == term);
+        rows.map(|row| row.nats).sum()
+    };
+    let ahead = |row: &Evidence| of(first, row.term) - of(other, row.term);
+    let telling = first.evidence.iter().filter(|row| row.term != EvidenceTerm::Prior);
+    let most = telling
+        .filter(|row| row.nats > 0.0)
+        .max_by(|a, b| ahead(a).total_cmp(&ahead(b)).then(b.text.cmp(&a.text)))?;
+    let nats = ahead(most);
+    (nats >= LACK).then(|| format!("the first has {nats:.1} nats more by: {}", most.text))
 }
 
 /// Equal scores: what shows more of itself, without a change first, then by name.
@@ -85,7 +110,7 @@ fn hypothesis(
     evidence.sort_by(|a, b| {
         b.nats.abs().total_cmp(&a.nats.abs()).then(a.term.cmp(&b.term)).then(a.text.cmp(&b.text))
     });
-    let path = path(view, &draft.entity.service);
+    let path = path::of(view, &draft.entity.service);
     Hypothesis {
         rank: u32::try_from(at + 1).unwrap_or(u32::MAX),
         summary: summary(&draft.entity.service, draft.kind, draft.change.as_ref(), &evidence),
@@ -95,6 +120,7 @@ fn hypothesis(
         probability,
         log_odds,
         path,
+        lacks: None,
         evidence,
     }
 }
@@ -110,36 +136,12 @@ fn suspected(change: &Change) -> SuspectedChange {
     }
 }
 
-/// From the cause along the services that most of its failing traces pass, towards the entry.
-fn path(view: &View<'_>, cause: &Name) -> Vec<Name> {
-    if cause.is_empty() {
-        return Vec::new();
-    }
-    let mut reached: Vec<(u32, std::cmp::Reverse<u64>, Name)> = Vec::new();
-    for ((origin, name), traces) in &view.case.reach {
-        if origin == cause && name != cause {
-            let hops = view.world.map.distance(name, cause, 6);
-            reached.push((hops.unwrap_or(6), std::cmp::Reverse(*traces), name.clone()));
-        }
-    }
-    reached.sort();
-    let mut path = vec![cause.clone()];
-    for (hops, _, name) in reached {
-        let last = path.last().cloned().unwrap_or_default();
-        let follows = hops as usize == path.len() && view.world.map.callers(&last).contains(&name);
-        if follows || path.len() == 1 {
-            path.push(name);
-        }
-    }
-    path
-}
-
 fn summary(name: &Name, kind: CauseKind, change: Option<&Change>, evidence: &[Evidence]) -> String {
     let heaviest = evidence
         .iter()
         .find(|row| row.nats > 0.0 && !matches!(row.term, EvidenceTerm::Prior))
         .map(|row| row.text.as_str());
-    let why = heaviest.map(|text| format!(": {text}")).unwrap_or_default();
+    let why = heaviest.map(|text| format!(": {}", text.trim_end_matches('.'))).unwrap_or_default();
     if let Some(change) = change {
         let at = change.at.to_hms();
         let label = change.event.kind.label();

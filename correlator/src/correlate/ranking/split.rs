@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use model::hypothesis::{Evidence, EvidenceTerm};
 use model::name::Name;
 
-use crate::correlate::case::VersionSum;
 use crate::correlate::change::Change;
+use crate::correlate::sums::VersionSum;
 
 use super::{View, evidence};
 
@@ -37,9 +37,10 @@ struct Side {
 /// The row, if the version of the change can be told from the others.
 pub(super) fn term(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
     let version = change.version.as_ref()?;
-    if !targets(view, change).contains(name) {
-        return None;
-    }
+    let targets = targets(view, change);
+    // Blamed for what it calls, a release must still differ from what it replaced.
+    let calls = |target: &&Name| view.world.map.callees(target).contains(name);
+    let name = if targets.contains(name) { name } else { targets.iter().find(calls)? };
     if view.world.releases.is_unheard(name, version) {
         let text = format!("no instance of version {version} has written anything yet");
         return Some(evidence::row(EvidenceTerm::ChangeSplit, UNHEARD, text));

@@ -146,6 +146,34 @@ impl Story {
         self
     }
 
+    /// Words in the log of `by`, or of the platform about it: so many nats a pane for a while.
+    pub(super) fn says(
+        mut self,
+        by: &str,
+        kind: SymptomKind,
+        text: &str,
+        nats: i64,
+        (from, to): (i64, i64),
+    ) -> Self {
+        for pane in from / 10..to / 10 {
+            let sign = Symptom {
+                entity: Entity::service(by.into()),
+                kind,
+                detail: text.into(),
+                nats: Nats::from_int(nats),
+                level: Nats::from_int(nats),
+                onset: Pane(START + from / 10),
+                hits: 1,
+                trials: 1,
+                expected_ppm: 1000,
+                exemplars: Vec::new(),
+            };
+            self.pane(pane).symptoms.insert((by.into(), kind, text.into()), sign);
+        }
+        self.last = self.last.max(to / 10);
+        self
+    }
+
     /// Traffic at an entry in every pane of a time.
     pub(super) fn traffic(mut self, service: &str, calls: u64, from: i64, to: i64) -> Self {
         for pane in from / 10..to / 10 {

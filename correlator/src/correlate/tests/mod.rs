@@ -2,4 +2,5 @@
 
 mod dsl;
 mod stories;
+mod words;
 mod laws;

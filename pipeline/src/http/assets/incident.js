@@ -10,7 +10,8 @@ import { centre, reach } from "./graph.js";
 const TERMS = {
   prior: "How often such causes are to blame", error_origin: "Errors begin here", slow_self: "Slow in itself",
   slow_edge: "Slow on the way there", log_path: "Unusual logs", orphan_calls: "Calls without an answer",
-  silence: "Fewer calls than expected", metric: "Metrics out of range", alerts: "Alerts of monitors",
+  silence: "Fewer calls than expected", metric: "Metrics out of range",
+  complaint: "Others complain about it", platform: "The platform says so", alerts: "Alerts of monitors",
   coverage: "Explains the failing traces", common_cause: "Its dependants fail together",
   absent: "What it should have caused and did not", change_time: "Time between change and onset",
   change_locality: "Where the change was made", change_split: "Old version against new",
@@ -118,7 +119,8 @@ function other(hypothesis, incident) {
       h("span", { class: "num p" }, percent(hypothesis.probability)),
       h("span", { class: "who" }, said(entityText(hypothesis.entity)), hypothesis.kind !== "none" && h("span", { class: "quiet" }, ` ${CAUSE[hypothesis.kind] ?? words(hypothesis.kind)}`),
         hypothesis.change && [h("span", { class: "quiet" }, ": "), said(hypothesis.change.title)])),
-    h("div", { class: "folded" }, hypothesis.change && change(hypothesis.change, incident), h("p", null, said(hypothesis.summary)), ledger(hypothesis, incident))));
+    h("div", { class: "folded" }, hypothesis.change && change(hypothesis.change, incident), h("p", null, said(hypothesis.summary)),
+      hypothesis.lacks && h("p", { class: "sub" }, "What it lacks: ", said(hypothesis.lacks)), ledger(hypothesis, incident))));
 }
 
 function why(incident) {

@@ -98,6 +98,7 @@ impl LogFields<'_> {
             severity: severity(self.severity_number, &self.severity_text),
             template: template_id(&skeleton),
             skeleton: interner.name(&skeleton),
+            of_platform: self.attributes.reason.is_some(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Complaints: who suffers from a cause without a trace that shows it, by the map and by what it
+//! Sufferers: who suffers from a cause without a trace that shows it, by the map and by what it
 //! says. Deliberately absent: proof; this only adds whom traces cannot reach.
 
 use std::collections::BTreeSet;
@@ -20,14 +20,14 @@ const SAME_SHARE: f64 = 0.4;
 const EARLY_PANES: i64 = 6;
 
 /// What is said in a case, seen from its origins.
-pub(super) struct Complaints<'a> {
+pub(super) struct Sufferers<'a> {
     world: &'a World,
     case: &'a Case,
     origins: &'a BTreeSet<Name>,
     since: Pane,
 }
 
-impl<'a> Complaints<'a> {
+impl<'a> Sufferers<'a> {
     /// The complaints of a case.
     pub(super) fn of(world: &'a World, case: &'a Case, origins: &'a BTreeSet<Name>) -> Self {
         let since = case.onset().min(case.first_onset).plus(-EARLY_PANES);
@@ -59,7 +59,7 @@ impl<'a> Complaints<'a> {
         complaining.iter().filter(of_case).map(|service| (*service).clone()).collect()
     }
 
-    /// Complaints of others than the origins since the onset.
+    /// Sufferers of others than the origins since the onset.
     fn all(&self) -> impl Iterator<Item = (&'a Name, &'a Name, LogSeverity)> {
         let told = self.case.voices.iter().filter(|((service, _), said)| {
             said.severity >= LogSeverity::Warn

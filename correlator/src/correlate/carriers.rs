@@ -1,0 +1,93 @@
+//! Carriers: the services whose evidence carries a case, and what they say of its begin and its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::name::Name;
+use model::nats::Nats;
+use model::symptom::{Symptom, SymptomKind};
+use model::time::Pane;
+
+use super::activity::{PRESENT_FROM, SymptomKey};
+use super::case::Case;
+use super::facts::PaneSummary;
+
+impl Case {
+    /// Evidence of each service in the first panes: telemetry first, metrics only where there is no other.
+    pub(super) fn evidence_by_service(&self) -> BTreeMap<Name, Nats> {
+        let sums = |metric: bool| -> BTreeMap<Name, Nats> {
+            let mut found: BTreeMap<Name, Nats> = BTreeMap::new();
+            for (key, sum) in &self.symptoms {
+                if (key.kind == SymptomKind::Metric) == metric {
+                    *found.entry(key.entity.service.clone()).or_default() += sum.early;
+                }
+            }
+            found
+        };
+        let telemetry = sums(false);
+        if telemetry.is_empty() { sums(true) } else { telemetry }
+    }
+
+    /// The services that carry the case: with at least a quarter of the strongest one's evidence.
+    pub(super) fn core(&self) -> BTreeSet<Name> {
+        let evidence = self.evidence_by_service();
+        let most = evidence.values().max().copied().unwrap_or_default();
+        let carries = |nats: &Nats| Nats(nats.0.saturating_mul(4)) >= most;
+        evidence.into_iter().filter(|(_, nats)| carries(nats)).map(|(name, _)| name).collect()
+    }
+
+    /// Whether nothing but metrics tells of it.
+    fn rests_on_metrics(&self) -> bool {
+        self.symptoms.keys().all(|key| key.kind == SymptomKind::Metric)
+    }
+
+    /// Counts a pane with telemetry as quiet or not, by the services that carry the case. Metrics
+    /// support: a level that stays where it is holds nothing open that traces say is over. Nor does
+    /// the odd error of a healthy day: the sequential evidence has to reach `loud_from`.
+    pub(super) fn note_quiet(&mut self, pane: Pane, all: &PaneSummary, loud_from: Nats) {
+        let core = self.core();
+        let metrics = self.rests_on_metrics();
+        let loud = |s: &&Symptom| {
+            core.contains(&s.entity.service)
+                && s.nats >= PRESENT_FROM
+                && s.level >= loud_from
+                && (metrics || s.kind != SymptomKind::Metric)
+        };
+        if all.symptoms.iter().any(|symptom| loud(&symptom)) {
+            self.quiet_panes = 0;
+            self.last_news = self.last_news.max(pane);
+        } else if all.has_telemetry {
+            self.quiet_panes += 1;
+        }
+    }
+
+    /// When the trouble began: the earliest onset of a telling symptom, else of a member. Where
+    /// requests tell it, a metric that moved before anybody suffered is a cause, not the onset.
+    pub(super) fn onset(&self) -> Pane {
+        let core = self.core();
+        let metrics = self.rests_on_metrics();
+        let own = || {
+            self.symptoms.iter().filter(|(key, _)| {
+                core.contains(&key.entity.service) && (metrics || key.kind != SymptomKind::Metric)
+            })
+        };
+        let most = own().map(|(_, sum)| sum.early).max().unwrap_or_default();
+        let telling = own().filter(|(_, sum)| Nats(sum.early.0.saturating_mul(4)) >= most);
+        let members = || self.nodes.values().map(|member| member.onset).min();
+        telling.map(|(_, sum)| sum.onset).min().or_else(members).unwrap_or(self.first_onset)
+    }
+
+    /// When the trouble of one service began: the earliest onset of those of its symptoms that carry
+    /// at least a quarter of the strongest one's evidence; requests before metrics, as in [`onset`].
+    ///
+    /// [`onset`]: Self::onset
+    pub(super) fn onset_of(&self, service: &Name) -> Option<Pane> {
+        let own = |metric: bool| {
+            let of = move |key: &SymptomKey| (key.kind == SymptomKind::Metric) == metric;
+            self.symptoms.iter().filter(move |(key, _)| key.entity.service == *service && of(key))
+        };
+        let is_metric = own(false).next().is_none();
+        let most = own(is_metric).map(|(_, sum)| sum.early).max()?;
+        let telling = own(is_metric).filter(|(_, sum)| Nats(sum.early.0.saturating_mul(4)) >= most);
+        telling.map(|(_, sum)| sum.onset).min()
+    }
+}

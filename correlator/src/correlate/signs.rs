@@ -1,0 +1,144 @@
+//! Signs: what was said in words of a service lately, by others in their logs and by the platform.
+//!
+//! A complaint speaks of the service that it names, not of the one that logs it; only the map knows
+//! which words are names. A sign is said once and stays true for a while, so signs are kept apart
+//! from symptoms: they rank causes and never open, hold or tie an incident.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::name::Name;
+use model::nats::Nats;
+use model::symptom::{Symptom, SymptomKind};
+use model::time::Pane;
+use serde::{Deserialize, Serialize};
+
+use super::limits::{SIGNS_MAX, SIGNS_OF_ONE_MAX};
+use super::map::Map;
+
+/// For so long a sign is believed after it was last given. Unit: panes (half an hour of 10 s).
+const KEEPS: i64 = 180;
+/// The shortest word that is taken for a name. Unit: bytes.
+const NAME_BYTES_MIN: usize = 3;
+
+/// Whether a kind of symptom is a sign.
+pub(super) const fn is_sign(kind: SymptomKind) -> bool {
+    matches!(kind, SymptomKind::Complaint | SymptomKind::Platform)
+}
+
+/// Identity of a sign of one service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct SignKey {
+    /// Which kind.
+    pub(super) kind: SymptomKind,
+    /// Who says it: a service that complains, or the service itself for the platform's word.
+    pub(super) by: Name,
+    /// In which words.
+    pub(super) text: Name,
+}
+
+/// A sign over its panes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sign {
+    /// Evidence over all panes.
+    pub(super) nats: Nats,
+    /// How often it was said.
+    pub(super) times: u64,
+    /// The last pane in which it was said.
+    pub(super) last: Pane,
+}
+
+/// All signs that are believed, by the service that they speak of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Signs {
+    of: BTreeMap<Name, BTreeMap<SignKey, Sign>>,
+    held: usize,
+}
+
+impl Signs {
+    /// Takes the signs of a pane in, and forgets those that were not given for long.
+    /// Returns how many found no room.
+    pub(super) fn note(&mut self, pane: Pane, signs: &[Symptom], map: &Map) -> u64 {
+        let mut dropped = 0;
+        for symptom in signs {
+            for subject in subjects(symptom, map) {
+                dropped += u64::from(!self.add(pane, subject, symptom));
+            }
+        }
+        for signs in self.of.values_mut() {
+            signs.retain(|_, sign| pane.since(sign.last) < KEEPS);
+        }
+        self.of.retain(|_, signs| !signs.is_empty());
+        self.held = self.of.values().map(BTreeMap::len).sum();
+        dropped
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.of.is_empty()
+    }
+
+    /// What is said of a service, by (kind, who, words).
+    pub(super) fn of(&self, name: &str) -> impl Iterator<Item = (&SignKey, &Sign)> {
+        self.of.get(name).into_iter().flatten()
+    }
+
+    /// The services of which something is said, sorted.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = &Name> {
+        self.of.keys()
+    }
+
+    /// All that is said of a service.
+    pub(super) fn weight(&self, name: &str) -> Nats {
+        self.of(name).map(|(_, sign)| sign.nats).sum()
+    }
+
+    /// Of how many services the platform gives this reason.
+    pub(super) fn with_reason(&self, reason: &str) -> usize {
+        let gives = |signs: &BTreeMap<SignKey, Sign>| {
+            signs.keys().any(|key| key.kind == SymptomKind::Platform && key.reason() == reason)
+        };
+        self.of.values().filter(|signs| gives(signs)).count()
+    }
+
+    /// Whether there was room.
+    fn add(&mut self, pane: Pane, subject: Name, symptom: &Symptom) -> bool {
+        let signs = self.of.entry(subject).or_default();
+        let key = SignKey {
+            kind: symptom.kind,
+            by: symptom.entity.service.clone(),
+            text: symptom.detail.clone(),
+        };
+        let full = self.held >= SIGNS_MAX || signs.len() >= SIGNS_OF_ONE_MAX;
+        if full && !signs.contains_key(&key) {
+            return false;
+        }
+        let sign = signs.entry(key).or_insert_with(|| {
+            self.held += 1;
+            Sign::default()
+        });
+        sign.nats += symptom.nats;
+        sign.times = sign.times.saturating_add(symptom.hits);
+        sign.last = sign.last.max(pane);
+        true
+    }
+}
+
+impl SignKey {
+    /// The reason that an event of the platform begins with.
+    pub(super) fn reason(&self) -> &str {
+        self.text.split_once(':').map_or(self.text.as_str(), |(reason, _)| reason)
+    }
+}
+
+/// Of whom a sign speaks: the platform's word of its own object; a complaint of those whom the map
+/// knows among its words, without the one who complains.
+fn subjects(symptom: &Symptom, map: &Map) -> BTreeSet<Name> {
+    let own = &symptom.entity.service;
+    if symptom.kind == SymptomKind::Platform {
+        return BTreeSet::from([map.bind(own).unwrap_or_else(|| own.clone())]);
+    }
+    let words = symptom.detail.split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_'));
+    let named = words.filter(|word| word.len() >= NAME_BYTES_MIN).filter_map(|word| map.bind(word));
+    let me = map.bind(own);
+    named.filter(|name| name != own && Some(name) != me.as_ref()).collect()
+}
