@@ -3,6 +3,8 @@
 //! Modules stand in the order in which a signal meets them. What is deliberately absent: I/O, the
 //! clock, randomness, threads, async. Equal input gives equal output, byte for byte.
 
+// what a metric speaks of
+mod sense;
 // telemetry -> counts per pane
 pub mod observe;
 // counts per pane -> symptoms

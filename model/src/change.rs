@@ -106,3 +106,14 @@ pub struct ChangeEvent {
     /// A link for people, never followed.
     pub url: Option<Name>,
 }
+
+/// What the id of a change begins with that only telemetry shows: a version seen for the first time.
+pub const OBSERVED_PREFIX: &str = "version:";
+
+impl ChangeEvent {
+    /// Whether nobody announced it: telemetry showed it.
+    #[must_use]
+    pub fn is_observed(&self) -> bool {
+        self.id.starts_with(OBSERVED_PREFIX)
+    }
+}

@@ -9,6 +9,7 @@ use crate::id::TraceId;
 use crate::map::ObservedDependency;
 use crate::name::Name;
 use crate::nats::Nats;
+use crate::signal::LogSeverity;
 use crate::time::Pane;
 
 /// Ends the detail of a metric symptom whose series has come near the limit of what it measures.
@@ -111,6 +112,24 @@ pub struct VersionObservation {
     pub failed: u64,
     /// Those with slow self time.
     pub slow: u64,
+    /// Points of metrics of its requests, written by its instances beside those of another version,
+    /// and those of them that are off what the service's instances usually show: (metric, points,
+    /// off), sorted; at most 64.
+    #[serde(default)]
+    pub metrics: Vec<(Name, u64, u64)>,
+}
+
+/// A log template that is grave or new, in a pane. No evidence: its words say what went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Voice {
+    /// Who says it.
+    pub service: Name,
+    /// What, with numbers and ids masked.
+    pub text: Name,
+    /// How often in this pane.
+    pub records: u64,
+    /// How grave it is by its source.
+    pub severity: LogSeverity,
 }
 
 /// Everything that one detect task says of one pane. Stamp: (task, pane, revision); a later
@@ -141,4 +160,11 @@ pub struct SymptomBatch {
     pub dependencies: Vec<ObservedDependency>,
     /// Changes that telemetry itself shows: a `service.version` seen for the first time.
     pub changes: Vec<ChangeEvent>,
+    /// Versions seen for the first time, the first of a service among them: (service, version),
+    /// sorted.
+    #[serde(default)]
+    pub first_seen: Vec<(Name, Name)>,
+    /// What services say that they do not usually say, for its words: sorted.
+    #[serde(default)]
+    pub voices: Vec<Voice>,
 }

@@ -16,6 +16,7 @@ use super::config::CorrelateConfig;
 use super::dedup::Alerts;
 use super::habits::{Habits, TELLING_ALERT};
 use super::limits::ACTIVE_NODES_MAX;
+use crate::sense::{self, Subject};
 
 /// Evidence of one pane from which a symptom counts as present in it.
 const PRESENT_FROM: Nats = Nats::from_int(1);
@@ -92,6 +93,8 @@ pub(super) struct ActiveNode {
     pub(super) ties: bool,
     /// Whether something of it is used up: that needs no request to suffer from it yet.
     pub(super) is_saturated: bool,
+    /// Sequential evidence of metrics of requests, where a change was just made: it may open.
+    pub(super) fresh_level: Nats,
     /// What is abnormal.
     pub(super) symptoms: Vec<SymptomKey>,
     /// What fires.
@@ -100,9 +103,17 @@ pub(super) struct ActiveNode {
 
 impl ActiveNode {
     /// Evidence that may open an incident: metrics only double what telemetry says, and never open
-    /// alone.
+    /// alone, unless they speak of requests to a service that was just changed: there the budget of
+    /// false alarms is spent on few services, and trouble is what one looks for.
     pub(super) fn opening_level(&self) -> Nats {
-        self.level + self.metric_level.min(self.level)
+        let doubled = self.level + self.metric_level.min(self.level);
+        doubled.max(self.level + self.fresh_level)
+    }
+
+    /// Whether the metrics of requests alone would open: their evidence is persistent by itself, and
+    /// is there between two scrapes as well.
+    pub(super) fn opens_by_metrics(&self, from: Nats) -> bool {
+        self.fresh_level >= from
     }
 }
 
@@ -155,13 +166,15 @@ impl Activity {
         (alerts, habits): (&Alerts, &Habits),
         fired: &BTreeSet<Fingerprint>,
         has_requests: bool,
+        fresh: &BTreeSet<Name>,
         config: &CorrelateConfig,
     ) -> Vec<ActiveNode> {
         let mut nodes: BTreeMap<NodeKey, ActiveNode> = BTreeMap::new();
         for (service, tracks) in &self.tracks {
             let key = NodeKey::Service(service.clone());
-            let mut node = measured_node(key.clone(), tracks);
-            node.ties = node.level > Nats::ZERO || node.is_saturated || !has_requests;
+            let mut node = measured_node(key.clone(), tracks, fresh.contains(service));
+            let is_told = node.level > Nats::ZERO || node.fresh_level > Nats::ZERO;
+            node.ties = is_told || node.is_saturated || !has_requests;
             nodes.insert(key, node);
         }
         for (fingerprint, state) in alerts.iter() {
@@ -207,6 +220,7 @@ fn alerted_node(key: NodeKey, onset: Pane) -> ActiveNode {
         metric_level: Nats::ZERO,
         ties: false,
         is_saturated: false,
+        fresh_level: Nats::ZERO,
         symptoms: Vec::new(),
         alerts: Vec::new(),
     }
@@ -214,7 +228,7 @@ fn alerted_node(key: NodeKey, onset: Pane) -> ActiveNode {
 
 /// The onset of a service is the earliest of its telling symptoms: those with at least a quarter of
 /// the strongest one's evidence. A weak one that has been there for hours says nothing.
-fn measured_node(key: NodeKey, tracks: &BTreeMap<SymptomKey, Track>) -> ActiveNode {
+fn measured_node(key: NodeKey, tracks: &BTreeMap<SymptomKey, Track>, is_fresh: bool) -> ActiveNode {
     let strongest = tracks.values().map(|track| track.level).max().unwrap_or_default();
     let telling =
         tracks.values().filter(|track| Nats(track.level.0.saturating_mul(4)) >= strongest);
@@ -223,6 +237,10 @@ fn measured_node(key: NodeKey, tracks: &BTreeMap<SymptomKey, Track>) -> ActiveNo
         let own = tracks.iter().filter(|(key, _)| (key.kind == SymptomKind::Metric) == metric);
         own.map(|(_, track)| track.level).sum()
     };
+    let speaks = |key: &SymptomKey| {
+        key.kind == SymptomKind::Metric && sense::subject_of(&key.detail) == Subject::Requests
+    };
+    let of_requests = tracks.iter().filter(|(key, _)| speaks(key)).map(|(_, t)| t.level).sum();
     ActiveNode {
         key,
         onset,
@@ -235,6 +253,7 @@ fn measured_node(key: NodeKey, tracks: &BTreeMap<SymptomKey, Track>) -> ActiveNo
                 && key.detail.ends_with(AT_LIMIT)
                 && track.level >= SATURATED_FROM
         }),
+        fresh_level: if is_fresh { of_requests } else { Nats::ZERO },
         symptoms: tracks.keys().cloned().collect(),
         alerts: Vec::new(),
     }

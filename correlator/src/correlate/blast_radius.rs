@@ -16,6 +16,7 @@ use model::symptom::SymptomKind;
 use super::case::Case;
 use super::graph;
 use super::limits::{PREDICTED_MAX, WALK_HOPS_MAX};
+use super::sufferers::Sufferers;
 use super::sums::EntrySum;
 use super::world::World;
 
@@ -53,8 +54,9 @@ fn origins(case: &Case, first: Option<&Hypothesis>) -> BTreeSet<Name> {
     }
 }
 
-/// Who lies on failing or slow traces of the origins; members that only alert without any trace
-/// count where nothing else is known.
+/// Who lies on failing or slow traces of the origins; of the members and of those who complain in
+/// their logs, who depends on an origin, names it, or complains of the same, trace or not. What an
+/// origin itself needs is upstream of it: it is not reached.
 fn observed(world: &World, case: &Case, origins: &BTreeSet<Name>) -> Vec<ObservedReach> {
     let mut traces: BTreeMap<Name, u64> = BTreeMap::new();
     for ((origin, reached), count) in &case.reach {
@@ -63,7 +65,11 @@ fn observed(world: &World, case: &Case, origins: &BTreeSet<Name>) -> Vec<Observe
             *sum = sum.saturating_add(*count);
         }
     }
-    for service in case.services().into_iter().chain(origins.iter().cloned()) {
+    let sufferers = Sufferers::of(world, case, origins);
+    let members = case.services();
+    let reached = members.iter().filter(|name| sufferers.may_be_reached(name));
+    let speakers = sufferers.speakers(&members);
+    for service in reached.cloned().chain(speakers).chain(origins.iter().cloned()) {
         traces.entry(service).or_default();
     }
     let hops = |service: &Name| {

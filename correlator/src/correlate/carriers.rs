@@ -7,7 +7,7 @@ use model::nats::Nats;
 use model::symptom::{Symptom, SymptomKind};
 use model::time::Pane;
 
-use super::activity::is_present;
+use super::activity::{SymptomKey, is_present};
 use super::case::Case;
 use super::facts::PaneSummary;
 
@@ -75,5 +75,20 @@ impl Case {
         let telling = own().filter(|(_, sum)| Nats(sum.early.0.saturating_mul(4)) >= most);
         let members = || self.nodes.values().map(|member| member.onset).min();
         telling.map(|(_, sum)| sum.onset).min().or_else(members).unwrap_or(self.first_onset)
+    }
+
+    /// When the trouble of one service began: the earliest onset of those of its symptoms that carry
+    /// at least a quarter of the strongest one's evidence; requests before metrics, as in [`onset`].
+    ///
+    /// [`onset`]: Self::onset
+    pub(super) fn onset_of(&self, service: &Name) -> Option<Pane> {
+        let own = |metric: bool| {
+            let of = move |key: &SymptomKey| (key.kind == SymptomKind::Metric) == metric;
+            self.symptoms.iter().filter(move |(key, _)| key.entity.service == *service && of(key))
+        };
+        let is_metric = own(false).next().is_none();
+        let most = own(is_metric).map(|(_, sum)| sum.early).max()?;
+        let telling = own(is_metric).filter(|(_, sum)| Nats(sum.early.0.saturating_mul(4)) >= most);
+        telling.map(|(_, sum)| sum.onset).min()
     }
 }

@@ -16,7 +16,7 @@ use super::activity::{NodeKey, SymptomKey};
 use super::incident::CaseState;
 use super::limits::CASE_ALERTS_MAX;
 use super::ranking::Analysis;
-use super::sums::{EntrySum, SymptomSum, VersionSum};
+use super::sums::{EntrySum, SymptomSum, VersionSum, Voiced};
 
 /// A member and how it came in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +61,9 @@ pub(super) struct Case {
     pub(super) entries: BTreeMap<(Name, Name), EntrySum>,
     /// Versions by (service, version).
     pub(super) versions: BTreeMap<(Name, Name), VersionSum>,
+    /// What was said that is grave or new, by (service, text).
+    #[serde(default)]
+    pub(super) voices: BTreeMap<(Name, Name), Voiced>,
     /// Traffic at the entries against the usual. Unit: thousandths; 1000 is as usual.
     pub(super) surge_milli: u64,
     /// Panes with evidence enough to open, minus those without.
@@ -103,6 +106,7 @@ impl Case {
             reach: BTreeMap::new(),
             entries: BTreeMap::new(),
             versions: BTreeMap::new(),
+            voices: BTreeMap::new(),
             surge_milli: 1000,
             hot_panes: 0,
             quiet_panes: 0,

@@ -5,33 +5,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::change::{ChangeEvent, ChangeKind, ChangeOutcome};
+use model::change::{ChangeEvent, ChangeOutcome};
 use model::name::Name;
 use model::time::{Nanos, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::change::{self, Change};
 use super::limits::{LEDGER_CHANGES_MAX, RANKED_CHANGES_MAX};
-
-/// Events of one roll-out come at most so far apart.
-const ROLLOUT_WITHIN: Nanos = Nanos::from_secs(1800);
 
 /// The changes of the last day.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct ChangeLedger {
     events: BTreeMap<Name, Arc<ChangeEvent>>,
-}
-
-/// One change, with all events that tell of it.
-#[derive(Clone, Debug)]
-pub(super) struct Change {
-    /// The event that stands for it: what took effect goes before what was merged.
-    pub(super) event: Arc<ChangeEvent>,
-    /// All its events, the representative among them.
-    pub(super) events: Vec<Arc<ChangeEvent>>,
-    /// When it took effect, as far as that lies before the onset.
-    pub(super) at: Timestamp,
-    /// What it touched, over all events; sorted.
-    pub(super) targets: Vec<Name>,
 }
 
 impl ChangeLedger {
@@ -62,6 +47,11 @@ impl ChangeLedger {
         self.events.is_empty()
     }
 
+    /// All events, by id.
+    pub(super) fn events(&self) -> impl Iterator<Item = &ChangeEvent> {
+        self.events.values().map(Arc::as_ref)
+    }
+
     /// All events between two instants, sorted by time.
     pub(super) fn between(&self, from: Timestamp, to: Timestamp) -> Vec<Arc<ChangeEvent>> {
         let inside = |c: &&Arc<ChangeEvent>| effective(c, to) >= from && effective(c, to) <= to;
@@ -76,9 +66,7 @@ impl ChangeLedger {
     pub(super) fn before(&self, onset: Timestamp, window: Nanos, skew: Nanos) -> Vec<Change> {
         let latest = onset + skew;
         let events = self.between(onset - window, latest);
-        let groups = fold_events(&events);
-        let mut changes: Vec<Change> =
-            groups.into_iter().filter_map(|group| Change::of(group, latest)).collect();
+        let mut changes = change::fold(&events, latest);
         changes.sort_by(|a, b| (a.at, &a.event.id).cmp(&(b.at, &b.event.id)));
         changes
     }
@@ -95,52 +83,9 @@ fn rank(change: &ChangeEvent) -> (u8, Timestamp) {
 }
 
 /// When a change began to act: a roll-out acts from its start, and ends later.
-fn effective(change: &ChangeEvent, latest: Timestamp) -> Timestamp {
+pub(super) fn effective(change: &ChangeEvent, latest: Timestamp) -> Timestamp {
     match change.started_at {
         Some(started) if change.at > latest && started <= latest => started,
         _ => change.at,
     }
-}
-
-impl Change {
-    fn of(events: Vec<Arc<ChangeEvent>>, latest: Timestamp) -> Option<Self> {
-        // What took effect stands for the change; a commit only if nothing else tells of it. Of
-        // several steps the last before the onset counts: it is the one that reached everybody.
-        let standing = |c: &ChangeEvent| (c.kind != ChangeKind::Commit, effective(c, latest));
-        let event = events.iter().max_by_key(|c| (standing(c), c.id.clone()))?.clone();
-        let mut targets: Vec<Name> = events.iter().flat_map(|c| c.targets.clone()).collect();
-        targets.sort();
-        targets.dedup();
-        Some(Self { at: effective(&event, latest), event, events, targets })
-    }
-}
-
-/// Groups events that tell of one change: linked by id, or steps of one roll-out.
-fn fold_events(events: &[Arc<ChangeEvent>]) -> Vec<Vec<Arc<ChangeEvent>>> {
-    let index: BTreeMap<&Name, usize> =
-        events.iter().enumerate().map(|(at, change)| (&change.id, at)).collect();
-    let mut sets = super::union::Sets::new(events.len());
-    for (at, change) in events.iter().enumerate() {
-        for link in change.links.iter().filter_map(|id| index.get(id)) {
-            sets.join(at, *link);
-        }
-        for (earlier, other) in events.iter().enumerate().take(at) {
-            if same_rollout(change, other) {
-                sets.join(at, earlier);
-            }
-        }
-    }
-    let groups = sets.groups();
-    let pick = |at: &usize| events.get(*at).cloned();
-    groups.into_iter().map(|group| group.iter().filter_map(pick).collect()).collect()
-}
-
-fn same_rollout(a: &ChangeEvent, b: &ChangeEvent) -> bool {
-    let apart = Nanos((a.at.0.saturating_sub(b.at.0)).saturating_abs());
-    a.kind == b.kind
-        && a.version.is_some()
-        && a.version == b.version
-        && !a.targets.is_empty()
-        && a.targets == b.targets
-        && apart <= ROLLOUT_WITHIN
 }

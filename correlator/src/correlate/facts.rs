@@ -10,7 +10,7 @@ use model::alert::{Alert, AlertStatus};
 use model::change::ChangeEvent;
 use model::map::{ObservedDependency, TopologyDocument};
 use model::name::Name;
-use model::symptom::{EntryObservation, Symptom, SymptomBatch, VersionObservation};
+use model::symptom::{EntryObservation, Symptom, SymptomBatch, VersionObservation, Voice};
 use model::time::{Nanos, Pane, PaneWidth, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -90,9 +90,21 @@ pub(super) struct PaneSummary {
     pub(super) dependencies: Vec<ObservedDependency>,
     /// Changes that telemetry shows.
     pub(super) changes: Vec<ChangeEvent>,
+    /// Versions seen for the first time: (service, version).
+    pub(super) first_seen: Vec<(Name, Name)>,
+    /// What services say that they do not usually say.
+    pub(super) voices: Vec<Voice>,
 }
 
 impl PaneSummary {
+    /// The same with further symptoms, in order.
+    pub(super) fn with(&self, more: Vec<Symptom>) -> Self {
+        let mut all = self.clone();
+        all.symptoms.extend(more);
+        sort(&mut all.symptoms);
+        all
+    }
+
     fn of(batches: &BTreeMap<u32, Arc<SymptomBatch>>) -> Self {
         let mut all = Self::default();
         for batch in batches.values() {
@@ -110,18 +122,31 @@ impl PaneSummary {
             all.versions.extend(batch.versions.iter().cloned());
             all.dependencies.extend(batch.dependencies.iter().cloned());
             all.changes.extend(batch.changes.iter().cloned());
+            all.first_seen.extend(batch.first_seen.iter().cloned());
+            all.voices.extend(batch.voices.iter().cloned());
         }
-        let key = |s: &Symptom| {
-            (s.entity.service.clone(), s.kind, s.entity.clone(), s.detail.clone(), s.nats)
-        };
-        all.symptoms.sort_by_key(key);
-        all.signs.sort_by_key(key);
+        sort(&mut all.symptoms);
+        sort(&mut all.signs);
+        all.first_seen.sort();
+        all.voices.sort();
         all.entries.sort();
         all.versions.sort();
         all.dependencies.sort();
         all.changes.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         all
     }
+}
+
+fn sort(symptoms: &mut [Symptom]) {
+    symptoms.sort_by(|a, b| {
+        (&a.entity.service, a.kind, &a.entity, &a.detail, a.nats).cmp(&(
+            &b.entity.service,
+            b.kind,
+            &b.entity,
+            &b.detail,
+            b.nats,
+        ))
+    });
 }
 
 /// What became of a symptom batch.
@@ -242,6 +267,8 @@ fn same_content(a: &SymptomBatch, b: &SymptomBatch) -> bool {
         && a.versions == b.versions
         && a.dependencies == b.dependencies
         && a.changes == b.changes
+        && a.first_seen == b.first_seen
+        && a.voices == b.voices
 }
 
 fn document_key(doc: &TopologyDocument) -> (Vec<Name>, usize) {

@@ -128,12 +128,18 @@ fn note_heat(
         let own = summary.symptoms.iter().filter(|s| s.entity.service == *name);
         own.into_iter().any(is_present)
     };
-    let hot = members
-        .iter()
-        .any(|node| node.opening_level() >= level && node.key.service().is_some_and(present));
+    let hot = members.iter().any(|node| {
+        node.opens_by_metrics(level)
+            || node.opening_level() >= level && node.key.service().is_some_and(present)
+    });
     // Not above what opens: a long fault must not take as long again to be over.
     let more = (case.hot_panes + 1).min(config.open_panes);
-    case.hot_panes = if hot { more } else { case.hot_panes.saturating_sub(1) };
+    case.hot_panes = match (hot, summary.has_telemetry) {
+        (true, _) => more,
+        (false, true) => case.hot_panes.saturating_sub(1),
+        // Between two scrapes nobody could have said anything.
+        (false, false) => case.hot_panes,
+    };
 }
 
 fn event(

@@ -53,3 +53,11 @@ pub(super) const TRANSITIONS_MAX: usize = 16;
 pub(super) const TRAFFIC_KEYS_MAX: usize = 10_000;
 /// Incidents that stay in the registry of published ones after their end, for tickets that come late.
 pub(super) const CLOSED_PUBLISHED_MAX: usize = 1_000;
+/// Services whose versions are remembered.
+pub(super) const SEEN_SERVICES_MAX: usize = 20_000;
+/// Versions of one service that are remembered.
+pub(super) const SEEN_VERSIONS_MAX: usize = 64;
+/// Messages quoted for their words in one incident.
+pub(super) const CASE_VOICES_MAX: usize = 400;
+/// Metrics by which two versions are compared in one incident.
+pub(super) const CASE_SPLIT_METRICS_MAX: usize = 64;

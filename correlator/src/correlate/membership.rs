@@ -133,6 +133,9 @@ fn give_birth(
     for (_, summary) in world.recent.iter().filter(|(past, _)| *past >= onset) {
         case.absorb_traffic(summary);
     }
+    for (past, summary) in &world.recent {
+        case.listen(*past, summary);
+    }
     world.cases.insert(id, Arc::new(case));
     id
 }

@@ -34,8 +34,11 @@ impl Case {
                 ours.expected_failed_micro.max(theirs.expected_failed_micro);
             ours.affected = ours.affected.saturating_add(theirs.affected);
         }
+        for (key, voiced) in &other.voices {
+            self.voices.entry(key.clone()).or_insert(*voiced);
+        }
         for (key, theirs) in &other.versions {
-            self.versions.entry(key.clone()).or_insert(*theirs);
+            self.versions.entry(key.clone()).or_insert_with(|| theirs.clone());
         }
         self.first_onset = self.first_onset.min(other.first_onset);
         self.last_news = self.last_news.max(other.last_news);
@@ -64,6 +67,7 @@ impl Case {
         part.reach = self.reach.extract_if(.., |(origin, _), _| mine(origin)).collect();
         part.versions = self.versions.extract_if(.., |(service, _), _| mine(service)).collect();
         part.entries = self.entries.clone();
+        part.voices = self.voices.clone();
         part.surge_milli = self.surge_milli;
         part.split_from = self.is_told().then_some(self.id);
         part

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::id::TraceId;
 use model::name::Name;
 use model::nats::Nats;
+use model::signal::LogSeverity;
 use model::symptom::Symptom;
 use model::time::Pane;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,8 @@ use super::activity::SymptomKey;
 use super::case::Case;
 use super::facts::PaneSummary;
 use super::limits::{
-    CASE_ENTRIES_MAX, CASE_REACH_MAX, CASE_SYMPTOMS_MAX, CASE_VERSIONS_MAX, EXEMPLARS_MAX,
+    CASE_ENTRIES_MAX, CASE_REACH_MAX, CASE_SPLIT_METRICS_MAX, CASE_SYMPTOMS_MAX, CASE_VERSIONS_MAX,
+    CASE_VOICES_MAX, EXEMPLARS_MAX,
 };
 
 /// One symptom summed over panes.
@@ -53,12 +55,26 @@ pub(super) struct EntrySum {
 }
 
 /// What one version did since the onset.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct VersionSum {
     /// Server spans.
     pub(super) calls: u64,
     /// Failed or slow ones.
     pub(super) bad: u64,
+    /// Points of each metric of requests beside those of another version, and those off.
+    #[serde(default)]
+    pub(super) metrics: BTreeMap<Name, (u64, u64)>,
+}
+
+/// A message that is grave or new.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Voiced {
+    /// Records.
+    pub(super) records: u64,
+    /// How grave it is, at its worst.
+    pub(super) severity: LogSeverity,
+    /// The first pane that held it.
+    pub(super) since: Pane,
 }
 
 impl Case {
@@ -92,6 +108,28 @@ impl Case {
             if let Some(sum) = slot(&mut self.versions, key, CASE_VERSIONS_MAX, &mut self.shed) {
                 sum.calls = sum.calls.saturating_add(version.calls);
                 sum.bad = sum.bad.saturating_add(version.failed).saturating_add(version.slow);
+                for (metric, points, off) in &version.metrics {
+                    let known = sum.metrics.contains_key(metric);
+                    if !known && sum.metrics.len() >= CASE_SPLIT_METRICS_MAX {
+                        continue;
+                    }
+                    let both = sum.metrics.entry(metric.clone()).or_default();
+                    both.0 = both.0.saturating_add(*points);
+                    both.1 = both.1.saturating_add(*off);
+                }
+            }
+        }
+    }
+
+    /// Adds what services say in a pane: a service that suffers from this case need not be a member.
+    pub(super) fn listen(&mut self, pane: Pane, all: &PaneSummary) {
+        for voice in &all.voices {
+            let key = (voice.service.clone(), voice.text.clone());
+            let is_first = !self.voices.contains_key(&key);
+            if let Some(voiced) = slot(&mut self.voices, key, CASE_VOICES_MAX, &mut self.shed) {
+                voiced.records = voiced.records.saturating_add(voice.records);
+                voiced.severity = voiced.severity.max(voice.severity);
+                voiced.since = if is_first { pane } else { voiced.since.min(pane) };
             }
         }
     }

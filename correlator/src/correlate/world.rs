@@ -24,6 +24,7 @@ use super::lifecycle;
 use super::limits::RECENT_PANES_MAX;
 use super::map::Map;
 use super::membership;
+use super::releases::{self, Releases};
 use super::signs::Signs;
 use super::traffic::Traffic;
 
@@ -74,6 +75,8 @@ pub(super) struct World {
     traffic: Arc<Traffic>,
     /// How often the rules of alerts fire.
     pub(super) habits: Arc<Habits>,
+    /// Which versions run.
+    pub(super) releases: Arc<Releases>,
     /// Whether this is a provisional view from before the map had learned anything for good.
     infant: bool,
     /// What bounds took.
@@ -98,6 +101,7 @@ impl World {
         let now = rules.config.width.end(pane);
         lifecycle::pass_time(self, rules.config.width.start(pane), rules);
         self.learn(facts, &summary, pane, layer, now);
+        let summary = self.with_overdue(pane, summary, rules.config);
         let fired = self.take_alerts(facts, rules.config);
         let active_panes = rules.config.width.panes_in(rules.config.active_after);
         self.activity.update(pane, &summary.symptoms, active_panes);
@@ -114,6 +118,9 @@ impl World {
             case.absorb(pane, &summary, &members, early);
             case.absorb_traffic(&summary);
             if early {
+                case.listen(pane, &summary);
+            }
+            if early {
                 case.surge_milli = case.surge_milli.max(surge);
             }
         }
@@ -123,7 +130,8 @@ impl World {
         }
         let said = (&self.alerts, &*self.habits);
         let has_requests = !self.map.has_learned_nothing();
-        let nodes = self.activity.nodes(now, said, &fired, has_requests, rules.config);
+        let fresh = releases::fresh(&self.ledger, &self.map, now);
+        let nodes = self.activity.nodes(now, said, &fired, has_requests, &fresh, rules.config);
         if !nodes.is_empty() {
             self.cluster(pane, &nodes, surge, rules);
         }
@@ -149,6 +157,9 @@ impl World {
         if learns && !summary.dependencies.is_empty() {
             Arc::make_mut(&mut self.map).observe(pane, &summary.dependencies);
         }
+        if !summary.first_seen.is_empty() {
+            Arc::make_mut(&mut self.releases).note(&summary.first_seen);
+        }
         if !facts.changes.is_empty() || !summary.changes.is_empty() {
             let ledger = Arc::make_mut(&mut self.ledger);
             for change in &facts.changes {
@@ -159,6 +170,21 @@ impl World {
             }
             self.shed += ledger.forget(now - LEDGER_KEEPS);
         }
+    }
+
+    /// Adds what no detector can know: releases of which nothing is heard. A pane without any
+    /// telemetry says nothing of them.
+    fn with_overdue(
+        &self,
+        pane: Pane,
+        summary: Arc<PaneSummary>,
+        config: &CorrelateConfig,
+    ) -> Arc<PaneSummary> {
+        if !summary.has_telemetry {
+            return summary;
+        }
+        let overdue = self.releases.overdue(&self.ledger, &self.map, pane, config.width);
+        if overdue.is_empty() { summary } else { Arc::new(summary.with(overdue)) }
     }
 
     fn take_alerts(

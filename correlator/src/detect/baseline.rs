@@ -281,6 +281,11 @@ impl ServiceBaseline {
         self.series.get(key)
     }
 
+    /// All metric series, by key.
+    pub(crate) fn all_series(&self) -> &BTreeMap<SeriesKey, SeriesBaseline> {
+        &self.series
+    }
+
     pub(crate) fn operation_count(&self) -> usize {
         self.operations.len()
     }
@@ -425,7 +430,8 @@ fn set(profiles: &mut BTreeMap<Name, SlowProfile>, name: &Name, histogram: &Hist
 
 /// The counts that a baseline needs: no exemplars, no origins, no series.
 fn stripped(counts: &ServiceCounts) -> ServiceCounts {
-    let mut learned = ServiceCounts { series: BTreeMap::new(), ..counts.clone() };
+    let mut learned =
+        ServiceCounts { series: BTreeMap::new(), instances: BTreeMap::new(), ..counts.clone() };
     for operation in learned.operations.values_mut() {
         operation.error_exemplars = Exemplars::default();
         operation.slow_exemplars = Exemplars::default();

@@ -234,7 +234,9 @@ impl Detector {
         (batch.entries, batch.reach) = telling::entries(counts, &self.baselines);
         batch.versions = telling::versions(counts, &self.baselines, &symptoms);
         batch.dependencies = telling::dependencies(counts);
-        batch.changes = changes(counts, at, &self.versions, recent);
+        let shown = changes(counts, at, &self.versions, recent);
+        (batch.changes, batch.first_seen) = (shown.changes, shown.first_seen);
+        batch.voices = telling::voices(counts, &self.baselines);
         batch.symptoms = symptoms;
         Some(batch)
     }

@@ -170,11 +170,17 @@ pub(crate) fn note(
 
 /// Whether a pane could have spoken of a key: then its silence is a sign of health.
 pub(crate) fn has_trials(pane: &PaneCounts, key: &Key) -> bool {
-    let Some(counts) = pane.services.get(key.entity.service.as_str()) else { return false };
+    // The metrics of a call are the caller's own.
+    let owner = match (key.kind, key.entity.edge_from()) {
+        (SymptomKind::Metric, Some(caller)) => caller,
+        _ => key.entity.service.as_str(),
+    };
+    let Some(counts) = pane.services.get(owner) else { return false };
     match (key.entity.kind, key.kind) {
-        (_, SymptomKind::Metric) => counts.series.iter().any(|(series, _)| {
-            metric::detail(series).as_str() == key.detail.trim_end_matches(AT_LIMIT)
+        (_, SymptomKind::Metric) => counts.series.iter().any(|(series, points)| {
+            metric::speaks(points)
                 && metric::belongs(series, &key.entity)
+                && metric::detail(series).as_str() == key.detail.trim_end_matches(AT_LIMIT)
         }),
         (EntityKind::Operation, _) => key
             .entity

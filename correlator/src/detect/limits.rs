@@ -65,3 +65,9 @@ pub(crate) const WINDOW_ACCEPT: usize = 30;
 pub(crate) const RUNS_MAX: usize = 100_000;
 /// Panes that may wait for a slow observe task before the oldest are given up.
 pub(crate) const RING_MAX: usize = 8192;
+/// Log templates that one service is quoted with in one pane: enough for a stack of errors.
+pub(crate) const VOICES_MAX: usize = 8;
+/// Panes after which an unknown log template is news: before, everything is.
+pub(crate) const VOICE_PANES_MIN: u64 = 30;
+/// Metrics by which two versions of a service are compared.
+pub(crate) const SPLIT_METRICS_MAX: usize = 64;

@@ -20,6 +20,7 @@ mod logs;
 mod complaints;
 mod platform;
 mod silence;
+mod siblings;
 mod metric;
 mod saturation;
 mod judge;

@@ -24,6 +24,9 @@ const LEVEL_MAX: Nats = Nats::from_int(60);
 /// A run of which nothing is heard for so many panes is forgotten.
 const NEWS_PANES: i64 = 12;
 
+/// Good points between two bad ones of a metric that still persist.
+const SPARED_MAX: u8 = 1;
+
 /// The run of one key. A key without evidence has no run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Run {
@@ -33,6 +36,8 @@ pub(crate) struct Run {
     heard: Pane,
     /// A lone deviating metric point, waiting for a second.
     waiting: Option<(Direction, Nats, Pane)>,
+    /// Good points since then: one is forgiven, for a load balancer spares an instance now and then.
+    spared: u8,
     /// Hits and trials of the run, and what they say together.
     hits: u64,
     trials: u64,
@@ -102,6 +107,7 @@ impl Run {
             onset: pane,
             heard: pane,
             waiting: None,
+            spared: 0,
             hits: 0,
             trials: 0,
             sum: Nats::ZERO,
@@ -111,7 +117,10 @@ impl Run {
     /// A pane with trials and without evidence speaks for health: the run halves.
     fn calm(&mut self, pane: Pane) {
         self.heard = pane;
-        self.waiting = None;
+        self.spared = self.spared.saturating_add(1);
+        if self.spared > SPARED_MAX {
+            self.waiting = None;
+        }
         self.level = Nats((self.level - DRIFT).0.max(0) / 2);
         self.hits /= 2;
         self.trials /= 2;
@@ -146,6 +155,7 @@ impl Run {
 
     /// The weaker of two successive points on the same side, and when the first of them was.
     fn persistent(&mut self, pane: Pane, evidence: &Evidence) -> (Nats, Pane) {
+        self.spared = 0;
         let before = self.waiting.replace((evidence.direction, evidence.nats, pane));
         match before {
             Some((direction, nats, since)) if direction == evidence.direction => {
@@ -209,7 +219,12 @@ mod tests {
 
     #[test]
     fn a_lone_metric_point_says_nothing() {
-        assert_eq!(run(SymptomKind::Metric, &[0, 8, 0, 8, 0]), []);
+        assert_eq!(run(SymptomKind::Metric, &[0, 8, 0, 0, 8, 0]), []);
         assert_eq!(run(SymptomKind::Metric, &[0, 8, 6, 0]), [(2, 5, 1)]);
+    }
+
+    #[test]
+    fn one_good_point_between_two_bad_ones_is_forgiven() {
+        assert_eq!(run(SymptomKind::Metric, &[0, 8, 0, 8, 0]), [(3, 7, 1)]);
     }
 }

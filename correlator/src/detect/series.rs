@@ -16,7 +16,16 @@ const REFRESH: u8 = 8;
 /// Half of a normal law lies within 0.6745 deviations of its centre.
 const MAD_TO_DEVIATION: f64 = 1.4826;
 /// From this standardised deviation on a value is not learned.
-const HOLD_Z: f64 = 4.0;
+pub(crate) const HOLD_Z: f64 = 4.0;
+/// Least spread of a series, as a share of its median.
+const SPREAD_MIN: f64 = 0.05;
+/// Least spread of a share that stands at its upper bound: what service levels are written in.
+const SPREAD_MIN_FULL: f64 = 0.01;
+/// Least relative spread of waiting times: minute by minute, factors of 1.35 are noise on small
+/// traffic.
+const RATIO_SPREAD_MIN: f64 = 0.3;
+/// From this share of its bound on, a share counts as standing there.
+const FULL_FROM: f64 = 0.97;
 
 /// Recent values of a series. Floats are kept as bits: equality and order are exact.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +36,19 @@ pub(crate) struct SeriesBaseline {
     median: u64,
     deviation: u64,
     age: u8,
+    #[serde(default)]
+    is_full: bool,
+}
+
+/// Where a series usually stands, and how far it strays.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Usual {
+    /// The median.
+    pub(crate) median: f64,
+    /// The spread, wider while little is known; above zero.
+    pub(crate) deviation: f64,
+    /// Whether it is a share (of 1 or of 100) that stands at its upper bound.
+    pub(crate) is_full: bool,
 }
 
 impl SeriesBaseline {
@@ -36,14 +58,28 @@ impl SeriesBaseline {
     }
 
     /// How far a value lies outside of the usual range, in deviations; `None` while too little is
-    /// known. The spread is at least 5 % of the median, and wider while the window is short.
+    /// known. The spread is at least 5 % of the median (1 % at the bound of a share), and wider
+    /// while the window is short.
     pub(crate) fn standardised(&self, value: f64) -> Option<f64> {
+        self.usual().map(|usual| usual.standardised(value))
+    }
+
+    /// The usual range; `None` while too little is known.
+    pub(crate) fn usual(&self) -> Option<Usual> {
         if self.window.len() < VALUES_MIN {
             return None;
         }
         let thin = 1.0 + 6.0 / self.window.len() as f64;
-        let deviation = f64::from_bits(self.deviation) * thin;
-        Some((value - f64::from_bits(self.median)) / deviation)
+        Some(Usual {
+            median: f64::from_bits(self.median),
+            deviation: f64::from_bits(self.deviation) * thin,
+            is_full: self.is_full,
+        })
+    }
+
+    /// Values seen, held ones among them, up to the bound of the window.
+    pub(crate) fn seen(&self) -> usize {
+        self.window.len() + self.held.len()
     }
 
     /// Folds in the points of a settled pane.
@@ -77,9 +113,31 @@ impl SeriesBaseline {
         let mad = middle(&mut distances) * MAD_TO_DEVIATION;
         // Series that mostly stand still: the mean distance sees what the median does not.
         let mean = distances.iter().sum::<f64>() / distances.len().max(1) as f64;
-        let floor = (0.05 * median.abs()).max(1e-9);
+        let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        self.is_full = [1.0, 100.0]
+            .iter()
+            .any(|bound| median >= FULL_FROM * bound && most <= bound * 1.000_001);
+        let least = if self.is_full { SPREAD_MIN_FULL } else { SPREAD_MIN };
+        let floor = (least * median.abs()).max(1e-9);
         self.median = median.to_bits();
         self.deviation = mad.max(mean).max(floor).to_bits();
+    }
+}
+
+impl Usual {
+    /// How far a value lies outside, in deviations.
+    pub(crate) fn standardised(&self, value: f64) -> f64 {
+        (value - self.median) / self.deviation
+    }
+
+    /// The same for what varies by factors, as times of waiting do (they are near log-normal): the
+    /// logarithm of the ratio to the median, in relative spreads.
+    pub(crate) fn standardised_ratio(&self, value: f64) -> f64 {
+        if value <= 0.0 || self.median <= 0.0 {
+            return self.standardised(value);
+        }
+        let spread = (self.deviation / self.median).max(RATIO_SPREAD_MIN);
+        libm::log(value / self.median) / spread
     }
 }
 

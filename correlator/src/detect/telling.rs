@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::map::ObservedDependency;
 use model::name::Name;
-use model::symptom::{EntryObservation, Reach, Symptom, VersionObservation};
+use model::signal::LogSeverity;
+use model::symptom::{EntryObservation, Reach, Symptom, VersionObservation, Voice};
 
 use super::baseline::ServiceBaseline;
 use super::bounded::bounded;
-use super::judge::Baselines;
+use super::judge::{Baselines, Case};
+use super::limits::{VOICE_PANES_MIN, VOICES_MAX};
+use super::metric;
 use super::profile::SlowProfile;
 use super::statistics::ppm;
 use crate::observe::{EntryCounts, Histogram, PaneCounts};
@@ -55,18 +58,53 @@ pub(crate) fn versions(
         if counts.versions.len() < 2 && !ill.contains(service) {
             continue;
         }
-        let profile = baselines.get(service.as_str()).and_then(ServiceBaseline::local_profile);
+        let baseline = baselines.get(service.as_str());
+        let profile = baseline.and_then(ServiceBaseline::local_profile);
+        let points = baseline
+            .map(|baseline| Case { name: service, kind: counts.kind, counts, baseline })
+            .map(|case| metric::by_version(&case))
+            .unwrap_or_default();
         for (version, counts) in &counts.versions {
+            let metrics = points.get(version).into_iter().flatten();
             versions.push(VersionObservation {
                 service: service.clone(),
                 version: version.clone(),
                 calls: counts.calls,
                 failed: counts.failed,
                 slow: slow(&counts.local_time, profile),
+                metrics: metrics.map(|(name, p)| (name.clone(), p.all, p.off)).collect(),
             });
         }
     }
     versions
+}
+
+/// What services say that is grave, or that they have not said before; sorted, bounded by service:
+/// the most frequent stay.
+pub(crate) fn voices(pane: &PaneCounts, baselines: &Baselines) -> Vec<Voice> {
+    let mut all = Vec::new();
+    for (service, counts) in &pane.services {
+        let baseline = baselines.get(service.as_str());
+        let is_known_well = baseline.is_some_and(|base| base.panes() >= VOICE_PANES_MIN);
+        let mut own: Vec<Voice> = Vec::new();
+        for (key, template) in &counts.templates {
+            let is_grave = key.severity >= LogSeverity::Warn;
+            let is_new = baseline.is_some_and(|base| !base.knows_template(key)) && is_known_well;
+            if is_grave || is_new {
+                own.push(Voice {
+                    service: service.clone(),
+                    text: template.skeleton.clone(),
+                    records: template.records,
+                    severity: key.severity,
+                });
+            }
+        }
+        own.sort_by(|a, b| (b.severity, b.records, &a.text).cmp(&(a.severity, a.records, &b.text)));
+        own.truncate(VOICES_MAX);
+        all.extend(own);
+    }
+    all.sort();
+    all
 }
 
 /// All dependencies of the pane; sorted.

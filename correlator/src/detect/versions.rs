@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::change::{ChangeContent, ChangeEvent, ChangeKind, ChangeOutcome};
+use model::change::{ChangeContent, ChangeEvent, ChangeKind, ChangeOutcome, OBSERVED_PREFIX};
 use model::name::Name;
 use model::time::Timestamp;
 
@@ -12,15 +12,24 @@ use crate::observe::PaneCounts;
 /// Known versions by service.
 pub(crate) type Versions = BTreeMap<Name, BTreeSet<Name>>;
 
-/// The changes that a pane shows, and the versions known after it. `settled` is what was known
-/// before all unsettled panes, `recent` what those before this one added.
+/// What a pane shows of versions.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    /// Versions first seen beside a known one.
+    pub(crate) changes: Vec<ChangeEvent>,
+    /// All versions first seen: (service, version), sorted.
+    pub(crate) first_seen: Vec<(Name, Name)>,
+}
+
+/// What a pane shows, and the versions known after it. `settled` is what was known before all
+/// unsettled panes, `recent` what those before this one added.
 pub(crate) fn changes(
     pane: &PaneCounts,
     at: Timestamp,
     settled: &Versions,
     recent: &mut Versions,
-) -> Vec<ChangeEvent> {
-    let mut changes = Vec::new();
+) -> Shown {
+    let mut shown = Shown::default();
     for (service, counts) in &pane.services {
         if counts.versions.is_empty() {
             continue;
@@ -35,16 +44,18 @@ pub(crate) fn changes(
         let new: Vec<Name> =
             counts.versions.keys().filter(|version| is_new(version)).take(room).cloned().collect();
         if count > 0 {
-            changes.extend(new.iter().map(|version| change(service, version, at)));
+            shown.changes.extend(new.iter().map(|version| change(service, version, at)));
         }
+        let seen = new.iter().map(|version| (service.clone(), version.clone()));
+        shown.first_seen.extend(seen);
         known_recent.extend(new);
     }
-    changes
+    shown
 }
 
 fn change(service: &Name, version: &Name, at: Timestamp) -> ChangeEvent {
     ChangeEvent {
-        id: format!("version:{service}:{version}").into(),
+        id: format!("{OBSERVED_PREFIX}{service}:{version}").into(),
         kind: ChangeKind::Deploy,
         at,
         started_at: None,

@@ -81,6 +81,9 @@ pub struct ServiceCounts {
     pub entries: BTreeMap<Name, EntryCounts>,
     /// Metric series.
     pub series: BTreeMap<SeriesKey, SeriesCounts>,
+    /// The version that each instance with metrics runs; the greatest where sources disagree.
+    #[serde(default)]
+    pub instances: BTreeMap<Name, Name>,
 }
 
 impl Default for ServiceCounts {
@@ -93,6 +96,7 @@ impl Default for ServiceCounts {
             templates: BTreeMap::new(),
             entries: BTreeMap::new(),
             series: BTreeMap::new(),
+            instances: BTreeMap::new(),
         }
     }
 }
@@ -278,6 +282,25 @@ impl SeriesCounts {
     }
 }
 
+impl ServiceCounts {
+    /// Notes the version of an instance: commutative, for the greatest stays.
+    pub(crate) fn note_instance(&mut self, instance: &Name, version: &Name) {
+        match self.instances.get_mut(instance.as_str()) {
+            Some(known) if *known < *version => *known = version.clone(),
+            Some(_) => {}
+            None => {
+                self.instances.insert(instance.clone(), version.clone());
+            }
+        }
+    }
+
+    /// Whether its instances run several versions: a roll-out is going on.
+    pub(crate) fn is_rolling_out(&self) -> bool {
+        let mut versions = self.instances.values();
+        versions.next().is_some_and(|first| versions.any(|other| other != first))
+    }
+}
+
 impl PaneCounts {
     /// The counts of one owner, made if missing.
     pub fn service(&mut self, name: &Name, kind: EntityKind) -> &mut ServiceCounts {
@@ -331,6 +354,9 @@ impl Merge for ServiceCounts {
         self.templates.absorb(&other.templates);
         self.entries.absorb(&other.entries);
         self.series.absorb(&other.series);
+        for (instance, version) in &other.instances {
+            self.note_instance(instance, version);
+        }
     }
 }
 

@@ -68,6 +68,7 @@ pub(crate) fn count_point(
         metric: point.metric.clone(),
         attributes: point.attributes.clone(),
     };
+    let key_instance = key.instance.clone();
     let full = owner.series.len() >= limits.series;
     let one = SeriesCounts::point(point.kind, point.time, point.value);
     match owner.series.get_mut(&key) {
@@ -76,6 +77,9 @@ pub(crate) fn count_point(
         None => {
             owner.series.insert(key, one);
         }
+    }
+    if let (Some(instance), Some(version)) = (&key_instance, &resource.version) {
+        owner.note_instance(instance, version);
     }
     note_version(counts, name, resource);
     counts.signals += 1;

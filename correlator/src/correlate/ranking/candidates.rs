@@ -1,12 +1,13 @@
 //! Candidates: every entity that could be the cause, with its evidence, with and without a change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::entity::{Entity, EntityKind};
 use model::hypothesis::{CauseKind, Evidence, EvidenceTerm};
 use model::name::Name;
+use model::time::Timestamp;
 
-use crate::correlate::change_ledger::Change;
+use crate::correlate::change::Change;
 use crate::correlate::limits::WALK_HOPS_MAX;
 use crate::correlate::roots::is_blind;
 
@@ -54,6 +55,8 @@ pub(super) fn drafts(view: &View<'_>) -> Vec<Draft> {
     let prior = libm::log(0.5 / names.len().max(1) as f64);
     let corpus = super::content::Corpus::new(view, &changes);
     let said = evidence::Said::new(view);
+    // Each candidate's changes by its own onset: the case may have begun elsewhere, by other noise.
+    let mut blamed: BTreeMap<Timestamp, Vec<Change>> = BTreeMap::new();
     let mut drafts = Vec::new();
     for name in &names {
         let entity = entity(view, name);
@@ -67,7 +70,12 @@ pub(super) fn drafts(view: &View<'_>) -> Vec<Draft> {
         rows.extend(evidence::coverage(view, name));
         rows.extend(evidence::absent(view, name));
         let kind = kind(view, &entity, &rows);
-        for change in &changes {
+        let own_onset = view.case.onset_of(name).map(|pane| view.config.width.start(pane));
+        let onset = own_onset.unwrap_or(onset).max(onset);
+        let changes = blamed.entry(onset).or_insert_with(|| {
+            view.world.ledger.before(onset, ranking.change_window, ranking.change_skew)
+        });
+        for change in &*changes {
             if let Some(terms) = change_term::terms(view, name, change, onset, &corpus) {
                 let evidence = rows.iter().cloned().chain(terms).collect();
                 let (entity, change) = (entity.clone(), Some(change.clone()));

@@ -10,19 +10,15 @@ use model::hypothesis::{Evidence, EvidenceTerm};
 use model::name::Name;
 use model::time::Timestamp;
 
-use crate::correlate::change_ledger::Change;
+use crate::correlate::change::Change;
 
 use super::content::Corpus;
-use super::{View, evidence};
+use super::{View, evidence, split};
 
 /// Upper and lower bound of the time term. Unit: nats.
 const TIME: (f64, f64) = (2.0, -3.0);
-/// Bound of the version split. Unit: nats.
-const SPLIT: f64 = 10.0;
 /// The window over which a change without any influence would be spread evenly. Unit: seconds.
 const UNIFORM_SECS: f64 = 6.0 * 3600.0;
-/// Calls that either version must have served.
-const SPLIT_CALLS_MIN: u64 = 20;
 
 /// The rows that blaming `change` for trouble at `name` adds; `None` if it has nothing to do with it.
 pub(super) fn terms(
@@ -33,8 +29,8 @@ pub(super) fn terms(
     corpus: &Corpus,
 ) -> Option<Vec<Evidence>> {
     let locality = locality(view, name, change)?;
-    let kind = change.event.kind;
-    let chance = prior(kind);
+    let kind = change.kind;
+    let chance = prior(kind) / change.commits as f64;
     let mut rows = vec![
         evidence::row(
             EvidenceTerm::Prior,
@@ -44,7 +40,7 @@ pub(super) fn terms(
         time(change, onset),
         locality,
     ];
-    rows.extend(split(view, name, change));
+    rows.extend(split::term(view, name, change));
     rows.extend(corpus.term(change));
     for row in &mut rows {
         row.changes = change.events.iter().map(|event| event.id.clone()).take(10).collect();
@@ -89,7 +85,8 @@ fn duration(secs: f64) -> String {
 }
 
 /// Same service +3; what it depends on directly, if that shows nothing of itself, +1.5, over one
-/// more node 0. A change that names no target may be anywhere.
+/// more node 0; a caller, whose load it carries, +1; what services share, +1.5. A change that names no
+/// target may be anywhere.
 fn locality(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
     let map = &view.world.map;
     let term = |nats, text| Some(evidence::row(EvidenceTerm::ChangeLocality, nats, text));
@@ -101,7 +98,11 @@ fn locality(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
         guessed = true;
     }
     if targets.is_empty() {
-        return term(0.0, String::from("the change names no service"));
+        return if super::diff::is_shared(change) {
+            term(1.5, String::from("touches what services share"))
+        } else {
+            term(0.0, String::from("the change names no service"))
+        };
     }
     if targets.contains(name) {
         let nats = if guessed { 2.0 } else { 3.0 };
@@ -118,37 +119,14 @@ fn locality(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
         .iter()
         .filter(silent)
         .filter_map(|target| map.distance(name, target, 2).map(|hops| (hops, target)));
-    let (hops, target) = near.min()?;
-    let nats = if hops <= 1 { 1.5 } else { 0.0 };
-    term(nats, format!("was made to {target}, which {name} needs ({hops} hops)"))
-}
-
-/// The old version against the new one side by side: half of the two-sample G statistic, signed.
-fn split(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
-    let version = change.event.version.as_ref()?;
-    let own = view.case.versions.iter().filter(|((service, _), _)| service == name);
-    let (mut new, mut old) = ((0_u64, 0_u64), (0_u64, 0_u64));
-    for ((_, running), sum) in own {
-        let side = if running == version { &mut new } else { &mut old };
-        side.0 = side.0.saturating_add(sum.calls);
-        side.1 = side.1.saturating_add(sum.bad);
+    if let Some((hops, target)) = near.min() {
+        let nats = if hops <= 1 { 1.5 } else { 0.0 };
+        return term(nats, format!("was made to {target}, which {name} needs ({hops} hops)"));
     }
-    if new.0 < SPLIT_CALLS_MIN || old.0 < SPLIT_CALLS_MIN {
+    // Load flows the other way: a caller that begins to ask more breaks whom it asks.
+    if map.kind(name) == Some(EntityKind::Host) {
         return None;
     }
-    let fit = |(calls, bad): (u64, u64), share: f64| {
-        let (n, k) = (calls as f64, (bad as f64).min(calls as f64));
-        let part =
-            |count: f64, p: f64| if count > 0.0 { count * libm::log(p.max(1e-12)) } else { 0.0 };
-        part(k, share) + part(n - k, 1.0 - share)
-    };
-    let share = |(calls, bad): (u64, u64)| (bad as f64 / calls as f64).min(1.0);
-    let pooled = share((new.0 + old.0, new.1 + old.1));
-    let gain = fit(new, share(new)) + fit(old, share(old)) - fit(new, pooled) - fit(old, pooled);
-    let signed = if share(new) >= share(old) { gain } else { -gain };
-    let text = format!(
-        "version {version}: {} of {} calls bad; other versions beside it: {} of {}",
-        new.1, new.0, old.1, old.0
-    );
-    Some(evidence::row(EvidenceTerm::ChangeSplit, signed.clamp(-SPLIT, SPLIT), text))
+    let caller = targets.iter().find(|target| map.callees(target).contains(name))?;
+    term(1.0, format!("was made to {caller}, which calls {name}"))
 }

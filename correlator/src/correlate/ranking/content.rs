@@ -1,234 +1,192 @@
 //! Content: what a change touched, against what went wrong, by their words.
 //!
-//! Words that are rare among the changes count most; names of services do not count at all, for
-//! locality has spoken of them. Deliberately absent: understanding of the text.
+//! Words that are rare among the changes count most (IDF), long texts less (BM25's normalisation);
+//! names of services do not count at all, for locality has spoken of them. A change whose text has
+//! nothing to do with what went wrong is less likely to have caused it than one of which we know
+//! nothing. Deliberately absent: understanding of the text.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::hypothesis::{Evidence, EvidenceTerm};
 use model::name::Name;
+use model::signal::LogSeverity;
 
-use crate::correlate::change_ledger::Change;
+use crate::correlate::change::Change;
 
+use super::diff::{self, Reading};
+use super::words::{bare, mentions, words};
 use super::{View, evidence};
 
-/// Bound of the overlap. Unit: nats.
-const OVERLAP_CAP: f64 = 3.0;
-/// Words of one text that are looked at: a diff is bounded, its words are too.
-const WORDS_MAX: usize = 4_000;
-/// Words that say nothing.
-const STOP: [&str; 40] = [
-    "the", "and", "for", "with", "from", "that", "this", "not", "are", "was", "has", "have", "fix",
-    "add", "added", "update", "updated", "change", "changed", "service", "version", "release",
-    "new", "old", "error", "errors", "failed", "failure", "high", "low", "rate", "http", "https",
-    "get", "post", "src", "main", "deploy", "deployed", "value",
-];
-/// Keys whose number, when changed, changes behaviour under load.
-const LIMITS: [&str; 12] = [
-    "timeout",
-    "limit",
-    "pool",
-    "size",
-    "max",
-    "min",
-    "retry",
-    "retries",
-    "ttl",
-    "interval",
-    "threshold",
-    "connections",
-];
+/// Bound of the overlap: as much as time and locality together, for a diff that names what broke is
+/// as good as both. Unit: nats.
+const OVERLAP_CAP: f64 = 5.0;
+/// Weight of a word of the title or a path, against one that was changed.
+const NAMED: f64 = 0.7;
+/// Weight of a word that stands around the changed lines.
+const AROUND: f64 = 0.4;
+/// Weight of a word that only a monitor says: its rule was written before anything went wrong.
+const MONITORED: f64 = 0.5;
+/// BM25's `b`: how much the length of a text counts against it (Robertson & Zaragoza 2009).
+const LENGTH: f64 = 0.75;
+/// Nats for each unit of IDF that is shared.
+const PER_IDF: f64 = 0.5;
+/// What it says that a text shares nothing. Unit: nats.
+const UNRELATED: f64 = -1.5;
+/// What it says that nothing that runs was touched. Unit: nats.
+const HARMLESS: f64 = -3.0;
+/// What a moved limit says at most, at a factor of three. Unit: nats.
+const LIMIT: f64 = 1.5;
+/// What a removed call or check says. Unit: nats.
+const GUARD: f64 = 1.0;
+/// Alerts whose texts are read.
+const ALERTS_READ: usize = 200;
 
-/// The words of the anomaly and how rare each is among the changes.
+/// The words of the anomaly, and how rare each is among the changes.
 pub(super) struct Corpus {
-    anomaly: BTreeSet<String>,
+    anomaly: BTreeMap<String, f64>,
     rarity: BTreeMap<String, f64>,
+    length: f64,
 }
 
 impl Corpus {
     /// Reads what went wrong, and all changes.
     pub(super) fn new(view: &View<'_>, changes: &[Change]) -> Self {
-        let mut names: BTreeSet<String> = BTreeSet::new();
-        for service in view.case.services() {
-            names.extend(words(&service));
-        }
-        let mut anomaly = BTreeSet::new();
+        let mut told: BTreeSet<String> = BTreeSet::new();
         for key in view.case.symptoms.keys() {
-            anomaly.extend(words(&key.detail));
-            anomaly.extend(key.entity.operation_name().map(words).unwrap_or_default());
+            told.extend(words(&key.detail));
+            told.extend(key.entity.operation_name().map(words).unwrap_or_default());
         }
-        let alerts = view.case.alerts.keys().filter_map(|fp| view.world.alerts.get(*fp));
-        for state in alerts.take(200) {
-            anomaly.extend(words(&state.alert.name));
-            let texts = ["summary", "description"].iter();
-            for text in texts.filter_map(|key| state.alert.annotations.get(key)) {
-                anomaly.extend(words(text));
-            }
-        }
-        anomaly.retain(|word| !names.contains(word));
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for change in changes {
-            for word in change_words(change) {
-                *counts.entry(word).or_default() += 1;
-            }
+        told.extend(voices(view).into_iter().flat_map(words));
+        let monitored: BTreeSet<String> = alert_texts(view).into_iter().flat_map(words).collect();
+        let names: BTreeSet<String> =
+            view.case.services().iter().flat_map(|service| names_of(service)).collect();
+        let anomaly = told
+            .union(&monitored)
+            .filter(|word| !names.contains(*word))
+            .map(|word| (word.clone(), if told.contains(word) { 1.0 } else { MONITORED }))
+            .collect();
+        let readings: Vec<Reading> = changes.iter().map(diff::read).collect();
+        let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+        for word in readings.iter().flat_map(all_words) {
+            *counts.entry(word).or_default() += 1;
         }
         let all = changes.len() as f64;
-        let rare = |(word, n): (String, usize)| (word, libm::log(1.0 + all / n as f64));
-        Self { anomaly, rarity: counts.into_iter().map(rare).collect() }
+        let rare = |(word, n): (&String, usize)| (word.clone(), libm::log(1.0 + all / n as f64));
+        let rarity = counts.into_iter().map(rare).collect();
+        let told: Vec<f64> = readings.iter().filter(|r| r.has_text).map(length).collect();
+        let length = told.iter().sum::<f64>() / told.len().max(1) as f64;
+        Self { anomaly, rarity, length: length.max(1.0) }
     }
 
     /// The content row of a change, if its text says anything.
     pub(super) fn term(&self, change: &Change) -> Option<Evidence> {
-        let shared: Vec<String> =
-            change_words(change).into_iter().filter(|word| self.anomaly.contains(word)).collect();
-        let weight = |word: &String| self.rarity.get(word).copied().unwrap_or(0.0);
-        let overlap: f64 = shared.iter().map(weight).sum();
-        let mut nats = (0.6 * overlap).min(OVERLAP_CAP);
+        let row = |nats, text| Some(evidence::row(EvidenceTerm::ChangeContent, nats, text));
+        if diff::is_without_behaviour(change) {
+            return row(HARMLESS, String::from("touches nothing that runs"));
+        }
+        let reading = diff::read(change);
+        let (overlap, shared) = self.overlap(&reading);
         let mut says: Vec<String> = Vec::new();
-        if !shared.is_empty() {
-            let told = shared.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-            says.push(format!("shares words with what went wrong: {told}"));
+        let mut nats = overlap;
+        if reading.has_text && overlap < 0.5 {
+            nats += UNRELATED;
+            says.push(String::from("its text speaks of nothing that went wrong"));
+        } else if !shared.is_empty() {
+            says.push(format!("shares words with what went wrong: {}", shared.join(", ")));
         }
-        if is_without_behaviour(change) {
-            nats = -3.0;
-            says = vec![String::from("touches only documents, tests or comments")];
-        } else {
-            if let Some(key) = changed_limit(change) {
-                nats += 1.5;
-                says.push(format!("changes the number of {key}"));
-            }
-            if removes_calls(change) {
-                nats += 1.0;
-                says.push(String::from("removes a call or a check"));
-            }
+        if let Some((key, moved)) = diff::moved_limit(change) {
+            nats += LIMIT * (moved / libm::log(3.0)).min(1.0);
+            says.push(format!("moves the number of {key} by a factor of {:.1}", libm::exp(moved)));
         }
-        if says.is_empty() {
-            return None;
+        if diff::removes_guards(change) {
+            nats += GUARD;
+            says.push(String::from("removes a call or a check"));
         }
-        Some(evidence::row(EvidenceTerm::ChangeContent, nats.min(4.0), says.join("; ")))
+        if says.is_empty() { None } else { row(nats, says.join("; ")) }
     }
+
+    /// Nats of the shared words, and the most telling of them.
+    fn overlap(&self, reading: &Reading) -> (f64, Vec<String>) {
+        let weigh = |word: &String, share: f64| {
+            let told = self.anomaly.get(word)?;
+            let rarity = self.rarity.get(word).copied().unwrap_or(0.0);
+            Some((share * told * rarity, word.clone()))
+        };
+        let turned = reading.turned.iter().filter_map(|word| weigh(word, 1.0));
+        let around = reading.around.iter().filter_map(|word| weigh(word, AROUND));
+        let named = reading.named.iter().filter_map(|word| weigh(word, NAMED));
+        let mut shared: Vec<(f64, String)> = turned.chain(named).chain(around).collect();
+        shared.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        let sum: f64 = shared.iter().map(|(weight, _)| weight).sum();
+        let long = 1.0 - LENGTH + LENGTH * length(reading) / self.length;
+        // Short texts gain nothing by being short: little was said.
+        let nats = PER_IDF * sum / long.max(1.0);
+        let told = shared.into_iter().take(5).map(|(_, word)| word).collect();
+        (nats.min(OVERLAP_CAP), told)
+    }
+}
+
+fn length(reading: &Reading) -> f64 {
+    let (turned, named) = (reading.turned.len() as f64, reading.named.len() as f64);
+    turned + NAMED * named + AROUND * reading.around.len() as f64
+}
+
+fn all_words(reading: &Reading) -> impl Iterator<Item = &String> {
+    reading.turned.iter().chain(&reading.named).chain(&reading.around)
+}
+
+/// What monitors and services say of the case.
+pub(super) fn messages<'v>(view: &'v View<'_>) -> Vec<&'v str> {
+    let mut found = alert_texts(view);
+    found.extend(voices(view));
+    found
+}
+
+/// Texts of its alerts; the name of a rule says little, and the same every time.
+fn alert_texts<'v>(view: &'v View<'_>) -> Vec<&'v str> {
+    let alerts = view.case.alerts.keys().filter_map(|fp| view.world.alerts.get(*fp));
+    let keys = ["summary", "description", "detail", "message"];
+    alerts
+        .take(ALERTS_READ)
+        .flat_map(|state| keys.iter().filter_map(|key| state.alert.annotations.get(key)))
+        .map(Name::as_str)
+        .collect()
+}
+
+/// Messages of its members, and those of others that name a member.
+fn voices<'v>(view: &'v View<'_>) -> Vec<&'v str> {
+    let members = view.case.services();
+    let speaks = |service: &Name, text: &str, severity: LogSeverity| {
+        let names_member = || members.iter().any(|member| mentions(text, member));
+        members.contains(service) || severity >= LogSeverity::Warn && names_member()
+    };
+    let told = view.case.voices.iter();
+    told.filter(|((service, text), said)| speaks(service, text, said.severity))
+        .map(|((_, text), _)| text.as_str())
+        .collect()
+}
+
+fn names_of(service: &Name) -> BTreeSet<String> {
+    let mut names = words(service);
+    names.insert(bare(service));
+    names.insert(service.to_lowercase());
+    names
 }
 
 /// Services of the case or the map that a change without targets names in its paths or title.
 pub(super) fn mentioned_services(view: &View<'_>, change: &Change) -> Vec<Name> {
+    let members: Vec<(String, Name)> =
+        view.case.services().into_iter().map(|name| (bare(&name), name)).collect();
     let mut found = BTreeSet::new();
     for event in &change.events {
         let paths = event.content.paths.iter().flat_map(|path| path.split('/'));
         let title = event.title.split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_'));
         for part in paths.chain(title).filter(|part| part.len() >= 3) {
             found.extend(view.world.map.bind(part));
+            let plain = bare(part);
+            let same = members.iter().filter(|(name, _)| *name == plain);
+            found.extend(same.map(|(_, name)| name.clone()));
         }
     }
     found.into_iter().collect()
-}
-
-/// Lower-case words of a text, split at everything that is no letter or digit and inside camel case.
-pub(super) fn words(text: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let mut word = String::new();
-    let mut was_lower = false;
-    for c in text.chars().chain(std::iter::once(' ')) {
-        let ends = !c.is_alphanumeric() || (c.is_uppercase() && was_lower);
-        if ends && !word.is_empty() {
-            let done = std::mem::take(&mut word);
-            let number = done.bytes().all(|b| b.is_ascii_digit());
-            if done.len() >= 3 && !number && !STOP.contains(&done.as_str()) {
-                found.insert(done);
-            }
-            if found.len() >= WORDS_MAX {
-                break;
-            }
-        }
-        was_lower = c.is_lowercase() || c.is_numeric();
-        if c.is_alphanumeric() {
-            word.extend(c.to_lowercase());
-        }
-    }
-    found
-}
-
-fn change_words(change: &Change) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for event in &change.events {
-        found.extend(words(&event.title));
-        found.extend(words(&event.content.text));
-        for path in &event.content.paths {
-            found.extend(words(path));
-        }
-    }
-    found
-}
-
-fn paths(change: &Change) -> Vec<&Name> {
-    change.events.iter().flat_map(|event| &event.content.paths).collect()
-}
-
-fn is_without_behaviour(change: &Change) -> bool {
-    let paths = paths(change);
-    let harmless = |path: &&Name| {
-        let path = path.to_lowercase();
-        let ending = [".md", ".rst", ".txt", ".css", ".scss", ".svg", ".png"];
-        ending.iter().any(|end| path.ends_with(end))
-            || path.split('/').any(|part| matches!(part, "docs" | "doc" | "test" | "tests"))
-            || path.contains("_test.")
-            || path.contains(".test.")
-            || path.ends_with("readme")
-    };
-    if !paths.is_empty() && paths.iter().all(harmless) {
-        return true;
-    }
-    let (mut changed, mut comments) = (0, 0);
-    for line in diff_lines(change) {
-        let text = line.get(1..).unwrap_or_default().trim();
-        if text.is_empty() {
-            continue;
-        }
-        changed += 1;
-        let marks = ["//", "#", "/*", "*", "--", "\"\"\""];
-        comments += usize::from(marks.iter().any(|mark| text.starts_with(mark)));
-    }
-    changed > 0 && changed == comments
-}
-
-/// Added and removed lines of a diff, without its headers.
-fn diff_lines(change: &Change) -> impl Iterator<Item = &str> {
-    let texts = change.events.iter().map(|event| event.content.text.as_str());
-    texts.flat_map(str::lines).filter(|line| {
-        (line.starts_with('-') && !line.starts_with("---") && line.len() > 1)
-            || (line.starts_with('+') && !line.starts_with("+++") && line.len() > 1)
-    })
-}
-
-/// A line that differs from a removed one in its numbers alone, at a key that limits something.
-fn changed_limit(change: &Change) -> Option<&'static str> {
-    let masked = |line: &str| -> String {
-        let body = line.get(1..).unwrap_or_default().trim();
-        body.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect::<String>()
-    };
-    let squeezed = |line: &str| {
-        let mut text = masked(line);
-        while text.contains("00") {
-            text = text.replace("00", "0");
-        }
-        text
-    };
-    let removed: BTreeSet<String> =
-        diff_lines(change).filter(|line| line.starts_with('-')).map(squeezed).collect();
-    for line in diff_lines(change).filter(|line| line.starts_with('+')) {
-        if line.bytes().any(|b| b.is_ascii_digit()) && removed.contains(&squeezed(line)) {
-            let found = words(line);
-            if let Some(key) = LIMITS.iter().find(|key| found.contains(**key)) {
-                return Some(key);
-            }
-        }
-    }
-    None
-}
-
-fn removes_calls(change: &Change) -> bool {
-    let count = |sign: char| {
-        diff_lines(change).filter(|line| line.starts_with(sign) && line.contains('(')).count()
-    };
-    let (removed, added) = (count('-'), count('+'));
-    removed > 0 && added == 0
 }

@@ -9,12 +9,15 @@ use model::entity::EntityKind;
 use model::hypothesis::{Evidence, EvidenceTerm};
 use model::id::TraceId;
 use model::name::Name;
+use model::nats::Nats;
 use model::symptom::{AT_LIMIT, SymptomKind};
 use model::template::readable;
 
 use crate::correlate::activity::SymptomKey;
 use crate::correlate::limits::{EXEMPLARS_MAX, WALK_HOPS_MAX};
+use crate::correlate::releases;
 use crate::correlate::sums::SymptomSum;
+use crate::sense::{self, Subject};
 
 use super::alerts::AlertKinds;
 use super::{View, rounded, signs};
@@ -29,6 +32,14 @@ const KINDS: [(SymptomKind, EvidenceTerm); 7] = [
     (SymptomKind::Silence, EvidenceTerm::Silence),
     (SymptomKind::Metric, EvidenceTerm::Metric),
 ];
+
+/// Bound of the evidence of resource metrics. What a resource does explains what requests suffer;
+/// it is no suffering itself, so it weighs half of what they may. Unit: nats.
+const RESOURCE_CAP: f64 = 12.0;
+
+/// What metrics of a service's requests count where something that it needs is in trouble: they say
+/// as much about that.
+const EXPLAINED: f64 = 0.5;
 
 /// Share of an edge's evidence by star centrality: the callee's weight, then the caller's.
 const EDGE_WEIGHTS: (f64, f64) = (1.2, 0.8);
@@ -113,7 +124,10 @@ fn telemetry(
     term: EvidenceTerm,
 ) -> Option<Evidence> {
     let ranking = &view.config.ranking;
-    let (mut nats, mut hits, mut trials) = (0.0, 0_u64, 0_u64);
+    let (mut nats, mut passed, mut resources) = (0.0, 0.0, 0.0);
+    let (mut hits, mut trials) = (0_u64, 0_u64);
+    let traced = !view.case.reach.is_empty();
+    let may_be_passed = kind == SymptomKind::Metric && !traced && needs_troubled(view, name);
     let mut traces: BTreeSet<TraceId> = BTreeSet::new();
     let mut heaviest: Option<(&SymptomKey, &SymptomSum, f64)> = None;
     for (key, sum) in view.case.symptoms.iter().filter(|(key, _)| key.kind == kind) {
@@ -122,7 +136,15 @@ fn telemetry(
             continue;
         }
         let part = share * own_share(key, explained) * sum.early.to_f64();
-        nats += part;
+        if kind == SymptomKind::Metric && sense::subject_of(&key.detail) == Subject::Resource {
+            resources += part;
+        } else if may_be_passed
+            && sense::callee_of(&key.detail).is_none_or(|to| name.as_str() == to)
+        {
+            passed += part;
+        } else {
+            nats += part;
+        }
         hits = hits.saturating_add(sum.hits);
         trials = trials.saturating_add(sum.trials);
         traces.extend(sum.exemplars.iter().copied());
@@ -131,8 +153,11 @@ fn telemetry(
         }
     }
     let (key, sum, _) = heaviest?;
+    nats += capped(resources, RESOURCE_CAP);
+    let all = nats + passed;
+    let weight = if all > 0.0 { (nats + EXPLAINED * passed) / all } else { 1.0 };
     let cap = if kind == SymptomKind::Metric { ranking.metric_cap } else { ranking.telemetry_cap };
-    let mut found = row(term, capped(nats, cap), sentence(kind, key, sum, hits, trials));
+    let mut found = row(term, weight * capped(all, cap), sentence(kind, key, sum, hits, trials));
     found.traces = traces.into_iter().take(EXEMPLARS_MAX).collect();
     Some(found)
 }
@@ -147,8 +172,11 @@ fn own_share(key: &SymptomKey, explained: &BTreeSet<Name>) -> f64 {
 /// How much of a symptom speaks against an entity: all of its own, and of a slow edge the part that
 /// star centrality gives to either end: many slow edges at one node blame the node.
 fn share(view: &View<'_>, key: &SymptomKey, name: &Name) -> f64 {
+    if is_void(view, key) {
+        return 0.0;
+    }
     let owns = key.entity.service == *name;
-    if key.kind != SymptomKind::SlowEdge {
+    if !is_of_a_way(key) {
         return if owns { 1.0 } else { 0.0 };
     }
     let Some(from) = key.entity.edge_from() else { return if owns { 1.0 } else { 0.0 } };
@@ -161,9 +189,39 @@ fn share(view: &View<'_>, key: &SymptomKey, name: &Name) -> f64 {
     if callee + caller > 0.0 { own / (callee + caller) } else { 0.0 }
 }
 
+/// Whether a version that was silent has been heard of since: then it was only late.
+fn is_void(view: &View<'_>, key: &SymptomKey) -> bool {
+    let version = key.detail.strip_prefix(releases::DETAIL);
+    key.kind == SymptomKind::Silence
+        && version.is_some_and(|version| {
+            !view.world.releases.is_unheard(&key.entity.service, &version.into())
+        })
+}
+
+/// Whether something that a service needs is in trouble of its own. Traces tell whose failure it
+/// is; metrics of requests cannot: errors and waiting pass from callee to caller.
+fn needs_troubled(view: &View<'_>, name: &Name) -> bool {
+    let is_troubled = |service: &Name| {
+        let own = view.case.symptoms.iter().filter(|(key, _)| {
+            key.entity.service == *service
+                && key.entity.edge_from().is_none()
+                && !is_void(view, key)
+        });
+        own.map(|(_, sum)| sum.early).sum::<Nats>() >= view.config.support_level
+    };
+    let needs = view.world.map.callees(name);
+    needs.iter().any(|other| is_troubled(other) && !view.world.map.callees(other).contains(name))
+}
+
+/// Whether a symptom lies between two services, so that either end may be to blame.
+fn is_of_a_way(key: &SymptomKey) -> bool {
+    let lies_between = key.entity.edge_from().is_some();
+    key.kind == SymptomKind::SlowEdge || key.kind == SymptomKind::Metric && lies_between
+}
+
 /// `(affected edges / (edges + 0.5))^2` of a node.
 fn centrality(view: &View<'_>, name: &Name) -> f64 {
-    let slow = view.case.symptoms.keys().filter(|key| key.kind == SymptomKind::SlowEdge);
+    let slow = view.case.symptoms.keys().filter(|key| is_of_a_way(key));
     let touches = |key: &&SymptomKey| {
         key.entity.service == *name || key.entity.edge_from() == Some(name.as_str())
     };
@@ -200,6 +258,9 @@ fn sentence(
         }
         SymptomKind::OrphanCalls => {
             format!("{hits} of {trials} calls to it get no answer (expected {expected:.2} %)")
+        }
+        SymptomKind::Silence if detail.starts_with(releases::DETAIL) => {
+            format!("{detail} since its release, though the others of it write")
         }
         SymptomKind::Silence if !detail.is_empty() => {
             format!(

@@ -1,4 +1,8 @@
 //! The hypothesis that nothing inside the system is to blame, with its own evidence.
+//!
+//! It needs positive evidence: a surge of traffic, a certificate, a crowded node, a poison record, a
+//! provider. Such a cause explains what the services show, so it takes the place of the strongest
+//! one's evidence; a change must then say by its content why it is more than nearby.
 
 use std::collections::BTreeSet;
 
@@ -6,40 +10,87 @@ use model::entity::{Entity, EntityKind};
 use model::hypothesis::{CauseKind, Evidence, EvidenceTerm};
 
 use super::candidates::Draft;
+use super::words::words;
 use super::{View, content, evidence};
 
 /// Its share before any evidence.
 const PRIOR: f64 = 0.5;
 /// Traffic above this multiple of the usual is a surge. Unit: thousandths.
 const SURGE_MILLI: u64 = 1500;
-/// What people write when the outside is to blame.
-const OUTSIDE: [&str; 16] = [
-    "provider",
-    "upstream",
-    "thirdparty",
-    "external",
-    "partner",
-    "vendor",
-    "dns",
-    "quota",
-    "throttled",
-    "ratelimit",
-    "certificate",
-    "x509",
-    "expired",
-    "handshake",
-    "region",
-    "outage",
+/// What one message says that names a cause outside: as much as time, locality and a little content
+/// of a change that is merely nearby. Unit: nats.
+const SPOKEN: f64 = 6.0;
+
+/// A cause outside, and how messages speak of it: one word of each set, in one message.
+struct Outside {
+    what: &'static str,
+    of: &'static [&'static str],
+    says: &'static [&'static str],
+}
+
+/// Causes that no change inside explains. The words are those of common libraries and platforms.
+const OUTSIDE: [Outside; 4] = [
+    Outside {
+        what: "a certificate",
+        of: &["certificate", "certificates", "x509", "cert"],
+        says: &["expired", "revoked", "untrusted", "notafter"],
+    },
+    Outside {
+        what: "a crowded node",
+        of: &["node", "host", "kubelet", "cgroup", "hypervisor"],
+        says: &[
+            "pressure",
+            "memorypressure",
+            "contended",
+            "contention",
+            "throttling",
+            "throttled",
+            "starved",
+            "evicted",
+            "eviction",
+            "steal",
+            "saturated",
+            "overcommitted",
+        ],
+    },
+    Outside {
+        what: "bad data",
+        of: &["offset", "partition", "record", "message", "payload"],
+        says: &["redelivering", "redelivered", "redelivery", "poison", "malformed", "corrupt"],
+    },
+    Outside {
+        what: "a provider",
+        of: &["provider", "vendor", "partner", "thirdparty", "external"],
+        says: &[
+            "outage",
+            "unavailable",
+            "degraded",
+            "quota",
+            "throttled",
+            "ratelimit",
+            "incident",
+            "unreachable",
+        ],
+    },
 ];
-/// Bound of what words can say. Unit: nats.
-const WORDS_CAP: f64 = 4.0;
 
 /// The draft, given what speaks against the others.
 pub(super) fn draft(view: &View<'_>, others: &[Draft]) -> Draft {
     let text = String::from("nothing that we can see inside the system, before any evidence");
     let mut rows = vec![evidence::row(EvidenceTerm::Prior, libm::log(PRIOR), text)];
+    let spoken = spoken(view);
     rows.extend(surge(view, others));
-    rows.extend(words(view));
+    if !spoken.is_empty() {
+        let what = spoken.join(" and ");
+        rows.push(evidence::row(
+            EvidenceTerm::LogPath,
+            SPOKEN,
+            format!("messages speak of {what}"),
+        ));
+        let own = others.iter().map(Draft::own).fold(0.0, f64::max);
+        let text = format!("{what} explains what the services show");
+        rows.push(evidence::row(EvidenceTerm::CommonCause, own, text));
+    }
     rows.extend(outside_party(others));
     Draft { entity: Entity::nothing(), kind: CauseKind::None, change: None, evidence: rows }
 }
@@ -59,27 +110,16 @@ fn surge(view: &View<'_>, others: &[Draft]) -> Option<Evidence> {
     Some(evidence::row(EvidenceTerm::CommonCause, strongest * share, text))
 }
 
-fn words(view: &View<'_>) -> Option<Evidence> {
-    let mut found: BTreeSet<String> = BTreeSet::new();
-    for key in view.case.symptoms.keys() {
-        found.extend(content::words(&key.detail));
-    }
-    for state in view.case.alerts.keys().filter_map(|fp| view.world.alerts.get(*fp)).take(200) {
-        found.extend(content::words(&state.alert.name));
-        found.extend(
-            state.alert.annotations.get("summary").map(|t| content::words(t)).unwrap_or_default(),
-        );
-    }
-    let told: Vec<&str> = OUTSIDE.iter().copied().filter(|word| found.contains(*word)).collect();
-    if told.is_empty() {
-        return None;
-    }
-    let nats = (1.5 * told.len() as f64).min(WORDS_CAP);
-    Some(evidence::row(
-        EvidenceTerm::LogPath,
-        nats,
-        format!("the messages speak of {}", told.join(", ")),
-    ))
+/// The causes outside that messages of the case name.
+fn spoken(view: &View<'_>) -> Vec<&'static str> {
+    let texts: Vec<BTreeSet<String>> = content::messages(view).into_iter().map(words).collect();
+    let named = |outside: &&Outside| texts.iter().any(|text| speaks(outside, text));
+    OUTSIDE.iter().filter(named).map(|outside| outside.what).collect()
+}
+
+fn speaks(outside: &Outside, text: &BTreeSet<String>) -> bool {
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(*word));
+    has(outside.of) && has(outside.says)
 }
 
 /// An outside party that fails is a candidate of its own; "nothing inside" is then likely as well.
@@ -90,4 +130,29 @@ fn outside_party(others: &[Draft]) -> Option<Evidence> {
         .max_by(|a, b| a.own().total_cmp(&b.own()))?;
     let text = format!("{} lies outside and fails", party.entity.id);
     Some(evidence::row(EvidenceTerm::OrphanCalls, 0.5 * party.own(), text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> Vec<&'static str> {
+        let text = words(text);
+        OUTSIDE.iter().filter(|one| speaks(one, &text)).map(|one| one.what).collect()
+    }
+
+    #[test]
+    fn causes_outside_are_named_by_what_and_how_together() {
+        assert_eq!(
+            told("tls: x509: certificate has expired or is not yet valid"),
+            ["a certificate"]
+        );
+        assert_eq!(
+            told("Throttling container shop on node pool-3 (node CPU contended)"),
+            ["a crowded node"]
+        );
+        assert_eq!(told("record_id=7 offset=9 lat out of range; redelivering"), ["bad data"]);
+        assert!(told("chore: rotate staging TLS certificate").is_empty());
+        assert!(told("failed to deserialize: missing required field 'meta'").is_empty());
+    }
 }

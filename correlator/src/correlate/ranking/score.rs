@@ -4,7 +4,7 @@ use model::entity::EntityKind;
 use model::hypothesis::{CauseKind, Evidence, EvidenceTerm, Hypothesis, SuspectedChange};
 use model::name::Name;
 
-use crate::correlate::change_ledger::Change;
+use crate::correlate::change::Change;
 use crate::correlate::limits::HYPOTHESES_MAX;
 
 use super::candidates::Draft;

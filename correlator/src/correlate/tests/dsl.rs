@@ -12,7 +12,7 @@ use model::map::ObservedDependency;
 use model::name::Name;
 use model::nats::Nats;
 use model::symptom::{
-    EntryObservation, Reach, Symptom, SymptomBatch, SymptomKind, VersionObservation,
+    EntryObservation, Reach, Symptom, SymptomBatch, SymptomKind, VersionObservation, Voice,
 };
 use model::time::{Nanos, Pane, PaneWidth, Timestamp};
 
@@ -28,6 +28,8 @@ struct Telemetry {
     reach: BTreeMap<(Name, Name), u64>,
     entries: BTreeMap<(Name, Name), EntryObservation>,
     versions: Vec<VersionObservation>,
+    first_seen: Vec<(Name, Name)>,
+    voices: Vec<Voice>,
     silent: bool,
 }
 
@@ -217,6 +219,7 @@ impl Story {
                     calls: *calls,
                     failed: *failed,
                     slow: 0,
+                    metrics: Vec::new(),
                 });
             }
         }
@@ -330,6 +333,8 @@ impl Story {
                 self.calls.iter().map(call).collect()
             },
             changes: Vec::new(),
+            first_seen: told.first_seen,
+            voices: told.voices,
         }
     }
 
