@@ -107,12 +107,12 @@ pub(crate) fn subject(metric: &str, attributes: &str) -> Subject {
 /// As [`subject`], of a symptom's detail: `metric{attributes}`.
 pub(crate) fn subject_of(detail: &str) -> Subject {
     let (metric, attributes) = detail.split_once('{').unwrap_or((detail, ""));
-    subject(metric, attributes.trim_end_matches('}'))
+    subject(metric, attributes.split('}').next().unwrap_or_default())
 }
 
 /// As [`callee`], of a symptom's detail.
 pub(crate) fn callee_of(detail: &str) -> Option<&str> {
-    callee(detail.split_once('{')?.1.trim_end_matches('}'))
+    callee(detail.split_once('{')?.1.split('}').next()?)
 }
 
 /// Which way is bad. `is_full` says that the series is a share that stands at its upper bound: it

@@ -123,8 +123,8 @@ fn locality(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
         let nats = if hops <= 1 { 1.5 } else { 0.0 };
         return term(nats, format!("was made to {target}, which {name} needs ({hops} hops)"));
     }
-    // Load flows the other way: a caller that begins to ask more breaks whom it asks.
-    if map.kind(name) == Some(EntityKind::Host) {
+    // Load flows the other way: a caller that begins to ask more breaks whom it asks, if that is ours.
+    if matches!(map.kind(name), Some(EntityKind::Host | EntityKind::External)) {
         return None;
     }
     let caller = targets.iter().find(|target| map.callees(target).contains(name))?;

@@ -58,8 +58,7 @@ impl Corpus {
         }
         told.extend(voices(view).into_iter().flat_map(words));
         let monitored: BTreeSet<String> = alert_texts(view).into_iter().flat_map(words).collect();
-        let names: BTreeSet<String> =
-            view.case.services().iter().flat_map(|service| names_of(service)).collect();
+        let names: BTreeSet<String> = view.case.services().iter().flat_map(names_of).collect();
         let anomaly = told
             .union(&monitored)
             .filter(|word| !names.contains(*word))

@@ -136,7 +136,7 @@ fn telemetry(
             continue;
         }
         let part = share * own_share(key, explained) * sum.early.to_f64();
-        if kind == SymptomKind::Metric && sense::subject_of(&key.detail) == Subject::Resource {
+        if is_of_resource(key) {
             resources += part;
         } else if may_be_passed
             && sense::callee_of(&key.detail).is_none_or(|to| name.as_str() == to)
@@ -211,6 +211,13 @@ fn needs_troubled(view: &View<'_>, name: &Name) -> bool {
     };
     let needs = view.world.map.callees(name);
     needs.iter().any(|other| is_troubled(other) && !view.world.map.callees(other).contains(name))
+}
+
+/// Whether a symptom is of a resource that moved, and is not used up.
+fn is_of_resource(key: &SymptomKey) -> bool {
+    key.kind == SymptomKind::Metric
+        && !key.detail.ends_with(AT_LIMIT)
+        && sense::subject_of(&key.detail) == Subject::Resource
 }
 
 /// Whether a symptom lies between two services, so that either end may be to blame.
