@@ -88,12 +88,13 @@ fn returning(
     let belongs = |case: &&Arc<Case>| {
         let Some(resolved_at) = case.resolved_at.filter(|_| !case.is_live()) else { return false };
         members.iter().any(|node| {
+            let known = case.nodes.contains_key(&node.key);
             // What says too little to tie comes back only to a case of its own.
-            let known = case.nodes.contains_key(&node.key) && (node.ties || case.nodes.len() == 1);
+            let own = node.ties || case.nodes.len() == 1;
             let same = node.symptoms.iter().any(|key| case.symptoms.contains_key(key))
                 || node.alerts.iter().any(|fingerprint| case.alerts.contains_key(fingerprint));
             let late = !node.measured && is_late(world, node, case, resolved_at, rules);
-            known && (same || late)
+            known && ((same && own) || late)
         })
     };
     let found = world.cases.values().filter(belongs).max_by_key(|case| (case.resolved_at, case.id));

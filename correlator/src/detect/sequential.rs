@@ -19,6 +19,8 @@ use super::limits::RUNS_MAX;
 /// What every pane takes from a run: the mean of a one-sided log-likelihood ratio under its null is
 /// half the mean of half a chi-square of one degree of freedom, a quarter of a nat.
 const DRIFT: Nats = Nats(Nats::from_int(1).0 / 4);
+/// A fading run below this is over: less than a nat is no evidence of anything.
+const FADED: Nats = Nats::from_int(1);
 /// More is not needed by anyone, and takes too long to fall.
 const LEVEL_MAX: Nats = Nats::from_int(60);
 /// A run of which nothing is heard for so many panes is forgotten.
@@ -125,6 +127,10 @@ impl Run {
         self.hits /= 2;
         self.trials /= 2;
         self.sum = Nats(self.sum.0 / 2);
+        if self.level < FADED && self.hits <= 1 {
+            // What comes later has an onset of its own.
+            (self.level, self.hits, self.trials, self.sum) = (Nats::ZERO, 0, 0, Nats::ZERO);
+        }
     }
 
     /// Adds evidence; returns how much of it counts.
@@ -214,7 +220,7 @@ mod tests {
     #[test]
     fn evidence_adds_up_from_its_onset_and_health_ends_it() {
         let told = run(SymptomKind::ErrorOrigin, &[0, 2, 3, 9, 0, 0, 0, 0, 5]);
-        assert_eq!(told, [(2, 3, 1), (3, 11, 1), (4, 5, 1), (8, 4, 8)]);
+        assert_eq!(told, [(2, 4, 1), (3, 13, 1), (4, 6, 1), (5, 3, 1), (8, 4, 8)]);
     }
 
     #[test]
