@@ -11,6 +11,7 @@ use model::journal::{JournalEntry, JournalRecord};
 use model::map::ObservedDependency;
 use model::name::Name;
 use model::nats::Nats;
+use model::signal::LogSeverity;
 use model::symptom::{
     EntryObservation, Reach, Symptom, SymptomBatch, SymptomKind, VersionObservation, Voice,
 };
@@ -222,6 +223,25 @@ impl Story {
                     metrics: Vec::new(),
                 });
             }
+        }
+        self
+    }
+
+    /// Telemetry shows a version of a service for the first time.
+    pub(super) fn shows_version(mut self, secs: i64, service: &str, version: &str) -> Self {
+        self.pane(secs / 10).first_seen.push((service.into(), version.into()));
+        self
+    }
+
+    /// A service logs an error for a while, once a pane.
+    pub(super) fn says(mut self, service: &str, text: &str, from: i64, to: i64) -> Self {
+        for pane in from / 10..to / 10 {
+            self.pane(pane).voices.push(Voice {
+                service: service.into(),
+                text: text.into(),
+                records: 1,
+                severity: LogSeverity::Error,
+            });
         }
         self
     }

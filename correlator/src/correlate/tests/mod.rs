@@ -4,3 +4,4 @@ mod dsl;
 mod stories;
 mod words;
 mod laws;
+mod changes;
