@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use anyhow::{Context, Result};
 
 use crate::cli::EvalArgs;
+use crate::eval::grouping::Grouping;
 use crate::eval::{Options, evaluate, json, report};
 use crate::progress::Progress;
 use crate::stages::settings::Settings;
@@ -24,7 +25,7 @@ pub fn eval(args: &EvalArgs) -> Result<()> {
         settings: Settings::default(),
         threads,
         explain: args.explain,
-        measures: &[],
+        measures: &[&Grouping],
     };
     let bar = Mutex::new(None);
     let results = evaluate(&options, &|done, all, stream| {

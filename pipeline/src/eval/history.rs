@@ -62,6 +62,12 @@ impl Course {
         before.is_some_and(|moment| moment.state == IncidentState::Open)
     }
 
+    /// Whether it ever was open.
+    #[must_use]
+    pub fn was_open(&self) -> bool {
+        self.moments.iter().any(|moment| moment.state == IncidentState::Open)
+    }
+
     /// The stretches for which it was open; what is still open is so until `end`.
     #[must_use]
     pub fn open_stretches(&self, end: Timestamp) -> Vec<(Timestamp, Timestamp)> {

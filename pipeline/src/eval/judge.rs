@@ -1,8 +1,10 @@
 //! Plays one stream and holds it against its labels.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use model::id::IncidentId;
 use model::incident::Incident;
 use serde_json::Value;
 
@@ -66,9 +68,14 @@ pub fn judge(suite: &Suite, stream: &Stream, options: &Options<'_>) -> Result<St
     let scene = Scene { stream, played: &played, raw: &raw, series: &series };
     let faults = labels.faults.iter();
     let faults = faults.filter_map(|fault| scene.judge(fault, options.explain)).collect();
+    let courses = played.history.courses.iter();
+    let ever: BTreeSet<IncidentId> =
+        courses.filter(|(_, course)| course.was_open()).map(|(id, _)| *id).collect();
     let end = StreamEnd {
         stream: &stream.id,
         incidents: &played.finals,
+        opened: &ever,
+        firing_alerts: raw.alerts.iter().filter(|alert| alert.firing).count() as u64,
         stats: played.stats,
         labels: &labels.raw,
     };

@@ -1,7 +1,9 @@
 //! The seam for measures of whole streams that the casebook's own scoring does not know.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use model::id::IncidentId;
 use model::incident::Incident;
 use serde_json::Value;
 
@@ -14,6 +16,10 @@ pub struct StreamEnd<'a> {
     /// The last revision of each incident that exists in every order of arrival, by onset and id;
     /// suspected, merged and withdrawn ones among them.
     pub incidents: &'a [Arc<Incident>],
+    /// Those that were ever open: the ones that woke somebody.
+    pub opened: &'a BTreeSet<IncidentId>,
+    /// Firing alerts that arrived, repeats among them.
+    pub firing_alerts: u64,
     /// What was read: how many alerts, spans ...
     pub stats: ObserveStats,
     /// All that `labels.json` says of it.

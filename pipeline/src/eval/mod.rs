@@ -26,6 +26,8 @@ pub mod series;
 pub mod comparators;
 pub mod explain;
 pub mod measure;
+pub mod clustering;
+pub mod grouping;
 pub mod judge;
 pub mod crew;
 pub mod figures;
