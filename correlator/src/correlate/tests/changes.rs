@@ -42,7 +42,7 @@ fn of_two_commits_the_one_that_speaks_of_the_error_is_blamed() {
         .change(500, "tidy", Commit, "", "cart: tidy the colour of buttons")
         .change(400, "mapping", Commit, "", "cart: rename basket column to holding")
         .errors("cart", 600, 900, &["front"])
-        .says("cart", "no such column basket in holding table", 600, 900);
+        .mentions("cart", "no such column basket in holding table", 600, 900);
     assert_eq!(first_change(&story).as_deref(), Some("mapping"));
 }
 
@@ -55,6 +55,6 @@ fn a_cause_outside_that_messages_name_beats_a_deploy_nearby() {
         &["front"],
     );
     assert_eq!(first_change(&story).as_deref(), Some("cart-v2"));
-    let told = story.says("cart", "tls: x509: certificate has expired", 600, 900);
+    let told = story.mentions("cart", "tls: x509: certificate has expired", 600, 900);
     assert_eq!(first_change(&told), None, "{}", told.run().drawn());
 }

@@ -234,7 +234,7 @@ impl Story {
     }
 
     /// A service logs an error for a while, once a pane.
-    pub(super) fn says(mut self, service: &str, text: &str, from: i64, to: i64) -> Self {
+    pub(super) fn mentions(mut self, service: &str, text: &str, from: i64, to: i64) -> Self {
         for pane in from / 10..to / 10 {
             self.pane(pane).voices.push(Voice {
                 service: service.into(),
