@@ -94,7 +94,11 @@ fn fired(scenario: &Scenario) -> Fired {
 
 fn firing(record: &TopicRecord) -> Vec<BTreeMap<String, String>> {
     let payload: Value = serde_json::from_slice(&record.value).unwrap_or_default();
-    let alerts = payload["alerts"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let alerts = payload
+        .get("alerts")
+        .and_then(serde_json::Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let labels = |alert: &Value| -> BTreeMap<String, String> {
         let pairs = alert["labels"].as_object().into_iter().flatten();
         pairs.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()

@@ -258,7 +258,7 @@ impl Detector {
     fn is_border(&self, pane: Pane) -> bool {
         let from = pane.plus(-BORDER_PANES);
         let traced = |slot: &Slot| slot.counts().is_some_and(|counts| !counts.activity.is_empty());
-        !self.last_traced.is_some_and(|last| last >= from)
+        self.last_traced.is_none_or(|last| last < from)
             && !self.ring.range(from..pane).any(|(_, slot)| traced(slot))
     }
 
