@@ -36,7 +36,7 @@ impl Case {
     }
 
     /// Whether nothing but metrics tells of it.
-    fn rests_on_metrics(&self) -> bool {
+    pub(super) fn rests_on_metrics(&self) -> bool {
         self.symptoms.keys().all(|key| key.kind == SymptomKind::Metric)
     }
 

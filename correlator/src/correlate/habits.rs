@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::alert::{Alert, Severity};
+use model::id::Fingerprint;
 use model::name::Name;
 use model::nats::Nats;
 use model::time::{Nanos, Pane, Timestamp};
@@ -39,12 +40,13 @@ pub(super) struct Habits {
 }
 
 impl Habits {
-    /// Counts the time since the last pane for all rules that fire at its end.
+    /// Counts the time since the last pane for all rules that fire at its end, but for the alerts that
+    /// are `explained`: what fires because something is broken is no habit, however long it takes.
     pub(super) fn note(
         &mut self,
         pane: Pane,
         now: Timestamp,
-        alerts: &Alerts,
+        (alerts, explained): (&Alerts, &BTreeSet<Fingerprint>),
         config: &CorrelateConfig,
     ) {
         let passed = self.last.map_or(1, |last| pane.since(last)).clamp(0, GAP_PANES_MAX);
@@ -54,7 +56,9 @@ impl Habits {
         let lasts = EVENT_LASTS.max(config.width.nanos());
         let firing: BTreeSet<&Name> = alerts
             .iter()
-            .filter(|(_, state)| state.holds(now, lasts))
+            .filter(|(fingerprint, state)| {
+                state.holds(now, lasts) && !explained.contains(fingerprint)
+            })
             .map(|(_, state)| &state.alert.name)
             .collect();
         for rule in firing {

@@ -20,6 +20,7 @@ use super::config::CorrelateConfig;
 use super::dedup::{AlertChange, Alerts};
 use super::facts::{PaneFacts, PaneSummary};
 use super::habits::Habits;
+use super::incident::CaseState;
 use super::lifecycle;
 use super::limits::RECENT_PANES_MAX;
 use super::map::Map;
@@ -130,13 +131,20 @@ impl World {
         }
         let said = (&self.alerts, &*self.habits);
         let has_requests = !self.map.has_learned_nothing();
-        let fresh = releases::fresh(&self.ledger, &self.map, now);
+        // Where requests are seen, metrics only support what they say.
+        let fresh = if has_requests {
+            BTreeSet::new()
+        } else {
+            releases::fresh(&self.ledger, &self.map, now)
+        };
         let nodes = self.activity.nodes(now, said, &fired, has_requests, &fresh, rules.config);
         if !nodes.is_empty() {
             self.cluster(pane, &nodes, surge, rules);
         }
         lifecycle::judge(self, pane, &nodes, rules);
-        Arc::make_mut(&mut self.habits).note(pane, now, &self.alerts, rules.config);
+        let explained = self.explained_alerts();
+        let said = (&self.alerts, &explained);
+        Arc::make_mut(&mut self.habits).note(pane, now, said, rules.config);
     }
 
     fn learn(
@@ -236,6 +244,15 @@ impl World {
         };
         let components = cluster::components(nodes, &around);
         membership::assign(self, pane, nodes, &components, &around, surge, rules);
+    }
+
+    /// Alerts of open cases that telemetry itself shows.
+    fn explained_alerts(&self) -> BTreeSet<Fingerprint> {
+        let shown = |case: &&Arc<Case>| {
+            case.state == CaseState::Open && !case.symptoms.is_empty() && !case.rests_on_metrics()
+        };
+        let cases = self.cases.values().filter(shown);
+        cases.flat_map(|case| case.alerts.keys().copied()).collect()
     }
 
     /// Failing traces of the last panes.
