@@ -110,6 +110,12 @@ impl ActiveNode {
         doubled.max(self.level + self.fresh_level)
     }
 
+    /// Evidence that supports an alert: what requests say. A metric that moved is what many an alert is
+    /// made of; it does not confirm it.
+    pub(super) fn supporting_level(&self) -> Nats {
+        self.level.max(self.fresh_level)
+    }
+
     /// Whether the metrics of requests alone would open: their evidence is persistent by itself, and
     /// is there between two scrapes as well.
     pub(super) fn opens_by_metrics(&self, from: Nats) -> bool {

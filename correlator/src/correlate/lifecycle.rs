@@ -229,7 +229,7 @@ fn is_strong(
     let is_graded = |severity| severity >= Severity::Error || severity == Severity::Unknown;
     let grave =
         |state: &AlertState| is_graded(state.alert.severity) && surprise(state) >= GRAVE_ALERT;
-    let supported = members.iter().any(|node| node.opening_level() >= config.support_level);
+    let supported = members.iter().any(|node| node.supporting_level() >= config.support_level);
     let most = states.iter().map(|state| surprise(state)).max().unwrap_or_default();
     let mut telling = states.iter().filter(|state| surprise(state) >= TELLING_ALERT);
     states.iter().any(|state| grave(state))

@@ -8,6 +8,7 @@ use model::alert::Severity;
 use model::id::TraceId;
 use model::incident::{Incident, IncidentAlert, IncidentSymptom, Lineage, SCHEMA_VERSION};
 use model::name::Name;
+use model::symptom::SymptomKind;
 
 use super::activity::NodeKey;
 use super::case::Case;
@@ -42,7 +43,7 @@ pub(super) fn incident(world: &World, case: &Case, rules: Rules<'_>) -> Option<I
         opened_at: width.end(case.born),
         updated_at: width.end(case.born),
         resolved_at: case.resolved_at,
-        services: case.services().into_iter().collect(),
+        services: in_trouble(case, &alerts),
         alerts,
         symptoms: symptoms(case, rules),
         exemplars: exemplars(case),
@@ -123,4 +124,17 @@ fn exemplars(case: &Case) -> Vec<TraceId> {
         }
     }
     found.into_iter().collect()
+}
+
+/// The services of a case with an alert, or with a symptom that is more than a metric; all of them,
+/// where nothing but metrics tells. A number that moved is no trouble as long as requests are fine.
+fn in_trouble(case: &Case, alerts: &[IncidentAlert]) -> Vec<Name> {
+    let metrics = case.rests_on_metrics();
+    let shown = |name: &Name| {
+        let mut own = case.symptoms.keys().filter(|key| key.entity.service == *name);
+        own.any(|key| key.kind != SymptomKind::Metric)
+    };
+    let alerted: BTreeSet<&Name> = alerts.iter().filter_map(|a| a.service.as_ref()).collect();
+    let troubled = |name: &Name| metrics || alerted.contains(name) || shown(name);
+    case.services().into_iter().filter(troubled).collect()
 }

@@ -84,6 +84,10 @@ pub(super) struct World {
     pub(super) shed: u64,
 }
 
+/// Telemetry that showed a fault so many panes ago still explains its alerts: monitors look back over
+/// minutes, so they end that much later.
+const LOUD_LATELY: i64 = 15;
+
 impl World {
     /// An empty world.
     pub(super) fn new(config: &CorrelateConfig) -> Self {
@@ -142,7 +146,7 @@ impl World {
             self.cluster(pane, &nodes, surge, rules);
         }
         lifecycle::judge(self, pane, &nodes, rules);
-        let explained = self.explained_alerts();
+        let explained = self.explained_alerts(pane);
         let said = (&self.alerts, &explained);
         Arc::make_mut(&mut self.habits).note(pane, now, said, rules.config);
     }
@@ -246,10 +250,12 @@ impl World {
         membership::assign(self, pane, nodes, &components, &around, surge, rules);
     }
 
-    /// Alerts of open cases that telemetry itself shows.
-    fn explained_alerts(&self) -> BTreeSet<Fingerprint> {
+    /// Alerts of open cases that telemetry itself still shows, or showed a moment ago.
+    fn explained_alerts(&self, pane: Pane) -> BTreeSet<Fingerprint> {
         let shown = |case: &&Arc<Case>| {
-            case.state == CaseState::Open && !case.symptoms.is_empty() && !case.rests_on_metrics()
+            case.state == CaseState::Open
+                && !case.rests_on_metrics()
+                && pane.since(case.last_loud) <= LOUD_LATELY
         };
         let cases = self.cases.values().filter(shown);
         cases.flat_map(|case| case.alerts.keys().copied()).collect()
