@@ -7,17 +7,22 @@ use std::sync::Arc;
 
 use model::alert::{Alert, AlertStatus};
 use model::id::Fingerprint;
+use model::name::Name;
 use model::time::{Nanos, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::binding::Binding;
 use super::facts::AlertFact;
-use super::limits::{ALERTS_MAX, TRANSITIONS_MAX};
+use super::limits::{ALERTS_MAX, HABITS_MAX, TRANSITIONS_MAX};
 
 /// More transitions than this inside [`FLAPPING_WITHIN`] are flapping.
 const FLAPPING_ABOVE: usize = 4;
 /// Window in which transitions are counted.
 const FLAPPING_WITHIN: Nanos = Nanos::from_secs(600);
+
+/// An alert of events counts as firing for so long after its last: what is over is never resolved, and
+/// what goes on has happened again by then.
+pub(super) const EVENT_LASTS: Nanos = Nanos::from_secs(180);
 
 /// What an alert record changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +54,9 @@ pub(super) struct AlertState {
     pub(super) last_seen: Timestamp,
     /// When its state changed; the newest last.
     transitions: Vec<Timestamp>,
+    /// Whether it is an event: see [`Speech`].
+    #[serde(default)]
+    is_event: bool,
 }
 
 impl AlertState {
@@ -60,10 +68,12 @@ impl AlertState {
     }
 
     /// Whether it holds an incident open: firing, and somebody said so within `stale_after`. A
-    /// flapping alert counts as firing until it kept quiet for the flapping window.
+    /// flapping alert counts as firing until it kept quiet for the flapping window; an event is over when
+    /// nothing like it follows.
     pub(super) fn holds(&self, now: Timestamp, stale_after: Nanos) -> bool {
+        let lasts = if self.is_event { stale_after.min(EVENT_LASTS) } else { stale_after };
         match self.status {
-            AlertStatus::Firing => now - self.last_seen <= stale_after,
+            AlertStatus::Firing => now - self.last_seen <= lasts,
             AlertStatus::Resolved => {
                 self.flapping() && self.ended.is_some_and(|at| now - at <= FLAPPING_WITHIN)
             }
@@ -71,10 +81,22 @@ impl AlertState {
     }
 }
 
+/// What the alerts of one rule are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Speech {
+    /// Conditions: one was resolved. Their repeats carry the begin that the first of them had.
+    Conditions,
+    /// Events: one began anew without having been resolved, and none ever was.
+    Events,
+}
+
 /// All alerts that are remembered.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Alerts {
     states: BTreeMap<Fingerprint, Arc<AlertState>>,
+    /// What is known of the rules of these alerts.
+    #[serde(default)]
+    rules: BTreeMap<Name, Speech>,
 }
 
 impl Alerts {
@@ -86,15 +108,34 @@ impl Alerts {
     ) -> AlertChange {
         let alert = &fact.alert;
         let firing = alert.status == AlertStatus::Firing;
-        let Some(slot) = self.states.get_mut(&alert.fingerprint) else {
+        let Some(slot) = self.states.get(&alert.fingerprint) else {
             if !firing {
                 return AlertChange::NeverFired;
             }
-            self.states.insert(alert.fingerprint, Arc::new(first(fact, binding())));
+            let is_event = self.rules.get(&alert.name) == Some(&Speech::Events);
+            let state = AlertState { is_event, ..first(fact, binding()) };
+            self.states.insert(alert.fingerprint, Arc::new(state));
             return AlertChange::Firing;
         };
+        let known = self.rules.get(&alert.name);
+        let speech = match (alert.status, slot.status) {
+            (AlertStatus::Resolved, AlertStatus::Firing) => Some(Speech::Conditions),
+            (AlertStatus::Firing, AlertStatus::Firing)
+                if known.is_none() && alert.starts_at > slot.alert.starts_at =>
+            {
+                Some(Speech::Events)
+            }
+            _ => None,
+        };
+        if let Some(speech) = speech.filter(|speech| known != Some(speech)) {
+            self.learn(&alert.name, speech);
+        }
+        let Some(slot) = self.states.get_mut(&alert.fingerprint) else {
+            return AlertChange::NeverFired;
+        };
         let state = Arc::make_mut(slot);
-        let was_firing = state.status == AlertStatus::Firing;
+        let is_over = state.is_event && fact.at - state.last_seen > EVENT_LASTS;
+        let was_firing = state.status == AlertStatus::Firing && !is_over;
         state.last_seen = state.last_seen.max(fact.at);
         state.alert = Arc::clone(alert);
         state.status = alert.status;
@@ -115,6 +156,17 @@ impl Alerts {
             state.transitions.remove(0);
         }
         if firing { AlertChange::Firing } else { AlertChange::Resolved }
+    }
+
+    /// Notes what the alerts of a rule are; rules above the bound are taken for conditions.
+    fn learn(&mut self, rule: &Name, speech: Speech) {
+        if self.rules.len() >= HABITS_MAX && !self.rules.contains_key(rule.as_str()) {
+            return;
+        }
+        self.rules.insert(rule.clone(), speech);
+        for state in self.states.values_mut().filter(|state| state.alert.name == *rule) {
+            Arc::make_mut(state).is_event = speech == Speech::Events;
+        }
     }
 
     /// The state of one alert.
@@ -157,5 +209,6 @@ fn first(fact: &AlertFact, binding: Binding) -> AlertState {
         ended: None,
         last_seen: fact.at,
         transitions: vec![fact.at],
+        is_event: false,
     }
 }

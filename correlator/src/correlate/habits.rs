@@ -10,11 +10,11 @@ use model::alert::{Alert, Severity};
 use model::id::Fingerprint;
 use model::name::Name;
 use model::nats::Nats;
-use model::time::{Nanos, Pane, Timestamp};
+use model::time::{Pane, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::config::CorrelateConfig;
-use super::dedup::Alerts;
+use super::dedup::{Alerts, EVENT_LASTS};
 use super::limits::HABITS_MAX;
 
 /// Surprise from which an alert says anything: its rule fires less than one time in twenty.
@@ -27,10 +27,6 @@ const CREDIT: f64 = 148.0;
 const MEMORY_PANES: u64 = 8640;
 /// Most panes that one gap between two panes counts for: an hour.
 const GAP_PANES_MAX: i64 = 360;
-/// Alerts count as firing for so long without a word of their end. A rule that never resolves is one of
-/// events, and an event is over.
-const EVENT_LASTS: Nanos = Nanos::from_secs(180);
-
 /// How often the rules fire.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Habits {
