@@ -10,6 +10,8 @@ use model::time::Pane;
 use super::activity::{SymptomKey, is_present};
 use super::case::Case;
 use super::facts::PaneSummary;
+use super::ties;
+use super::world::Rules;
 
 impl Case {
     /// Evidence of each service in the first panes: telemetry first, metrics only where there is no other.
@@ -59,6 +61,14 @@ impl Case {
         } else if all.has_telemetry {
             self.quiet_panes += 1;
         }
+    }
+
+    /// Whether what began in a pane may belong to it, by the order of onsets that ties two nodes: as long as
+    /// its causes are loud and a little after; where requests tell nothing of it, by when it began.
+    pub(super) fn goes_on(&self, onset: Pane, rules: Rules<'_>) -> bool {
+        let measured = !self.rests_on_metrics();
+        let since = if measured { self.last_loud.min(onset) } else { self.first_onset };
+        ties::onsets_in_order((since, measured), (onset, true), rules.config)
     }
 
     /// When the trouble began: the earliest onset of a telling symptom, else of a member. Where

@@ -19,18 +19,23 @@ impl Case {
         recent: impl Iterator<Item = &'a (Pane, std::sync::Arc<PaneSummary>)>,
         config: &CorrelateConfig,
     ) {
-        let telling =
-            |node: &&&ActiveNode| !node.measured || node.opening_level() >= config.support_level;
-        let Some(onset) = members.iter().filter(telling).map(|node| node.onset).min() else {
-            return;
-        };
+        // An alert that has been firing since the last time says nothing of when this one began.
+        let shown = |node: &&&ActiveNode| node.opening_level() >= config.support_level;
+        let measured = members.iter().filter(shown).map(|node| node.onset).min();
+        let alerted = || members.iter().map(|node| node.onset).max();
+        let Some(onset) = measured.or_else(alerted) else { return };
         self.first_onset = onset;
+        // What was hot then opens nothing now.
+        self.hot_panes = 0;
+        self.last_loud = self.last_loud.max(onset);
         for node in members {
             if let Some(member) = self.nodes.get_mut(&node.key) {
                 member.onset = node.onset;
                 member.measured |= node.measured;
             }
         }
+        // Who has kept quiet is free to be in trouble of another kind.
+        self.nodes.retain(|key, _| members.iter().any(|node| node.key == *key));
         self.symptoms.clear();
         self.reach.clear();
         self.entries.clear();

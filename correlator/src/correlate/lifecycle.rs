@@ -63,22 +63,41 @@ fn quiet_at(
     (at < now).then_some(at)
 }
 
-/// Whether an alert holds a case open: one of a service that carries it; any, where only alerts
-/// tell of it.
+/// Whether alerts hold a case open. Where requests told of it, only grave ones of a service that carries it:
+/// a warning is no reason to stay when nobody suffers. Where only alerts tell of it, all together,
+/// half of what opened it; what is merely suspected is held by any.
 ///
 /// A rule that fires most of the time holds nothing: that it fires says nothing.
 fn is_held(case: &Case, world: &World, now: Timestamp, config: &CorrelateConfig) -> bool {
     let (alerts, habits) = (&world.alerts, &world.habits);
     let core = case.core();
+    let measured = !case.rests_on_metrics();
     let carries = |state: &AlertState| match state.binding.node() {
         Some(node) => core.is_empty() || core.contains(node),
         None => core.is_empty(),
     };
     let tells = |state: &AlertState| habits.surprise(&state.alert) >= TELLING_ALERT;
-    let holds = |state: &AlertState| {
-        carries(state) && tells(state) && state.holds(now, config.alert_stale_after)
-    };
-    case.alerts.keys().any(|fingerprint| alerts.get(*fingerprint).is_some_and(holds))
+    let holding: Vec<&AlertState> = case
+        .alerts
+        .keys()
+        .filter_map(|fingerprint| alerts.get(*fingerprint))
+        .filter(|state| carries(state) && tells(state))
+        .filter(|state| state.holds(now, config.alert_stale_after))
+        .collect();
+    let is_grave = |state: &&AlertState| is_graded(state.alert.severity);
+    if measured {
+        return holding.iter().any(is_grave);
+    }
+    if case.state != CaseState::Open || !core.is_empty() {
+        return !holding.is_empty();
+    }
+    holding.iter().any(is_grave) || Nats(together(&holding, habits).0 * 2) >= ALERTS_TOGETHER
+}
+
+/// Whether a severity means that somebody should come. A monitor that grades nothing means each of its
+/// alerts.
+fn is_graded(severity: Severity) -> bool {
+    severity >= Severity::Error || severity == Severity::Unknown
 }
 
 /// Services with signs that an alert is held against.
@@ -91,11 +110,16 @@ pub(super) fn judge(world: &mut World, pane: Pane, nodes: &[ActiveNode], rules: 
     let level = open_level(world, rules.config);
     let active: BTreeMap<&NodeKey, &ActiveNode> =
         nodes.iter().map(|node| (&node.key, node)).collect();
-    let ids: Vec<IncidentId> = world.cases.keys().copied().collect();
+    let (ids, mut held) = in_order_of_claim(world);
     for id in ids {
         let Some(slot) = world.cases.get_mut(&id) else { continue };
-        let members: Vec<&ActiveNode> =
-            slot.nodes.keys().filter_map(|key| active.get(key).copied()).collect();
+        let is_free = |key: &&NodeKey| slot.is_live() || !held.contains(*key);
+        let members: Vec<&ActiveNode> = slot
+            .nodes
+            .keys()
+            .filter(is_free)
+            .filter_map(|key| active.get(key).copied())
+            .collect();
         if slot.is_live() {
             let case = Arc::make_mut(slot);
             if let Some(summary) = &summary {
@@ -105,14 +129,29 @@ pub(super) fn judge(world: &mut World, pane: Pane, nodes: &[ActiveNode], rules: 
         }
         let Some(case) = world.cases.get(&id) else { continue };
         let event = event(case, &members, world, (now, level), rules.config);
+        let comes_back =
+            !case.is_live() && matches!(event, CaseEvent::Returned | CaseEvent::AlertAnew);
         enter(world, id, event, now, rules);
-        if event == CaseEvent::Returned {
+        if comes_back {
             let recent = world.recent.clone();
             if let Some(slot) = world.cases.get_mut(&id) {
                 Arc::make_mut(slot).begin_episode(&members, recent.iter(), rules.config);
             }
         }
+        if let Some(case) = world.cases.get(&id).filter(|case| case.is_live()) {
+            held.extend(case.nodes.keys().cloned());
+        }
     }
+}
+
+/// All cases with the nodes of the live ones: live cases first, then the resolved, the last one first. A
+/// node belongs to one live case, so what has come back wakes the last case that had it, and no other.
+fn in_order_of_claim(world: &World) -> (Vec<IncidentId>, BTreeSet<NodeKey>) {
+    let mut cases: Vec<&Arc<Case>> = world.cases.values().collect();
+    cases.sort_by_key(|case| (!case.is_live(), std::cmp::Reverse((case.resolved_at, case.id))));
+    let live = cases.iter().filter(|case| case.is_live());
+    let held = live.flat_map(|case| case.nodes.keys().cloned()).collect();
+    (cases.iter().map(|case| case.id).collect(), held)
 }
 
 /// Counts the panes in which telemetry alone would open the case. A pane without takes one away, so
@@ -225,8 +264,6 @@ fn is_strong(
         .filter(|state| !state.flapping() && state.alert.severity != Severity::Info)
         .collect();
     let surprise = |state: &AlertState| habits.surprise(&state.alert);
-    // A monitor that grades nothing means each of its alerts.
-    let is_graded = |severity| severity >= Severity::Error || severity == Severity::Unknown;
     let grave =
         |state: &AlertState| is_graded(state.alert.severity) && surprise(state) >= GRAVE_ALERT;
     let supported = members.iter().any(|node| node.supporting_level() >= config.support_level);
@@ -247,12 +284,14 @@ fn is_spoken_of(world: &World, node: Option<&Name>, config: &CorrelateConfig) ->
 }
 
 /// What different alerts say together: of each rule the first two services, since a rule that fires for
-/// many says little more than one that fires for two.
+/// many says little more than one that fires for two. Rules that fire every now and then add nothing: on
+/// one host or in one rush hour they do so together.
 fn together(states: &[&AlertState], habits: &Habits) -> Nats {
     let different: BTreeSet<(&Name, Option<&Name>)> =
         states.iter().map(|state| (&state.alert.name, state.binding.node())).collect();
     let mut rules: BTreeMap<&Name, (Nats, i64)> = BTreeMap::new();
-    for state in states {
+    let telling = |state: &&&AlertState| habits.surprise(&state.alert) >= TELLING_ALERT;
+    for state in states.iter().filter(telling) {
         let rule = rules.entry(&state.alert.name).or_default();
         rule.0 = rule.0.max(habits.surprise(&state.alert));
     }

@@ -16,6 +16,7 @@ use super::case::{Case, Member};
 use super::cluster::{Component, Surroundings};
 use super::dedup::AlertState;
 use super::facts::PaneSummary;
+use super::incident::CaseState;
 use super::roots;
 use super::world::{Rules, World};
 
@@ -39,6 +40,7 @@ pub(super) fn assign(
         held.extend(case.nodes.keys().map(|key| (key.clone(), case.id)));
     }
     for component in components {
+        part_from_the_past(world, nodes, component, &mut held, rules);
         let owners = owners(world, nodes, component, &held);
         let case = match owners.as_slice() {
             [] => match returning(world, nodes, component, rules) {
@@ -73,6 +75,46 @@ fn owners(
     // A told case goes before one that is still forming: its id is known outside.
     found.sort_by_key(|(_, id)| world.cases.get(id).is_none_or(|case| !case.is_told()));
     found.into_iter().map(|(_, id)| id).collect()
+}
+
+/// Parts a cluster from live cases of another time: two nodes are tied only if their onsets are in order,
+/// and so must a cluster be with the case that holds its nodes. An open case lets go of them and of
+/// their alerts; one that nobody was woken for starts anew with what is shown now.
+fn part_from_the_past(
+    world: &mut World,
+    nodes: &[ActiveNode],
+    component: &Component,
+    held: &mut Holders,
+    rules: Rules<'_>,
+) {
+    let members: Vec<&ActiveNode> =
+        component.members.iter().filter_map(|(at, _)| nodes.get(*at)).collect();
+    let shown = |node: &&&ActiveNode| node.opening_level() >= rules.config.support_level;
+    let Some(onset) = members.iter().filter(shown).map(|node| node.onset).min() else { return };
+    let alerts = &world.alerts;
+    let recent = &world.recent;
+    for slot in world.cases.values_mut().filter(|case| case.is_live()) {
+        let own: BTreeSet<NodeKey> = members
+            .iter()
+            .map(|node| &node.key)
+            .filter(|key| held.get(*key) == Some(&slot.id))
+            .cloned()
+            .collect();
+        if own.is_empty() || slot.goes_on(onset, rules) {
+            continue;
+        }
+        let case = Arc::make_mut(slot);
+        if case.state == CaseState::Open {
+            case.nodes.retain(|key, _| !own.contains(key));
+            case.alerts.retain(|fp, _| !speaks_of(&alerts.get(*fp), &own));
+            held.retain(|key, _| !own.contains(key));
+        } else {
+            let mine: Vec<&ActiveNode> =
+                members.iter().copied().filter(|node| own.contains(&node.key)).collect();
+            case.begin_episode(&mine, recent.iter(), rules.config);
+            held.retain(|key, id| *id != case.id || own.contains(key));
+        }
+    }
 }
 
 /// A resolved case to which a cluster belongs: what went has come back, or an alert of its time has
