@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::config::CorrelateConfig;
 use super::dedup::Alerts;
 use super::habits::{Habits, TELLING_ALERT};
-use super::limits::ACTIVE_NODES_MAX;
+use super::limits::{ACTIVE_NODES_MAX, EXEMPLARS_MAX};
 use crate::sense::{self, Subject};
 
 /// Evidence of one pane from which a symptom counts as present in it.
@@ -67,12 +67,13 @@ impl SymptomKey {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Track {
     level: Nats,
     onset: Pane,
     last: Pane,
-    exemplars: Vec<TraceId>,
+    /// The smallest ids of those that the last panes gave.
+    exemplars: BTreeSet<TraceId>,
 }
 
 /// A node that is abnormal now.
@@ -97,6 +98,8 @@ pub(super) struct ActiveNode {
     pub(super) fresh_level: Nats,
     /// What is abnormal.
     pub(super) symptoms: Vec<SymptomKey>,
+    /// Of each symptom of requests, traces of the last panes that show it.
+    pub(super) shown_by: Vec<BTreeSet<TraceId>>,
     /// What fires.
     pub(super) alerts: Vec<Fingerprint>,
 }
@@ -142,13 +145,14 @@ impl Activity {
                 }
                 continue;
             }
-            let track = Track {
-                level: symptom.level,
-                onset: symptom.onset.min(pane),
-                last: pane,
-                exemplars: symptom.exemplars.clone(),
-            };
-            tracks.insert(key, track);
+            let track = tracks.entry(key).or_default();
+            track.level = symptom.level;
+            track.onset = symptom.onset.min(pane);
+            track.last = pane;
+            track.exemplars.extend(symptom.exemplars.iter().copied());
+            while track.exemplars.len() > EXEMPLARS_MAX {
+                track.exemplars.pop_last();
+            }
         }
         for tracks in self.tracks.values_mut() {
             tracks.retain(|_, track| pane.since(track.last) < active_panes);
@@ -228,16 +232,20 @@ fn alerted_node(key: NodeKey, onset: Pane) -> ActiveNode {
         is_saturated: false,
         fresh_level: Nats::ZERO,
         symptoms: Vec::new(),
+        shown_by: Vec::new(),
         alerts: Vec::new(),
     }
 }
 
 /// The onset of a service is the earliest of its telling symptoms: those with at least a quarter of
-/// the strongest one's evidence. A weak one that has been there for hours says nothing.
+/// the strongest one's evidence. A weak one that has been there for hours says nothing; nor, where
+/// requests tell of trouble, does a metric that moved before anybody suffered.
 fn measured_node(key: NodeKey, tracks: &BTreeMap<SymptomKey, Track>, is_fresh: bool) -> ActiveNode {
-    let strongest = tracks.values().map(|track| track.level).max().unwrap_or_default();
-    let telling =
-        tracks.values().filter(|track| Nats(track.level.0.saturating_mul(4)) >= strongest);
+    let rests_on_metrics = tracks.keys().all(|key| key.kind == SymptomKind::Metric);
+    let counts = |key: &SymptomKey| rests_on_metrics || key.kind != SymptomKind::Metric;
+    let told = || tracks.iter().filter(|(key, _)| counts(key)).map(|(_, track)| track);
+    let strongest = told().map(|track| track.level).max().unwrap_or_default();
+    let telling = told().filter(|track| Nats(track.level.0.saturating_mul(4)) >= strongest);
     let onset = telling.map(|track| track.onset).min().unwrap_or_default();
     let sum = |metric: bool| -> Nats {
         let own = tracks.iter().filter(|(key, _)| (key.kind == SymptomKind::Metric) == metric);
@@ -261,6 +269,11 @@ fn measured_node(key: NodeKey, tracks: &BTreeMap<SymptomKey, Track>, is_fresh: b
         }),
         fresh_level: if is_fresh { of_requests } else { Nats::ZERO },
         symptoms: tracks.keys().cloned().collect(),
+        shown_by: tracks
+            .values()
+            .filter(|track| !track.exemplars.is_empty())
+            .map(|track| track.exemplars.clone())
+            .collect(),
         alerts: Vec::new(),
     }
 }

@@ -1,7 +1,8 @@
 //! Ties: by how much every two abnormal nodes belong together, and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use model::id::TraceId;
 use model::incident::JoinReason;
 use model::name::Name;
 use model::time::Pane;
@@ -10,6 +11,7 @@ use super::activity::ActiveNode;
 use super::binding::similarity;
 use super::cluster::Surroundings;
 use super::config::CorrelateConfig;
+use super::limits::WALK_HOPS_MAX;
 
 /// Weight of the share of failing traces that two nodes have in common.
 const SHARED_TRACES: f64 = 4.0;
@@ -57,6 +59,7 @@ fn ties(nodes: &[ActiveNode], around: &Surroundings<'_>) -> BTreeMap<(usize, usi
         .collect();
     let mut ties: BTreeMap<(usize, usize), Tie> = BTreeMap::new();
     tie_traces(&mut ties, &index, nodes, around);
+    tie_symptoms(&mut ties, nodes, around);
     tie_dependencies(&mut ties, &index, nodes, around);
     tie_changes(&mut ties, &index, around);
     tie_labels(&mut ties, nodes, around);
@@ -93,6 +96,43 @@ fn tie_traces(
             tie.reason = Some(JoinReason::SharedTraces);
         }
     }
+}
+
+/// Symptoms that the same traces show, of two services of which one needs the other: sources without a
+/// status have no failing traces, but what goes wrong below is logged above in the very same trace.
+fn tie_symptoms(
+    ties: &mut BTreeMap<(usize, usize), Tie>,
+    nodes: &[ActiveNode],
+    around: &Surroundings<'_>,
+) {
+    for (a, node) in nodes.iter().enumerate() {
+        for (b, other) in nodes.iter().enumerate().skip(a + 1) {
+            let share = shared(&node.shown_by, &other.shown_by);
+            if share <= 0.0 || !depend(node, other, around) {
+                continue;
+            }
+            let tie = tie(ties, a, b);
+            if share > tie.share {
+                tie.share = share;
+                tie.reason = Some(JoinReason::SharedTraces);
+            }
+        }
+    }
+}
+
+/// The largest share of one symptom's traces that show one of the other side as well.
+fn shared(left: &[BTreeSet<TraceId>], right: &[BTreeSet<TraceId>]) -> f64 {
+    let pairs = left.iter().flat_map(|a| right.iter().map(move |b| (a, b)));
+    let share = |(a, b): (&BTreeSet<TraceId>, &BTreeSet<TraceId>)| {
+        ratio(a.intersection(b).count() as u64, a.len().min(b.len()) as u64)
+    };
+    pairs.map(share).fold(0.0, f64::max)
+}
+
+fn depend(a: &ActiveNode, b: &ActiveNode, around: &Surroundings<'_>) -> bool {
+    let (Some(a), Some(b)) = (a.key.service(), b.key.service()) else { return false };
+    around.map.distance(a, b, WALK_HOPS_MAX).is_some()
+        || around.map.distance(b, a, WALK_HOPS_MAX).is_some()
 }
 
 fn tie_dependencies(
@@ -182,4 +222,22 @@ pub(super) fn onsets_in_order(
 /// A part of a whole, at most 1; nothing of nothing is nothing.
 pub(super) fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { (part as f64 / whole as f64).min(1.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn traces(ids: &[u128]) -> BTreeSet<TraceId> {
+        ids.iter().map(|id| TraceId(*id)).collect()
+    }
+
+    #[test]
+    fn the_share_is_that_of_the_two_symptoms_most_alike() {
+        let left = [traces(&[1, 2, 3, 4]), traces(&[9])];
+        assert!((shared(&left, &[traces(&[3, 4, 5, 6])]) - 0.5).abs() < 1e-9);
+        assert!((shared(&left, &[traces(&[9, 10])]) - 1.0).abs() < 1e-9);
+        assert!(shared(&left, &[traces(&[7])]).abs() < 1e-9);
+        assert!(shared(&left, &[]).abs() < 1e-9);
+    }
 }

@@ -5,18 +5,21 @@
 //! direction, so the deepest of two comparable candidates takes the credit (notes 6.4). Own time and origins
 //! of errors are not contagious. Deliberately absent: any gain; the term only takes away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::hypothesis::EvidenceTerm;
+use model::id::TraceId;
 use model::name::Name;
 use model::symptom::SymptomKind;
 
 use crate::correlate::limits::WALK_HOPS_MAX;
+use crate::correlate::ties::ratio;
 
 use super::candidates::Draft;
 use super::{View, evidence};
 
-/// Takes from every candidate what a deeper one explains.
+/// Takes from every candidate what a deeper one explains: as much as that one shows itself, and all of it
+/// that the same traces show.
 pub(super) fn explain(view: &View<'_>, drafts: &mut [Draft]) {
     let shown: BTreeMap<Name, f64> =
         drafts.iter().map(|draft| (draft.entity.service.clone(), of_requests(draft))).collect();
@@ -26,16 +29,35 @@ pub(super) fn explain(view: &View<'_>, drafts: &mut [Draft]) {
         if contagious <= 0.0 {
             continue;
         }
+        let explained = |other: &Name, nats: f64| {
+            nats.max(contagious * shared(view, &name, other)).min(contagious)
+        };
         let deeper = shown
             .iter()
             .filter(|(other, nats)| **nats > 0.0 && is_deeper(view, &name, other))
-            .max_by(|a, b| a.1.total_cmp(b.1).then_with(|| b.0.cmp(a.0)));
+            .map(|(other, nats)| (other, explained(other, *nats)))
+            .max_by(|a, b| a.1.total_cmp(&b.1).then_with(|| b.0.cmp(a.0)));
         if let Some((other, nats)) = deeper {
             let text = format!("{other}, which it needs, shows as much of itself");
-            let row = evidence::row(EvidenceTerm::Deeper, -contagious.min(*nats), text);
-            draft.evidence.push(row);
+            draft.evidence.push(evidence::row(EvidenceTerm::Deeper, -nats, text));
         }
     }
+}
+
+/// Share of the traces that show a service's unusual log paths in which the other is abnormal too. Both
+/// sides hold the smallest ids, so beyond the largest of a full other side nothing is known.
+fn shared(view: &View<'_>, name: &Name, other: &Name) -> f64 {
+    let of = |service: &Name, paths_only: bool| -> BTreeSet<TraceId> {
+        let own = view.case.symptoms.iter().filter(|(key, _)| {
+            key.entity.service == *service && (!paths_only || key.kind == SymptomKind::LogPath)
+        });
+        own.flat_map(|(_, sum)| sum.exemplars.iter().copied()).collect()
+    };
+    let (mine, theirs) = (of(name, true), of(other, false));
+    let Some(known_to) = theirs.last() else { return 0.0 };
+    let comparable: Vec<&TraceId> = mine.range(..=known_to).collect();
+    let both = comparable.iter().filter(|trace| theirs.contains(**trace)).count();
+    ratio(both as u64, comparable.len() as u64)
 }
 
 /// Whether one needs the other, and not the other way round.
