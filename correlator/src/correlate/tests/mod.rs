@@ -2,6 +2,7 @@
 
 mod dsl;
 mod stories;
+mod times;
 mod words;
 mod laws;
 mod changes;

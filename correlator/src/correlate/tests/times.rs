@@ -1,0 +1,78 @@
+//! Stories of time: what belongs to now, what to an earlier trouble, and what keeps an incident open.
+
+use model::alert::Severity::{Critical, Warning};
+use model::incident::IncidentState;
+
+use super::dsl::{Ending, Story};
+
+fn shop(secs: i64) -> Story {
+    Story::new("front>checkout checkout>payment front>ads front>catalog", secs)
+}
+
+fn states(ending: &Ending) -> Vec<IncidentState> {
+    ending.last.values().map(|incident| incident.state).collect()
+}
+
+#[test]
+fn a_rule_of_events_holds_nothing_open_and_one_of_conditions_does() {
+    let broken = || shop(2000).errors("ads", 500, 700, &["front"]);
+    let events = [520, 580, 640].iter().fold(broken(), |story, at| {
+        // Each begins anew: what happened has happened again.
+        story.fires(*at, "ErrorBurst service=ads", Critical)
+    });
+    assert_eq!(events.run().drawn(), "+500s Resolved [ads] 1 alerts: ads");
+    let condition = [520, 580, 640].iter().fold(broken(), |story, at| {
+        // A repeat carries the begin of the first.
+        story.fires_late(520, *at, "Down service=ads", Critical)
+    });
+    assert_eq!(condition.run().drawn(), "+500s Open [ads] 1 alerts: ads");
+}
+
+#[test]
+fn a_rule_that_was_ever_resolved_is_none_of_events() {
+    let story = shop(2000)
+        .fires(100, "Down service=ads", Critical)
+        .resolves(130, "Down service=ads", Critical)
+        .errors("ads", 500, 700, &["front"])
+        .fires(520, "Down service=ads", Critical)
+        .fires(600, "Down service=ads", Critical);
+    assert!(states(&story.run()).contains(&IncidentState::Open));
+}
+
+#[test]
+fn a_warning_keeps_nobody_up_when_requests_are_well_again() {
+    let story = |severity| {
+        shop(2000).errors("ads", 500, 700, &["front"]).fires(520, "Slow service=ads", severity).run()
+    };
+    assert_eq!(states(&story(Warning)), [IncidentState::Resolved]);
+    assert_eq!(states(&story(Critical)), [IncidentState::Open]);
+}
+
+#[test]
+fn an_old_alert_and_a_new_fault_of_one_service_are_two_incidents() {
+    let story = |fault: i64| {
+        shop(3000)
+            .fires(300, "CertExpiry service=payment", Critical)
+            .errors("payment", fault, fault + 200, &["checkout", "front"])
+            .run()
+    };
+    assert_eq!(story(400).last.len(), 1, "{}", story(400).drawn());
+    let apart = story(1500);
+    assert_eq!(apart.last.len(), 2, "{}", apart.drawn());
+    assert!(apart.drawn().contains("+1500s"), "{}", apart.drawn());
+}
+
+#[test]
+fn what_comes_back_behind_an_alert_is_dated_by_what_is_shown_now() {
+    let ending = shop(2600)
+        .errors("ads", 500, 700, &["front"])
+        .fires(520, "Slow service=ads", Warning)
+        .resolves(720, "Slow service=ads", Warning)
+        .fires(1300, "Slow service=ads", Warning)
+        .errors("ads", 1400, 1600, &["front"])
+        .resolves(1700, "Slow service=ads", Warning)
+        .run();
+    assert_eq!(ending.last.len(), 1, "{}", ending.drawn());
+    let incident = ending.last.values().next().unwrap();
+    assert_eq!(incident.onset_at, super::dsl::at(1400), "{}", ending.drawn());
+}
