@@ -114,12 +114,8 @@ pub(super) fn judge(world: &mut World, pane: Pane, nodes: &[ActiveNode], rules: 
     for id in ids {
         let Some(slot) = world.cases.get_mut(&id) else { continue };
         let is_free = |key: &&NodeKey| slot.is_live() || !held.contains(*key);
-        let members: Vec<&ActiveNode> = slot
-            .nodes
-            .keys()
-            .filter(is_free)
-            .filter_map(|key| active.get(key).copied())
-            .collect();
+        let members: Vec<&ActiveNode> =
+            slot.nodes.keys().filter(is_free).filter_map(|key| active.get(key).copied()).collect();
         if slot.is_live() {
             let case = Arc::make_mut(slot);
             if let Some(summary) = &summary {

@@ -42,7 +42,10 @@ fn a_rule_that_was_ever_resolved_is_none_of_events() {
 #[test]
 fn a_warning_keeps_nobody_up_when_requests_are_well_again() {
     let story = |severity| {
-        shop(2000).errors("ads", 500, 700, &["front"]).fires(520, "Slow service=ads", severity).run()
+        shop(2000)
+            .errors("ads", 500, 700, &["front"])
+            .fires(520, "Slow service=ads", severity)
+            .run()
     };
     assert_eq!(states(&story(Warning)), [IncidentState::Resolved]);
     assert_eq!(states(&story(Critical)), [IncidentState::Open]);
