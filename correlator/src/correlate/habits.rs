@@ -27,6 +27,7 @@ const CREDIT: f64 = 148.0;
 const MEMORY_PANES: u64 = 8640;
 /// Most panes that one gap between two panes counts for: an hour.
 const GAP_PANES_MAX: i64 = 360;
+
 /// How often the rules fire.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Habits {
