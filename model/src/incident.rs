@@ -11,6 +11,7 @@ use crate::entity::Entity;
 use crate::hypothesis::Hypothesis;
 use crate::id::{CellId, Fingerprint, IncidentId, TraceId};
 use crate::name::Name;
+use crate::people::People;
 use crate::symptom::SymptomKind;
 use crate::time::Timestamp;
 
@@ -228,6 +229,9 @@ pub struct Incident {
     pub owner: Option<Name>,
     /// Its tickets, sorted by sink.
     pub tickets: Vec<Ticket>,
+    /// What people decided about it.
+    #[serde(default)]
+    pub people: People,
     /// Where it came from and went to.
     pub lineage: Lineage,
     /// The story in event time, sorted; at most 100 entries.

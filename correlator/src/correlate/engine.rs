@@ -188,6 +188,7 @@ impl Correlator {
                 let output = self.registry.link(*incident, ticket.clone(), self.now);
                 self.outputs.extend(output);
             }
+            Command::Act(_) => self.stats.acts_unknown += 1,
         }
     }
 

@@ -65,6 +65,9 @@ pub struct CorrelateStats {
     pub entries: u64,
     /// Records that said nothing new.
     pub repeats: u64,
+    /// Acts of people that could not be carried out.
+    #[serde(default)]
+    pub acts_unknown: u64,
     /// Symptom batches of settled panes.
     pub late: u64,
     /// What bounds took.

@@ -52,6 +52,7 @@ pub(super) fn incident(world: &World, case: &Case, rules: Rules<'_>) -> Option<I
         confidence_set_size,
         owner,
         tickets: Vec::new(),
+        people: model::people::People::default(),
         lineage: Lineage { reopened: case.reopened, ..Lineage::default() },
         timeline,
         narrative: String::new(),

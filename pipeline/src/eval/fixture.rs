@@ -76,6 +76,7 @@ pub(super) fn incident(number: u64, onset: i64) -> Incident {
         confidence_set_size: 1,
         owner: None,
         tickets: Vec::new(),
+        people: model::people::People::default(),
         lineage: Lineage::default(),
         timeline: Vec::new(),
         narrative: String::new(),

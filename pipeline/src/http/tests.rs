@@ -46,6 +46,7 @@ fn incident(id: u64, revision: u32, state: IncidentState) -> Incident {
         confidence_set_size: 0,
         owner: None,
         tickets: Vec::new(),
+        people: model::people::People::default(),
         lineage: Lineage::default(),
         timeline: Vec::new(),
         narrative: String::new(),

@@ -40,6 +40,7 @@ pub(crate) fn incident(revision: u32) -> Incident {
         confidence_set_size: 1,
         owner: Some("team-payments".into()),
         tickets: Vec::new(),
+        people: model::people::People::default(),
         lineage: Lineage::default(),
         timeline: Vec::new(),
         narrative: String::from("Checkout has been slow since 02:07."),
