@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ureq::http::Uri;
 
 use super::secret::{Secret, SecretRef};
-use super::{AuthConfig, ConfigError, DeliveryConfig, ServiceNowConfig, SinkConfig, WebhookConfig};
+use super::{ConfigError, SinkConfig};
 
 /// Everything that is wrong with a list of sinks, without reading secrets or asking anybody.
 #[must_use]
@@ -56,21 +56,14 @@ impl Check {
         }
     }
 
-    fn timeout(&mut self, timeout_ms: u64) {
+    pub(super) fn timeout(&mut self, timeout_ms: u64) {
         if !(100..=60_000).contains(&timeout_ms) {
             self.wrong("timeout_ms", format!("expected 100 to 60000, found {timeout_ms}"));
         }
     }
 
-    fn delivery(&mut self, delivery: &DeliveryConfig) {
-        if delivery.update_every_s > 86_400 {
-            let found = delivery.update_every_s;
-            self.wrong("delivery.update_every_s", format!("expected 0 to 86400, found {found}"));
-        }
-    }
-
     /// http or https, a host, no user, no fragment; a path only where it makes sense.
-    fn url(&mut self, field: &str, url: &str, path: UrlPath) {
+    pub(super) fn url(&mut self, field: &str, url: &str, path: UrlPath) {
         let parsed = match url.parse::<Uri>() {
             Ok(parsed) if !url.contains('#') && !url.chars().any(char::is_whitespace) => parsed,
             _ => return self.wrong(field, "expected a url like https://host/path"),
@@ -96,14 +89,20 @@ impl Check {
         }
     }
 
-    fn sys_id(&mut self, field: &str, value: Option<&String>) {
+    pub(super) fn console_url(&mut self, url: Option<&str>) {
+        if let Some(url) = url {
+            self.url("console_url", url, UrlPath::Any);
+        }
+    }
+
+    pub(super) fn sys_id(&mut self, field: &str, value: Option<&String>) {
         let Some(value) = value else { return };
         if value.len() != 32 || !value.bytes().all(|b| b.is_ascii_hexdigit()) {
             self.wrong(field, "expected a sys_id: 32 hexadecimal digits");
         }
     }
 
-    fn choice(&mut self, field: &str, value: &str) {
+    pub(super) fn choice(&mut self, field: &str, value: &str) {
         if value.is_empty() || value.len() > 100 || value.chars().any(char::is_control) {
             self.wrong(field, "expected 1 to 100 visible characters");
         }
@@ -112,7 +111,7 @@ impl Check {
 
 /// Whether a url may have a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum UrlPath {
+pub(super) enum UrlPath {
     Any,
     None,
 }
@@ -121,55 +120,9 @@ enum UrlPath {
 pub(super) fn check(sink: &SinkConfig) -> Check {
     let mut check = Check::new(sink.name());
     check.name(sink.name());
-    match sink {
-        SinkConfig::Webhook(config) => check_webhook(&mut check, config),
-        SinkConfig::ServiceNow(config) => check_servicenow(&mut check, config),
-    }
+    sink.settings().delivery().check(&mut check);
+    sink.settings().check(&mut check);
     check
-}
-
-fn check_webhook(check: &mut Check, config: &WebhookConfig) {
-    check.url("url", &config.url, UrlPath::Any);
-    check.timeout(config.timeout_ms);
-    check.delivery(&config.delivery);
-    if !(1..=2).contains(&config.secrets.len()) {
-        check.wrong("secrets", format!("expected one or two, found {}", config.secrets.len()));
-    }
-    let visible = |b: u8| b.is_ascii_graphic();
-    if config.source.is_empty() || !config.source.bytes().all(visible) {
-        check.wrong("source", "expected a URI reference");
-    }
-}
-
-fn check_servicenow(check: &mut Check, config: &ServiceNowConfig) {
-    check.url("url", &config.url, UrlPath::None);
-    if let Some(console) = &config.console_url {
-        check.url("console_url", console, UrlPath::Any);
-    }
-    check.timeout(config.timeout_ms);
-    check.delivery(&config.delivery);
-    check.choice("close_code", &config.close_code);
-    let choices = [
-        ("category", &config.category),
-        ("subcategory", &config.subcategory),
-        ("contact_type", &config.contact_type),
-    ];
-    for (field, value) in choices {
-        if let Some(value) = value {
-            check.choice(field, value);
-        }
-    }
-    if let AuthConfig::Basic { user, .. } = &config.auth
-        && (user.is_empty() || user.contains(':') || user.chars().any(char::is_control))
-    {
-        check.wrong("auth.basic.user", "expected a user without a colon");
-    }
-    check.sys_id("assignment_group", config.assignment_group.as_ref());
-    for (service, ids) in &config.services {
-        check.sys_id(&format!("services.{service}.cmdb_ci"), ids.cmdb_ci.as_ref());
-        let group = ids.assignment_group.as_ref();
-        check.sys_id(&format!("services.{service}.assignment_group"), group);
-    }
 }
 
 #[cfg(test)]

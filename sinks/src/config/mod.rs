@@ -1,28 +1,32 @@
 //! The configuration of sinks: types for serde, a check that finds all errors at once, `build`.
 //!
-//! Destinations come from here and from nowhere else: no text of an incident ever becomes a host.
+//! One file per sink holds its settings and their [`SinkSettings`]; a new sink is such a file, one
+//! variant of [`SinkConfig`] and one arm of its `settings`. Destinations come from here and from
+//! nowhere else: no text of an incident ever becomes a host.
 
-mod check;
 pub mod secret;
+mod check;
+mod auth;
+mod delivery;
+mod servicenow;
+mod webhook;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::incident::Priority;
 use model::name::Name;
-use model::time::Nanos;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::delivery::decide::{DeliveryPolicy, Suspected};
+use crate::delivery::decide::DeliveryPolicy;
 use crate::retry::RetryPolicy;
-use crate::servicenow::ServiceNow;
 use crate::sink::Sink;
-use crate::webhook::Webhook;
+pub use auth::AuthConfig;
 pub(crate) use check::Check;
 use check::check;
 pub use check::validate;
-use secret::SecretRef;
+pub use delivery::DeliveryConfig;
+pub use servicenow::{ServiceNowConfig, ServiceNowService};
+pub use webhook::WebhookConfig;
 
 /// One sink: `- webhook: {...}` or `- servicenow: {...}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,120 +38,31 @@ pub enum SinkConfig {
     ServiceNow(ServiceNowConfig),
 }
 
-/// A webhook.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WebhookConfig {
-    /// The sink's name: 1 to 40 of `a-z 0-9 - _`.
-    pub name: String,
-    /// Where to post to: http or https.
-    pub url: String,
-    /// One or two keys: the newer first. Each signs; the receiver accepts any. Text, or
-    /// `whsec_` and base64, as Standard Webhooks has it; at least 16 bytes.
-    pub secrets: Vec<SecretRef>,
-    /// The CloudEvents source of all events.
-    #[serde(default = "default_source")]
-    pub source: String,
-    /// For the whole exchange. Unit: milliseconds, 100 to 60,000.
-    #[serde(default = "default_timeout_ms")]
-    pub timeout_ms: u64,
+/// What the settings of every sink can do.
+pub(crate) trait SinkSettings {
+    /// The sink's configured name.
+    fn name(&self) -> &str;
+
+    /// The kind of sink, as the configuration has it.
+    fn kind(&self) -> &'static str;
+
+    /// Where it speaks to, for people; never a secret.
+    fn destination(&self) -> &str;
+
     /// What is said, and how often.
-    #[serde(default)]
-    pub delivery: DeliveryConfig,
-}
+    fn delivery(&self) -> &DeliveryConfig;
 
-/// Tickets in ServiceNow.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServiceNowConfig {
-    /// The sink's name: 1 to 40 of `a-z 0-9 - _`.
-    pub name: String,
-    /// The instance, such as `https://example.service-now.com`: http or https, no path.
-    pub url: String,
-    /// Who we are.
-    pub auth: AuthConfig,
-    /// `category` of new tickets; ServiceNow's own default if not given.
-    #[serde(default)]
-    pub category: Option<String>,
-    /// `subcategory` of new tickets.
-    #[serde(default)]
-    pub subcategory: Option<String>,
-    /// `contact_type` of new tickets.
-    #[serde(default)]
-    pub contact_type: Option<String>,
-    /// `assignment_group` (a `sys_id`) of new tickets whose cause is in none of `services`.
-    #[serde(default)]
-    pub assignment_group: Option<String>,
-    /// What a service is in ServiceNow, by its name in telemetry.
-    #[serde(default)]
-    pub services: BTreeMap<String, ServiceNowService>,
-    /// `close_code` of resolved tickets: a choice of the instance.
-    #[serde(default = "default_close_code")]
-    pub close_code: String,
-    /// Base of links to the console; no link if not given.
-    #[serde(default)]
-    pub console_url: Option<String>,
-    /// For one exchange. Unit: milliseconds, 100 to 60,000.
-    #[serde(default = "default_timeout_ms")]
-    pub timeout_ms: u64,
-    /// What is said, and how often.
-    #[serde(default)]
-    pub delivery: DeliveryConfig,
-}
-
-/// What a service is in ServiceNow. Values are `sys_id`s: 32 hexadecimal digits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServiceNowService {
-    /// Its configuration item.
-    #[serde(default)]
-    pub cmdb_ci: Option<String>,
-    /// Who works on it.
-    #[serde(default)]
-    pub assignment_group: Option<String>,
-}
-
-/// How a sink says who we are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum AuthConfig {
-    /// User and password.
-    Basic {
-        /// The user.
-        user: String,
-        /// Where the password is.
-        password: SecretRef,
-    },
-    /// A token.
-    Bearer {
-        /// Where the token is.
-        token: SecretRef,
-    },
-}
-
-/// What is said, and how often.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DeliveryConfig {
-    /// Lowest priority that is told.
-    pub priority_lowest: Priority,
-    /// Whether incidents that are only suspected are told.
-    pub suspected: bool,
-    /// At most one update per incident in this time. Unit: seconds, 0 to 86,400.
-    pub update_every_s: u32,
-    /// What ended longer ago and was never told stays untold. Unit: seconds.
-    pub stale_after_s: u32,
-}
-
-impl Default for DeliveryConfig {
-    fn default() -> Self {
-        Self {
-            priority_lowest: Priority::P4,
-            suspected: false,
-            update_every_s: 30,
-            stale_after_s: 86_400,
-        }
+    /// How its outbox tries again.
+    fn retry(&self) -> RetryPolicy {
+        RetryPolicy::default()
     }
+
+    /// Finds everything that is wrong, without reading a secret. The name and `delivery` are
+    /// checked by the caller.
+    fn check(&self, check: &mut Check);
+
+    /// Reads the secrets and makes the sink; says to `check` why it cannot.
+    fn build(&self, check: &mut Check) -> Option<Box<dyn Sink>>;
 }
 
 /// One thing that is wrong with the configuration of sinks.
@@ -160,47 +75,46 @@ pub struct ConfigError {
     pub problem: String,
 }
 
-fn default_source() -> String {
-    String::from("faultline")
-}
-
-fn default_close_code() -> String {
-    String::from("Solution provided")
-}
-
 const fn default_timeout_ms() -> u64 {
     10_000
 }
 
 impl SinkConfig {
+    fn settings(&self) -> &dyn SinkSettings {
+        match self {
+            Self::Webhook(config) => config,
+            Self::ServiceNow(config) => config,
+        }
+    }
+
     /// The sink's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        match self {
-            Self::Webhook(config) => &config.name,
-            Self::ServiceNow(config) => &config.name,
-        }
+        self.settings().name()
+    }
+
+    /// The kind of sink, as the configuration has it: `webhook`, `servicenow` ...
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.settings().kind()
+    }
+
+    /// Where it speaks to, for people; never a secret.
+    #[must_use]
+    pub fn destination(&self) -> &str {
+        self.settings().destination()
     }
 
     /// What the outbox of this sink says.
     #[must_use]
     pub fn policy(&self) -> DeliveryPolicy {
-        let config = match self {
-            Self::Webhook(config) => &config.delivery,
-            Self::ServiceNow(config) => &config.delivery,
-        };
-        DeliveryPolicy {
-            suspected: if config.suspected { Suspected::Told } else { Suspected::Untold },
-            priority_lowest: config.priority_lowest,
-            update_every: Nanos::from_secs(i64::from(config.update_every_s)),
-            stale_after: Nanos::from_secs(i64::from(config.stale_after_s)),
-        }
+        self.settings().delivery().policy()
     }
 
     /// How its outbox tries again.
     #[must_use]
     pub fn retry(&self) -> RetryPolicy {
-        RetryPolicy::default()
+        self.settings().retry()
     }
 }
 
@@ -210,21 +124,7 @@ impl SinkConfig {
 /// Everything that is wrong with it, secrets that cannot be read included.
 pub fn build(config: &SinkConfig) -> Result<Box<dyn Sink>, Vec<ConfigError>> {
     let mut check = check(config);
-    let sink: Option<Box<dyn Sink>> = match config {
-        SinkConfig::Webhook(config) => {
-            let secrets: Vec<_> =
-                config.secrets.iter().filter_map(|s| check.secret("secrets", s)).collect();
-            Webhook::new(config, &secrets, &mut check).map(|sink| Box::new(sink) as _)
-        }
-        SinkConfig::ServiceNow(config) => {
-            let secret = match &config.auth {
-                AuthConfig::Basic { password, .. } => check.secret("auth.basic.password", password),
-                AuthConfig::Bearer { token } => check.secret("auth.bearer.token", token),
-            };
-            secret.map(|secret| Box::new(ServiceNow::new(config, &secret)) as _)
-        }
-    };
-    match sink {
+    match config.settings().build(&mut check) {
         Some(sink) if check.errors.is_empty() => Ok(sink),
         _ => Err(check.errors),
     }

@@ -2,8 +2,6 @@
 //!
 //! What is deliberately absent: what the fields mean ([`super::fields`]).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use model::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -11,7 +9,7 @@ use ureq::http::Method;
 
 use super::Stop;
 use crate::config::secret::Secret;
-use crate::config::{AuthConfig, ServiceNowConfig, timeout};
+use crate::config::{ServiceNowConfig, timeout};
 use crate::http::{Answer, Client, Verdict, verdict};
 use crate::render::untrusted::{Untrusted, json_bytes};
 use crate::sink::{Trouble, Wait};
@@ -114,16 +112,9 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) fn new(config: &ServiceNowConfig, secret: &Secret) -> Self {
-        let authorization = match &config.auth {
-            AuthConfig::Basic { user, .. } => {
-                let pair = format!("{user}:{}", secret.expose());
-                format!("Basic {}", STANDARD.encode(pair))
-            }
-            AuthConfig::Bearer { .. } => format!("Bearer {}", secret.expose()),
-        };
         Self {
             instance: config.url.trim_end_matches('/').to_owned(),
-            authorization: Secret::new(&authorization),
+            authorization: config.auth.header("Bearer", secret),
             client: Client::new(timeout(config.timeout_ms)),
         }
     }

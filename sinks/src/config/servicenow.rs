@@ -1,0 +1,114 @@
+//! What ServiceNow's configuration holds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::auth::AuthConfig;
+use super::check::{Check, UrlPath};
+use super::delivery::DeliveryConfig;
+use super::{SinkSettings, default_timeout_ms};
+use crate::servicenow::ServiceNow;
+use crate::sink::Sink;
+
+/// Tickets in ServiceNow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceNowConfig {
+    /// The sink's name: 1 to 40 of `a-z 0-9 - _`.
+    pub name: String,
+    /// The instance, such as `https://example.service-now.com`: http or https, no path.
+    pub url: String,
+    /// Who we are.
+    pub auth: AuthConfig,
+    /// `category` of new tickets; ServiceNow's own default if not given.
+    #[serde(default)]
+    pub category: Option<String>,
+    /// `subcategory` of new tickets.
+    #[serde(default)]
+    pub subcategory: Option<String>,
+    /// `contact_type` of new tickets.
+    #[serde(default)]
+    pub contact_type: Option<String>,
+    /// `assignment_group` (a `sys_id`) of new tickets whose cause is in none of `services`.
+    #[serde(default)]
+    pub assignment_group: Option<String>,
+    /// What a service is in ServiceNow, by its name in telemetry.
+    #[serde(default)]
+    pub services: BTreeMap<String, ServiceNowService>,
+    /// `close_code` of resolved tickets: a choice of the instance.
+    #[serde(default = "default_close_code")]
+    pub close_code: String,
+    /// Base of links to the console; no link if not given.
+    #[serde(default)]
+    pub console_url: Option<String>,
+    /// For one exchange. Unit: milliseconds, 100 to 60,000.
+    #[serde(default = "default_timeout_ms")]
+    pub timeout_ms: u64,
+    /// What is said, and how often.
+    #[serde(default)]
+    pub delivery: DeliveryConfig,
+}
+
+/// What a service is in ServiceNow. Values are `sys_id`s: 32 hexadecimal digits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceNowService {
+    /// Its configuration item.
+    #[serde(default)]
+    pub cmdb_ci: Option<String>,
+    /// Who works on it.
+    #[serde(default)]
+    pub assignment_group: Option<String>,
+}
+
+fn default_close_code() -> String {
+    String::from("Solution provided")
+}
+
+impl SinkSettings for ServiceNowConfig {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn kind(&self) -> &'static str {
+        "servicenow"
+    }
+
+    fn destination(&self) -> &str {
+        &self.url
+    }
+
+    fn delivery(&self) -> &DeliveryConfig {
+        &self.delivery
+    }
+
+    fn check(&self, check: &mut Check) {
+        check.url("url", &self.url, UrlPath::None);
+        check.console_url(self.console_url.as_deref());
+        check.timeout(self.timeout_ms);
+        check.choice("close_code", &self.close_code);
+        let choices = [
+            ("category", &self.category),
+            ("subcategory", &self.subcategory),
+            ("contact_type", &self.contact_type),
+        ];
+        for (field, value) in choices {
+            if let Some(value) = value {
+                check.choice(field, value);
+            }
+        }
+        self.auth.check(check);
+        check.sys_id("assignment_group", self.assignment_group.as_ref());
+        for (service, ids) in &self.services {
+            check.sys_id(&format!("services.{service}.cmdb_ci"), ids.cmdb_ci.as_ref());
+            let group = ids.assignment_group.as_ref();
+            check.sys_id(&format!("services.{service}.assignment_group"), group);
+        }
+    }
+
+    fn build(&self, check: &mut Check) -> Option<Box<dyn Sink>> {
+        let secret = self.auth.secret(check)?;
+        Some(Box::new(ServiceNow::new(self, &secret)))
+    }
+}

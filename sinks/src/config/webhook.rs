@@ -1,0 +1,72 @@
+//! What a webhook's configuration holds.
+
+use serde::{Deserialize, Serialize};
+
+use super::check::{Check, UrlPath};
+use super::delivery::DeliveryConfig;
+use super::secret::SecretRef;
+use super::{SinkSettings, default_timeout_ms};
+use crate::sink::Sink;
+use crate::webhook::Webhook;
+
+/// A webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// The sink's name: 1 to 40 of `a-z 0-9 - _`.
+    pub name: String,
+    /// Where to post to: http or https.
+    pub url: String,
+    /// One or two keys: the newer first. Each signs; the receiver accepts any. Text, or
+    /// `whsec_` and base64, as Standard Webhooks has it; at least 16 bytes.
+    pub secrets: Vec<SecretRef>,
+    /// The CloudEvents source of all events.
+    #[serde(default = "default_source")]
+    pub source: String,
+    /// For the whole exchange. Unit: milliseconds, 100 to 60,000.
+    #[serde(default = "default_timeout_ms")]
+    pub timeout_ms: u64,
+    /// What is said, and how often.
+    #[serde(default)]
+    pub delivery: DeliveryConfig,
+}
+
+fn default_source() -> String {
+    String::from("faultline")
+}
+
+impl SinkSettings for WebhookConfig {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn kind(&self) -> &'static str {
+        "webhook"
+    }
+
+    fn destination(&self) -> &str {
+        &self.url
+    }
+
+    fn delivery(&self) -> &DeliveryConfig {
+        &self.delivery
+    }
+
+    fn check(&self, check: &mut Check) {
+        check.url("url", &self.url, UrlPath::Any);
+        check.timeout(self.timeout_ms);
+        if !(1..=2).contains(&self.secrets.len()) {
+            check.wrong("secrets", format!("expected one or two, found {}", self.secrets.len()));
+        }
+        let visible = |b: u8| b.is_ascii_graphic();
+        if self.source.is_empty() || !self.source.bytes().all(visible) {
+            check.wrong("source", "expected a URI reference");
+        }
+    }
+
+    fn build(&self, check: &mut Check) -> Option<Box<dyn Sink>> {
+        let secrets: Vec<_> =
+            self.secrets.iter().filter_map(|s| check.secret("secrets", s)).collect();
+        Webhook::new(self, &secrets, check).map(|sink| Box::new(sink) as _)
+    }
+}
