@@ -10,6 +10,7 @@ use model::name::Name;
 use model::time::{Nanos, Timestamp};
 
 use crate::delivery::record::Delivered;
+use crate::heard::Heard;
 
 /// One destination that can be told about incidents.
 pub trait Sink: Send {
@@ -18,6 +19,16 @@ pub trait Sink: Send {
 
     /// Says one incident, at one revision. Never panics, never follows a redirect.
     fn deliver(&mut self, request: &Delivery<'_>) -> Outcome;
+
+    /// Asks the destination what people did there since `cursor`. Without a cursor it only says
+    /// from where to listen. Destinations that keep no records have nothing to tell.
+    ///
+    /// # Errors
+    /// When the destination cannot be asked now: how long to wait at least, and why.
+    fn listen(&mut self, cursor: Option<&str>, now: Timestamp) -> Result<Heard, (Wait, Trouble)> {
+        let _nothing = (cursor, now);
+        Ok(Heard::default())
+    }
 }
 
 /// What a sink is asked to say.

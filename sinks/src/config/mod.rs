@@ -14,6 +14,7 @@ mod webhook;
 use std::time::Duration;
 
 use model::name::Name;
+use model::time::Nanos;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -55,6 +56,11 @@ pub(crate) trait SinkSettings {
     /// How its outbox tries again.
     fn retry(&self) -> RetryPolicy {
         RetryPolicy::default()
+    }
+
+    /// How often the destination is asked what people did there; `None`: never.
+    fn listen_every(&self) -> Option<Nanos> {
+        None
     }
 
     /// Finds everything that is wrong, without reading a secret. The name and `delivery` are
@@ -115,6 +121,12 @@ impl SinkConfig {
     #[must_use]
     pub fn retry(&self) -> RetryPolicy {
         self.settings().retry()
+    }
+
+    /// How often the destination is asked what people did there; `None`: never.
+    #[must_use]
+    pub fn listen_every(&self) -> Option<Nanos> {
+        self.settings().listen_every()
     }
 }
 
