@@ -140,6 +140,10 @@ pub struct Alert {
     pub trace_id: Option<TraceId>,
     /// Where the rule lives: a link for people, never followed.
     pub generator_url: Option<Name>,
+    /// The key that a grouping rule gave it where it entered the journal: alerts with the same key
+    /// are in one incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Name>,
 }
 
 #[cfg(test)]

@@ -94,6 +94,10 @@ pub enum EvidenceTerm {
     ChangeSplit,
     /// What the change touched, against what went wrong.
     ChangeContent,
+    /// What people said of such causes in earlier incidents.
+    Feedback,
+    /// What a person said of this cause in this incident.
+    Person,
 }
 
 /// One signed term of a hypothesis' sum, with what it points to.

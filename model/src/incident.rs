@@ -71,6 +71,8 @@ pub enum JoinReason {
     SameChange,
     /// It names no entity but its labels are like a member's.
     SimilarLabels,
+    /// A grouping rule gave it the same key as a member's alert.
+    Grouped,
 }
 
 /// An alert of an incident.
@@ -96,6 +98,10 @@ pub struct IncidentAlert {
     pub ends_at: Option<Timestamp>,
     /// Why it is a member.
     pub reason: JoinReason,
+    /// The silence, maintenance window or inhibition that keeps it from telling anybody, by the id
+    /// of its act.
+    #[serde(default)]
+    pub muted_by: Option<Name>,
     /// A link for people.
     pub url: Option<Name>,
 }
@@ -141,6 +147,8 @@ pub enum TimelineKind {
     Quiet,
     /// The incident changed its state.
     State,
+    /// A person decided something.
+    Decision,
 }
 
 /// One line of the timeline.

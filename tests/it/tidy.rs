@@ -23,7 +23,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
 const PURE: [(&str, &[&str]); 3] = [
     ("model", &["serde", "serde_json", "schemars", "xxhash-rust", "jiff", "thiserror", "base64"]),
     ("topology", &["serde", "petgraph", "libm", "xxhash-rust"]),
-    ("correlator", &["serde", "libm", "xxhash-rust"]),
+    ("correlator", &["serde", "libm", "regex", "thiserror", "xxhash-rust"]),
 ];
 
 fn dependencies(manifest: &str) -> BTreeSet<String> {

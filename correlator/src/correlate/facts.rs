@@ -40,7 +40,13 @@ impl AlertFact {
         let alert = &*self.alert;
         (
             (self.at, alert.fingerprint, alert.status, alert.starts_at, alert.ends_at),
-            (alert.severity, &alert.annotations, alert.trace_id, &alert.generator_url),
+            (
+                alert.severity,
+                &alert.annotations,
+                alert.trace_id,
+                &alert.generator_url,
+                &alert.group,
+            ),
         )
     }
 }

@@ -16,6 +16,7 @@ mod config;
 mod limits;
 mod output;
 mod engine;
+pub mod people;
 mod stamps;
 mod episode;
 mod facts;

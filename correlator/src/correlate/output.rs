@@ -26,6 +26,8 @@ pub enum ChangeReason {
     Withdrawn,
     /// A sink has its ticket.
     TicketLinked,
+    /// A person decided something about it, or what mutes it changed.
+    Decided,
 }
 
 /// What was not kept.

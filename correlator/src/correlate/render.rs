@@ -80,6 +80,7 @@ pub(super) fn alerts(world: &World, case: &Case) -> Vec<IncidentAlert> {
             starts_at: state.since,
             ends_at: state.ended,
             reason: *reason,
+            muted_by: None,
             url: alert.generator_url.clone(),
         });
     }

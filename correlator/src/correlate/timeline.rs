@@ -49,7 +49,7 @@ pub(super) fn draw(
 /// What a storm of alerts may not push out comes first.
 const fn weight(kind: TimelineKind) -> u8 {
     match kind {
-        TimelineKind::Change | TimelineKind::State => 0,
+        TimelineKind::Change | TimelineKind::State | TimelineKind::Decision => 0,
         TimelineKind::Symptom => 1,
         TimelineKind::Alert => 2,
         TimelineKind::Quiet => 3,

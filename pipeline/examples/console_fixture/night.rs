@@ -82,6 +82,7 @@ pub(crate) fn night_alerts(services: &[&str]) -> Vec<IncidentAlert> {
                 starts_at: at(20 + n as i64 / 3),
                 ends_at: None,
                 reason: if n == 0 { JoinReason::First } else { JoinReason::SharedTraces },
+                muted_by: None,
                 url: Some("https://prometheus.example/graph".into()),
             }
         })

@@ -59,6 +59,7 @@ fn alert() -> IncidentAlert {
         starts_at: at(5),
         ends_at: None,
         reason: JoinReason::First,
+        muted_by: None,
         url: None,
     }
 }

@@ -381,6 +381,7 @@ fn alert(secs: i64, labels: &str, severity: Severity, status: AlertStatus) -> Al
         severity,
         trace_id: None,
         generator_url: None,
+        group: None,
         labels,
     }
 }

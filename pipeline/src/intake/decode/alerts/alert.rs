@@ -36,6 +36,7 @@ pub(super) fn read(value: &Value, status: AlertStatus, arrival: Timestamp) -> Op
         labels: set,
         annotations,
         generator_url: url.map(name),
+        group: None,
     })
 }
 
