@@ -38,6 +38,10 @@ pub struct Delivery<'a> {
     pub incident: &'a Incident,
     /// What this sink said of it before; `None` the first time, as far as we know.
     pub known: Option<&'a Delivered>,
+    /// An earlier attempt may have come through without our knowing: nothing was said before this
+    /// moment (wall clock) but what `known` has. `None` when `known` is all there is. For sinks
+    /// whose destination takes no key, to look before they say it twice.
+    pub in_doubt_since: Option<Timestamp>,
     /// The same for the same (incident, revision, sink), also after a crash.
     pub idempotency_key: &'a str,
     /// When it is said: wall clock.

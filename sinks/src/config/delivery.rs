@@ -5,7 +5,8 @@ use model::time::Nanos;
 use serde::{Deserialize, Serialize};
 
 use super::check::Check;
-use crate::delivery::decide::{DeliveryPolicy, Suspected};
+use crate::delivery::decide::{DeliveryPolicy, Suspected, TicketNews};
+use crate::delivery::when::When;
 
 /// What is said, and how often.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,12 @@ pub struct DeliveryConfig {
     pub update_every_s: u32,
     /// What ended longer ago and was never told stays untold. Unit: seconds.
     pub stale_after_s: u32,
+    /// Which incidents are told: matchers in Alertmanager's syntax over `service`, `owner`,
+    /// `severity`, `priority` and `cell`; all must match.
+    pub when: Vec<String>,
+    /// The first page goes out only if nobody acknowledged the incident for so long and it is
+    /// still active. Unit: seconds, 1 to 604,800. At once if not given.
+    pub escalate_after_s: Option<u32>,
 }
 
 impl Default for DeliveryConfig {
@@ -28,6 +35,8 @@ impl Default for DeliveryConfig {
             suspected: false,
             update_every_s: 30,
             stale_after_s: 86_400,
+            when: Vec::new(),
+            escalate_after_s: None,
         }
     }
 }
@@ -38,6 +47,15 @@ impl DeliveryConfig {
             let found = self.update_every_s;
             check.wrong("delivery.update_every_s", format!("expected 0 to 86400, found {found}"));
         }
+        for (place, problem) in When::parse(&self.when).err().unwrap_or_default() {
+            check.wrong(&format!("delivery.when[{place}]"), problem);
+        }
+        if let Some(found) = self.escalate_after_s
+            && !(1..=604_800).contains(&found)
+        {
+            let problem = format!("expected 1 to 604800, found {found}");
+            check.wrong("delivery.escalate_after_s", problem);
+        }
     }
 
     /// What the outbox makes of it.
@@ -47,6 +65,10 @@ impl DeliveryConfig {
             priority_lowest: self.priority_lowest,
             update_every: Nanos::from_secs(i64::from(self.update_every_s)),
             stale_after: Nanos::from_secs(i64::from(self.stale_after_s)),
+            // A sink with matchers that cannot be read is not built.
+            when: When::parse(&self.when).unwrap_or_default(),
+            escalate_after: self.escalate_after_s.map(|s| Nanos::from_secs(i64::from(s))),
+            tickets: TicketNews::Ignored,
         }
     }
 }

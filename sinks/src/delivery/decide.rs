@@ -5,10 +5,13 @@
 use model::incident::{Incident, IncidentState, Priority};
 use model::time::{Nanos, Timestamp};
 
+use super::people::{escalation, heed};
 use super::record::{Delivered, content_hash};
+use super::when::When;
+use crate::render::told::Told;
 
 /// What a sink wants to hear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryPolicy {
     /// Whether incidents that are only suspected are told, too.
     pub suspected: Suspected,
@@ -19,6 +22,23 @@ pub struct DeliveryPolicy {
     /// What was resolved longer ago than this and was never told stays untold: a new sink does
     /// not tell history.
     pub stale_after: Nanos,
+    /// Which incidents are told. As with the priority: once told, to the end.
+    pub when: When,
+    /// The first page goes out only if nobody acknowledged the incident for so long after it was
+    /// opened, and it is still active.
+    pub escalate_after: Option<Nanos>,
+    /// Whether a ticket that another sink opened is news.
+    pub tickets: TicketNews,
+}
+
+/// Whether it is news that an incident got a ticket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TicketNews {
+    /// It is not.
+    #[default]
+    Ignored,
+    /// The first one is.
+    Told,
 }
 
 /// What to do with incidents that are only suspected.
@@ -37,6 +57,9 @@ impl Default for DeliveryPolicy {
             priority_lowest: Priority::P4,
             update_every: Nanos::from_secs(30),
             stale_after: Nanos::from_secs(24 * 3600),
+            when: When::default(),
+            escalate_after: None,
+            tickets: TicketNews::default(),
         }
     }
 }
@@ -80,6 +103,16 @@ pub enum SkipReason {
     Stale,
     /// Its priority is below what the sink wants.
     BelowPriority,
+    /// The sink's matchers do not match it.
+    NotMatched,
+    /// A silence, a maintenance window or an inhibition covers all of it.
+    Muted,
+    /// A person wanted quiet about it, and it ended meanwhile.
+    Snoozed,
+    /// Somebody works on it, and this sink is for what nobody does.
+    Acknowledged,
+    /// It ended before it had to be escalated.
+    EndedInTime,
 }
 
 /// Whether the story is over in this state.
@@ -99,11 +132,12 @@ pub fn decide(
     known: Option<&Delivered>,
     now: Timestamp,
 ) -> Decision {
-    match known {
+    let decision = match known {
         None => decide_first(policy, incident, now),
         Some(known) if known.is_intent() => decide_attempted(incident, now),
         Some(known) => decide_next(policy, incident, known),
-    }
+    };
+    heed(decision, incident, known)
 }
 
 fn decide_first(policy: &DeliveryPolicy, incident: &Incident, now: Timestamp) -> Decision {
@@ -125,7 +159,14 @@ fn decide_first(policy: &DeliveryPolicy, incident: &Incident, now: Timestamp) ->
     if incident.priority > policy.priority_lowest {
         return Decision::Skip(SkipReason::BelowPriority);
     }
-    Decision::Say(SayReason::First, now)
+    if !policy.when.matches(incident) {
+        return Decision::Skip(SkipReason::NotMatched);
+    }
+    match policy.escalate_after.map(|after| escalation(incident, after)) {
+        Some(Ok(due)) => Decision::Say(SayReason::First, due.max(now)),
+        Some(Err(reason)) => Decision::Skip(reason),
+        None => Decision::Say(SayReason::First, now),
+    }
 }
 
 /// Saying it was begun and perhaps done: whatever became of the incident has to be told.
@@ -143,7 +184,11 @@ fn decide_next(policy: &DeliveryPolicy, incident: &Incident, known: &Delivered) 
     if incident.revision <= known.revision {
         return Decision::Skip(SkipReason::AlreadySaid);
     }
-    if !known.in_doubt() && content_hash(incident) == known.content_hash {
+    let first_ticket = policy.tickets == TicketNews::Told
+        && known.told.ticket.is_none()
+        && Told::ticket_of(incident).is_some();
+    let same = content_hash(incident) == known.content_hash && !first_ticket;
+    if !known.in_doubt() && same {
         return Decision::Skip(SkipReason::SameContent);
     }
     let reason = match (is_over(known.told.state), is_over(incident.state)) {
@@ -159,7 +204,6 @@ mod tests {
     use super::*;
     use crate::delivery::record::{SCHEMA_VERSION, idempotency_key};
     use crate::delivery::testing::{at, in_state, incident, with_service};
-    use crate::render::told::Told;
 
     fn said(incident: &Incident, when: Timestamp) -> Delivered {
         Delivered {
@@ -254,6 +298,41 @@ mod tests {
             decide(&policy, &p2, Some(&known), at(100)),
             Decision::Say(SayReason::Updated, at(130))
         );
+    }
+
+    #[test]
+    fn matchers_hold_back_the_first_page_only() {
+        let when = When::parse(&[String::from("service=\"cart\"")]).unwrap();
+        let policy = DeliveryPolicy { when, ..DeliveryPolicy::default() };
+        let other = decide(&policy, &incident(1), None, at(100));
+        assert_eq!(other, Decision::Skip(SkipReason::NotMatched));
+        let mine = with_service(2, "cart");
+        let said = decide(&policy, &mine, None, at(100));
+        assert_eq!(said, Decision::Say(SayReason::First, at(100)));
+        let next = decide(&policy, &incident(3), Some(&self::said(&mine, at(100))), at(100));
+        assert_eq!(next, Decision::Say(SayReason::Updated, at(130)));
+    }
+
+    #[test]
+    fn the_first_ticket_is_news_only_for_who_wants_it() {
+        let known = said(&incident(1), at(100));
+        let mut linked = incident(2);
+        linked.tickets.push(model::incident::Ticket {
+            sink: "itsm".into(),
+            id: "1".into(),
+            number: None,
+            url: Some("https://itsm.example/1".into()),
+        });
+        let ignored = decide(&DeliveryPolicy::default(), &linked, Some(&known), at(100));
+        assert_eq!(ignored, Decision::Skip(SkipReason::SameContent));
+        let policy = DeliveryPolicy { tickets: TicketNews::Told, ..DeliveryPolicy::default() };
+        let told = decide(&policy, &linked, Some(&known), at(100));
+        assert_eq!(told, Decision::Say(SayReason::Updated, at(130)));
+        let known = said(&linked, at(130));
+        linked.revision = 3;
+        linked.tickets.push(linked.tickets[0].clone());
+        let again = decide(&policy, &linked, Some(&known), at(200));
+        assert_eq!(again, Decision::Skip(SkipReason::SameContent));
     }
 
     #[test]

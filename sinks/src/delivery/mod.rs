@@ -5,7 +5,9 @@
 //! and jitter are arguments. What is deliberately absent: the log, threads, any network.
 
 pub mod record;
+pub mod when;
 pub mod decide;
+mod people;
 mod queue;
 mod entry;
 pub mod turn;

@@ -303,6 +303,8 @@ impl Outbox {
         let Slot::Ready(rank) = entry.slot else { return None };
         let incident = entry.newest.clone()?;
         let known = entry.known.clone().filter(|known| !known.is_intent());
+        let doubt = entry.known.as_ref().filter(|known| known.in_doubt());
+        let in_doubt_since = doubt.map(|known| known.at);
         let tried = entry.known.as_ref().map_or(0, |known| known.attempted);
         let intent = (tried < incident.revision)
             .then(|| Delivered::intent(&incident, &self.sink, entry.known.as_ref(), now));
@@ -312,7 +314,8 @@ impl Outbox {
         let idempotency_key = idempotency_key(&incident, &self.sink);
         self.place(id, Slot::Ready(rank), Slot::InFlight);
         self.in_flight = true;
-        Some(Due { incident, known, intent, idempotency_key, reason: rank.reason })
+        let reason = rank.reason;
+        Some(Due { incident, known, intent, in_doubt_since, idempotency_key, reason })
     }
 
     fn said(&self, due: &Due, ticket: Option<Ticket>, now: Timestamp) -> Delivered {

@@ -20,6 +20,9 @@ pub struct Due {
     pub known: Option<Delivered>,
     /// To be appended before the sink is called; see [`Delivered::intent`].
     pub intent: Option<Delivered>,
+    /// Since when the destination may have heard more than `known` says; see
+    /// [`Delivery::in_doubt_since`].
+    pub in_doubt_since: Option<Timestamp>,
     /// The key of this (incident, revision, sink).
     pub idempotency_key: String,
     /// Why it is said.
@@ -33,6 +36,7 @@ impl Due {
         Delivery {
             incident: &self.incident,
             known: self.known.as_ref(),
+            in_doubt_since: self.in_doubt_since,
             idempotency_key: &self.idempotency_key,
             now,
         }

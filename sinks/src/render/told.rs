@@ -17,6 +17,10 @@ use super::untrusted::Untrusted;
 pub const TITLE_CHARS_MAX: usize = 120;
 /// Longest name of a service or owner. Unit: characters.
 pub const NAME_CHARS_MAX: usize = 80;
+/// Longest id of a change that is kept. Unit: characters.
+const ID_CHARS_MAX: usize = 200;
+/// Longest link that is kept. Unit: characters.
+const LINK_CHARS_MAX: usize = 1_000;
 /// Most services that are listed by name.
 pub const SERVICES_MAX: usize = 40;
 
@@ -43,6 +47,18 @@ pub struct Told {
     pub owner: Option<String>,
     /// How often it was reopened.
     pub reopened: u32,
+    /// Who works on it.
+    #[serde(default)]
+    pub acknowledged: Option<String>,
+    /// To whom it was given.
+    #[serde(default)]
+    pub assignee: Option<String>,
+    /// The id of the change that the first hypothesis blames.
+    #[serde(default)]
+    pub change: Option<String>,
+    /// The link of its first ticket.
+    #[serde(default)]
+    pub ticket: Option<String>,
 }
 
 /// The first hypothesis, as it was said.
@@ -74,7 +90,22 @@ impl Told {
             alerts_total: incident.alerts.len(),
             owner: incident.owner.as_deref().map(name),
             reopened: incident.lineage.reopened,
+            acknowledged: incident.people.acknowledged.as_ref().map(|said| name(&said.author)),
+            assignee: incident.people.assignee.as_deref().map(name),
+            change: incident
+                .hypotheses
+                .first()
+                .and_then(|first| first.change.as_ref())
+                .map(|change| Untrusted(&change.id).data(ID_CHARS_MAX)),
+            ticket: Self::ticket_of(incident),
         }
+    }
+
+    /// The link of an incident's first ticket that has one.
+    #[must_use]
+    pub fn ticket_of(incident: &Incident) -> Option<String> {
+        let linked = incident.tickets.iter().find_map(|ticket| ticket.url.as_deref());
+        linked.map(|url| Untrusted(url).data(LINK_CHARS_MAX))
     }
 
     /// What this says that `before` did not: one line each, new words only, in a fixed order.
@@ -93,6 +124,7 @@ impl Told {
         if self.owner != before.owner {
             news.extend(self.owner.as_ref().map(|owner| format!("Owner: {owner}.")));
         }
+        news.extend(self.people_news(before));
         if self.alerts_are_news(before) {
             news.push(self.alerts_line());
         }
@@ -103,6 +135,23 @@ impl Told {
     #[must_use]
     pub fn alerts_line(&self) -> String {
         format!("{} of {} alerts are firing.", self.alerts_firing, self.alerts_total)
+    }
+
+    fn people_news(&self, before: &Self) -> Vec<String> {
+        let mut news = Vec::new();
+        if self.acknowledged != before.acknowledged {
+            news.push(match &self.acknowledged {
+                Some(author) => format!("Acknowledged by {author}."),
+                None => String::from("The acknowledgement was taken back."),
+            });
+        }
+        if self.assignee != before.assignee {
+            news.push(match &self.assignee {
+                Some(assignee) => format!("Assigned to {assignee}."),
+                None => String::from("Assigned to nobody now."),
+            });
+        }
+        news
     }
 
     fn cause_news(&self, before: &Self) -> Option<String> {
