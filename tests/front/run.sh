@@ -1,0 +1,210 @@
+#!/usr/bin/env bash
+# The whole front: a shop instrumented by OpenTelemetry, a real Collector, Kafka, Prometheus and Alertmanager, and
+# faultline behind them. One service breaks after its deploy; one incident with that service and that
+# deploy first has to come out, and one ticket. What is right is in tests/front/judge.
+#
+#   tests/front/run.sh           installs and builds what it needs, plays the story, judges
+#   tests/front/run.sh configs   only lets the real tools check the examples of deploy/
+#
+# It needs Go (1.26 or later), a JDK and Debian's packages of Prometheus and Alertmanager; what is missing it
+# installs, but for Go. What it built stays in ${FAULTLINE_CACHE:-$HOME/.cache/faultline}.
+# FRONT_HEALTHY_S is how long all is well before the fault; FRONT_KEEP a folder for logs and a recording;
+# FAULTLINE_BINARY a binary that is built already.
+# Exit 77 says that it was skipped.
+set -euo pipefail
+
+cd "$(dirname "$0")/../.."
+cache=${FAULTLINE_CACHE:-$HOME/.cache/faultline}/front
+healthy=${FRONT_HEALTHY_S:-180}
+work=$(mktemp -d "${TMPDIR:-/tmp}/faultline-front.XXXXXX")
+pids=()
+
+say() { printf 'front: %s\n' "$*"; }
+
+skip() {
+  say "skipped: $*"
+  exit 77
+}
+
+finish() {
+  local status=$? at
+  trap - EXIT
+  if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
+    for at in "$work"/*.log; do
+      [ ! -e "$at" ] || { printf -- '-- %s\n' "$at"; tail -n 15 "$at"; }
+    done
+  fi
+  keep || true
+  # The last that was started ends first.
+  for ((at = ${#pids[@]} - 1; at >= 0; at--)); do
+    kill "${pids[at]}" 2>/dev/null || true
+    wait "${pids[at]}" 2>/dev/null || true
+  done
+  [ ! -x tests/rt.sh ] || tests/rt.sh stop "$work/rt" >/dev/null 2>&1 || true
+  tests/kafka.sh stop "$work/kafka" || true
+  rm -rf "$work"
+  exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Logs, and the very records that faultline read.
+keep() {
+  [ -n "${FRONT_KEEP:-}" ] && [ -e "$work/faultline.yaml" ] || return 0
+  mkdir -p "$FRONT_KEEP"
+  cp "$work"/*.log "$work"/*.yaml "$work"/*.yml "$FRONT_KEEP"/
+  "$faultline" record -c "$work/faultline.yaml" -o "$FRONT_KEEP/recording.jsonl.zst" \
+    >"$FRONT_KEEP/record.log" 2>&1
+}
+
+need() {
+  local missing=() pair
+  for pair in prometheus:prometheus promtool:prometheus prometheus-alertmanager:prometheus-alertmanager \
+    amtool:prometheus-alertmanager; do
+    command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+  done
+  if [ "${#missing[@]}" -gt 0 ]; then
+    command -v apt-get >/dev/null || skip "please install ${missing[*]}"
+    say "installing ${missing[*]}"
+    local as=()
+    [ "$(id -u)" -eq 0 ] || as=(sudo)
+    "${as[@]}" apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive "${as[@]}" apt-get install -y -qq --no-install-recommends \
+      "${missing[@]}" >/dev/null
+  fi
+  command -v go >/dev/null || skip "there is no Go, and the one of Debian is too old for a Collector"
+  local minor
+  minor=$(go env GOVERSION | sed 's/^go1\.\([0-9]*\).*/\1/')
+  [ "$minor" -ge 26 ] || skip "the Collector needs Go 1.26 or later; this is $(go env GOVERSION)"
+}
+
+# Collector, shop and judge from their modules; go.sum vouches for every one of them.
+build() {
+  mkdir -p "$cache"
+  say "building the Collector, the shop and the judge"
+  (cd tests/front && go build -mod=readonly -o "$cache/" ./collector ./shop ./judge)
+}
+
+# The examples of deploy/, checked by the tools that they are for.
+configs() {
+  "$cache/collector" validate --config=deploy/otel-collector.yaml
+  promtool check rules deploy/prometheus-rules.yml >"$work/promtool.log"
+  amtool check-config deploy/alertmanager.yml >"$work/amtool.log"
+  say "Collector, promtool and amtool accept what is in deploy/"
+}
+
+ports=()
+# Puts a free port of the loopback interface into the variable that is named.
+port() {
+  local port
+  while :; do
+    port=$((20000 + RANDOM % 12000))
+    [[ " ${ports[*]} " != *" $port "* ]] || continue
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+  done
+  ports+=("$port")
+  printf -v "$1" '%s' "$port"
+}
+
+# start NAME COMMAND...: in the background, its words in NAME.log, ended with this script.
+start() {
+  local name=$1
+  shift
+  "$@" >"$work/$name.log" 2>&1 </dev/null &
+  pids+=("$!")
+}
+
+# Waits until an address answers 200.
+await() {
+  local tenths=0
+  until curl -fs -o /dev/null "$2"; do
+    tenths=$((tenths + 1))
+    [ "$tenths" -le 600 ] || { say "$1 does not answer at $2"; exit 1; }
+    sleep 0.1
+  done
+}
+
+need
+build
+configs
+[ "${1:-}" != configs ] || exit 0
+
+faultline=${FAULTLINE_BINARY:-${CARGO_TARGET_DIR:-target}/debug/faultline}
+[ -n "${FAULTLINE_BINARY:-}" ] || cargo build --quiet --bin faultline
+tests/kafka.sh start "$work/kafka"
+brokers=$(cat "$work/kafka/bootstrap")
+for name in grpc http health prometheus alertmanager hook console intake control \
+  web accounts catalog cart checkout payment shipping; do
+  port "at_$name"
+done
+services=(web accounts catalog cart checkout payment shipping)
+
+# A real Request Tracker, where there is one.
+rt_sink=
+if [ -x tests/rt.sh ] && tests/rt.sh start "$work/rt"; then
+  # shellcheck source=/dev/null
+  . "$work/rt/env"
+else
+  say "no Request Tracker: tickets are judged by the webhook alone"
+fi
+
+cat >"$work/faultline.yaml" <<YAML
+log: {kind: kafka, brokers: "$brokers"}
+data_dir: $work/data
+http: {listen: "127.0.0.1:$at_console"}
+intake: {listen: "127.0.0.1:$at_intake"}
+# Shorter than by default, so that the end of the incident can be waited for.
+incidents: {resolve_after_s: 60}
+sinks:
+  - webhook: {name: hook, url: "http://127.0.0.1:$at_hook/", delivery: {update_every_s: 5}}
+$rt_sink
+YAML
+"$faultline" check -c "$work/faultline.yaml"
+start faultline "$faultline" run -c "$work/faultline.yaml"
+await faultline "http://127.0.0.1:$at_console/readyz"
+
+# The file of deploy/ as it is; only addresses, and one record per trace, are laid over it.
+cat >"$work/overlay.yaml" <<YAML
+extensions: {health_check: {endpoint: "127.0.0.1:$at_health"}}
+receivers:
+  otlp: {protocols: {grpc: {endpoint: "127.0.0.1:$at_grpc"}, http: {endpoint: "127.0.0.1:$at_http"}}}
+exporters: {kafka: {brokers: ["$brokers"], partition_traces_by_id: true}}
+service: {telemetry: {metrics: {level: none}}}
+YAML
+start collector "$cache/collector" --config=deploy/otel-collector.yaml --config="$work/overlay.yaml"
+await "the Collector" "http://127.0.0.1:$at_health/"
+
+sed "s/127\.0\.0\.1:4318/127.0.0.1:$at_intake/" deploy/alertmanager.yml >"$work/alertmanager.yml"
+start alertmanager prometheus-alertmanager --config.file="$work/alertmanager.yml" \
+  --storage.path="$work/alertmanager" --web.listen-address="127.0.0.1:$at_alertmanager" \
+  --cluster.listen-address=
+await Alertmanager "http://127.0.0.1:$at_alertmanager/-/ready"
+
+addresses=
+{
+  printf 'global: {scrape_interval: 5s, evaluation_interval: 5s}\n'
+  printf 'rule_files: ["%s"]\n' "$PWD/deploy/prometheus-rules.yml"
+  printf 'alerting: {alertmanagers: [{static_configs: [{targets: ["127.0.0.1:%s"]}]}]}\n' "$at_alertmanager"
+  printf 'scrape_configs:\n'
+  for name in "${services[@]}"; do
+    at=at_$name
+    printf '  - {job_name: %s, static_configs: [{targets: ["127.0.0.1:%s"]}]}\n' "$name" "${!at}"
+    addresses="$addresses${addresses:+,}\"$name\":\"127.0.0.1:${!at}\""
+  done
+} >"$work/prometheus.yml"
+
+export SHOP_ADDRESSES="{$addresses}" SHOP_CONTROL="127.0.0.1:$at_control"
+export SHOP_CHANGES="http://127.0.0.1:$at_intake/webhooks/cloudevents"
+export OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:$at_grpc"
+export OTEL_EXPORTER_OTLP_LOGS_ENDPOINT="http://127.0.0.1:$at_http/v1/logs"
+export OTEL_BSP_SCHEDULE_DELAY=1000 OTEL_METRIC_EXPORT_INTERVAL=10000
+start shop "$cache/shop" supervise
+await "the shop" "http://127.0.0.1:$at_control/healthz"
+start load "$cache/shop" load
+start prometheus prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/prometheus" \
+  --web.listen-address="127.0.0.1:$at_prometheus"
+await Prometheus "http://127.0.0.1:$at_prometheus/-/ready"
+
+JUDGE_FAULTLINE="http://127.0.0.1:$at_console" JUDGE_SHOP="http://127.0.0.1:$at_control" \
+  JUDGE_HOOK="127.0.0.1:$at_hook" JUDGE_HEALTHY_S=$healthy "$cache/judge"
