@@ -2,6 +2,9 @@
 # Everything that says whether faultline is whole, from a clean machine with Rust and a C compiler.
 # What else it needs (a JDK, Maven) it installs from Debian's packages if it is missing.
 #
+#   tests/run.sh             all of it
+#   tests/run.sh PHASE...    only these: hermetic kafka browser collector
+#
 # Cargo's target folder and what is fetched stay in ${FAULTLINE_CACHE:-$HOME/.cache/faultline},
 # outside the checkout. Whatever it starts, it stops, however it ends.
 set -euo pipefail
@@ -52,11 +55,35 @@ with_kafka() {
   tests/kafka.sh stop "$work/kafka"
 }
 
-phase 'format' cargo fmt --all --check
-phase 'lints' cargo clippy --workspace --all-targets -- -D warnings
-phase 'dependencies' audit
-phase 'hermetic tests' cargo test --workspace
-phase 'tests with a real Kafka' with_kafka
-if [ -x tests/browser/run.sh ]; then
-  phase 'browser' tests/browser/run.sh
-fi
+# A shop, a real Collector, Prometheus and Alertmanager in front. It needs Go, and says so where there is none.
+with_collector() {
+  local status=0
+  tests/front/run.sh || status=$?
+  # 77: it was skipped, and has said why.
+  [ "$status" -eq 77 ] || return "$status"
+}
+
+hermetic() {
+  phase 'format' cargo fmt --all --check
+  phase 'lints' cargo clippy --workspace --all-targets -- -D warnings
+  phase 'dependencies' audit
+  phase 'hermetic tests' cargo test --workspace
+}
+
+run() {
+  case "$1" in
+    hermetic) hermetic ;;
+    kafka) phase 'tests with a real Kafka' with_kafka ;;
+    browser) phase 'browser' tests/browser/run.sh ;;
+    collector) phase 'Collector, Prometheus and Alertmanager in front' with_collector ;;
+    *)
+      printf 'there is no phase %s: hermetic kafka browser collector\n' "$1" >&2
+      exit 2
+      ;;
+  esac
+}
+
+[ $# -gt 0 ] || set -- hermetic kafka browser collector
+for name in "$@"; do
+  run "$name"
+done

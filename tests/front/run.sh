@@ -53,7 +53,7 @@ trap 'exit 143' TERM
 keep() {
   [ -n "${FRONT_KEEP:-}" ] && [ -e "$work/faultline.yaml" ] || return 0
   mkdir -p "$FRONT_KEEP"
-  cp "$work"/*.log "$work"/*.yaml "$work"/*.yml "$FRONT_KEEP"/
+  find "$work" -maxdepth 1 -type f -exec cp -t "$FRONT_KEEP" {} +
   "$faultline" record -c "$work/faultline.yaml" -o "$FRONT_KEEP/recording.jsonl.zst" \
     >"$FRONT_KEEP/record.log" 2>&1
 }
@@ -149,6 +149,8 @@ else
   say "no Request Tracker: tickets are judged by the webhook alone"
 fi
 
+FRONT_SECRET=$(head -c 24 /dev/urandom | base64)
+export FRONT_SECRET
 cat >"$work/faultline.yaml" <<YAML
 log: {kind: kafka, brokers: "$brokers"}
 data_dir: $work/data
@@ -157,7 +159,11 @@ intake: {listen: "127.0.0.1:$at_intake"}
 # Shorter than by default, so that the end of the incident can be waited for.
 incidents: {resolve_after_s: 60}
 sinks:
-  - webhook: {name: hook, url: "http://127.0.0.1:$at_hook/", delivery: {update_every_s: 5}}
+  - webhook:
+      name: hook
+      url: http://127.0.0.1:$at_hook/
+      secrets: [{env: FRONT_SECRET}]
+      delivery: {update_every_s: 5}
 $rt_sink
 YAML
 "$faultline" check -c "$work/faultline.yaml"

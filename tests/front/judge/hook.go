@@ -1,10 +1,15 @@
 package main
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 )
@@ -35,7 +40,12 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Type    string `json:"type"`
 		Subject string `json:"subject"`
 	}
-	if err := json.NewDecoder(r.Body).Decode(&event); err != nil {
+	body, err := io.ReadAll(r.Body)
+	if err != nil || !isSigned(r.Header, body) {
+		http.Error(w, "the signature does not match", http.StatusUnauthorized)
+		return
+	}
+	if err := json.Unmarshal(body, &event); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -46,6 +56,19 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.known[event.ID] = true
 		h.heard[event.Subject] = append(h.heard[event.Subject], word)
 	}
+}
+
+// isSigned says whether one of the signatures is ours, as Standard Webhooks asks.
+func isSigned(header http.Header, body []byte) bool {
+	sum := hmac.New(sha256.New, []byte(os.Getenv("FRONT_SECRET")))
+	fmt.Fprintf(sum, "%s.%s.%s", header.Get("webhook-id"), header.Get("webhook-timestamp"), body)
+	own := "v1," + base64.StdEncoding.EncodeToString(sum.Sum(nil))
+	for _, given := range strings.Fields(header.Get("webhook-signature")) {
+		if hmac.Equal([]byte(given), []byte(own)) {
+			return true
+		}
+	}
+	return false
 }
 
 // isWhole says whether exactly one incident was told of, opened once and at last resolved.
