@@ -140,11 +140,17 @@ for name in grpc http health prometheus alertmanager hook console intake control
 done
 services=(web accounts catalog cart checkout payment shipping)
 
-# A real Request Tracker, where there is one.
+# A real Request Tracker, where it can be had.
 rt_sink=
 if [ -x tests/rt.sh ] && tests/rt.sh start "$work/rt"; then
-  # shellcheck source=/dev/null
-  . "$work/rt/env"
+  JUDGE_RT=$(cat "$work/rt/url") JUDGE_RT_TOKEN=$(cat "$work/rt/person_token") JUDGE_RT_QUEUE=Incidents
+  export JUDGE_RT JUDGE_RT_TOKEN JUDGE_RT_QUEUE
+  rt_sink="  - rt:
+      name: tickets
+      url: $JUDGE_RT
+      auth: {bearer: {token: {file: $work/rt/token}}}
+      queue: $JUDGE_RT_QUEUE
+      delivery: {update_every_s: 5}"
 else
   say "no Request Tracker: tickets are judged by the webhook alone"
 fi

@@ -60,16 +60,6 @@ func (f faultline) incidents() ([]incident, error) {
 	return found, nil
 }
 
-// firstChange is the id of the change that the best hypothesis with a change names.
-func (i incident) firstChange() string {
-	for _, hypothesis := range i.Hypotheses {
-		if hypothesis.Change != nil {
-			return hypothesis.Change.ID
-		}
-	}
-	return ""
-}
-
 func (i incident) hasAlertOf(service string) bool {
 	for _, alert := range i.Alerts {
 		if alert.Service == service {

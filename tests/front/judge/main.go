@@ -148,8 +148,8 @@ func isRight(f faultline, change, state string) error {
 	if len(one.Hypotheses) == 0 || one.Hypotheses[0].Entity.Service != guilty {
 		return fmt.Errorf("the first hypothesis is not %s: %s", guilty, one)
 	}
-	if named := one.firstChange(); named != change {
-		return fmt.Errorf("the first change is %q, not %q: %s", named, change, one)
+	if named := one.Hypotheses[0].Change; named == nil || named.ID != change {
+		return fmt.Errorf("the first hypothesis does not name the deploy %s: %s", change, one)
 	}
 	for _, service := range append([]string{guilty}, callers...) {
 		if !one.hasAlertOf(service) {
