@@ -2,27 +2,26 @@
 //!
 //! `webhook-signature: v1,<base64 of hmac-sha256 over "id.timestamp.body">`, one per key, so keys
 //! can be rotated; `webhook-id`, `idempotency-key` and the CloudEvents `id` are one and the same
-//! stable key. 2xx is success, the body of the answer does not matter.
+//! stable key. 2xx is success, the body of the answer does not matter. With `format: cdevents` the
+//! same exchange carries CDEvents.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
-use model::incident::{Incident, IncidentState};
 use model::name::Name;
-use serde_json::{Value, json};
+use model::time::Timestamp;
+use serde_json::Value;
 use sha2::Sha256;
-use ureq::http::Method;
 
+use crate::cdevents;
 use crate::config::secret::Secret;
-use crate::config::{Check, WebhookConfig, sink_name, timeout};
-use crate::delivery::decide::is_over;
-use crate::delivery::record::Delivered;
-use crate::http::{Client, Verdict, verdict};
-use crate::render::untrusted::{Untrusted, clean_json, json_bytes};
-use crate::sink::{Delivery, Outcome, Sink, Trouble};
+use crate::config::{Check, WebhookConfig, WebhookFormat, sink_name, timeout};
+use crate::event::{structured, whole};
+use crate::post::{Post, Stop};
+use crate::render::told::Told;
+use crate::render::untrusted::json_bytes;
+use crate::sink::{Delivery, Outcome, Sink};
 
-/// Longest text in the event. Unit: characters.
-const TEXT_CHARS_MAX: usize = 4_096;
 /// Shortest key. Unit: bytes.
 const KEY_BYTES_MIN: usize = 16;
 
@@ -31,8 +30,9 @@ pub struct Webhook {
     name: Name,
     url: String,
     source: String,
+    format: WebhookFormat,
     keys: Vec<Hmac<Sha256>>,
-    client: Client,
+    client: Post,
 }
 
 impl Webhook {
@@ -55,9 +55,46 @@ impl Webhook {
             name: sink_name(&config.name),
             url: config.url.clone(),
             source: config.source.clone(),
+            format: config.format,
             keys,
-            client: Client::new(timeout(config.timeout_ms)),
+            client: Post::new(timeout(config.timeout_ms), secrets.to_vec()),
         })
+    }
+
+    fn say(&self, request: &Delivery<'_>) -> Result<Outcome, Stop> {
+        let event = structured(request, &self.source, whole(request.incident));
+        self.send(request.idempotency_key, &event, request.now)?;
+        Ok(Outcome::Delivered { ticket: None, note: None })
+    }
+
+    /// One request an event; what is repeated after a failure has the same ids.
+    fn say_cdevents(&self, request: &Delivery<'_>) -> Result<Outcome, Stop> {
+        let told = Told::of(request.incident);
+        let events = cdevents::plan(request, &told);
+        if events.is_empty() || cdevents::is_untold_end(request) {
+            return Ok(Outcome::Unchanged { ticket: None });
+        }
+        for predicate in events {
+            let id = cdevents::event_id(request, predicate);
+            let event = cdevents::event(request, predicate, &told, &self.source);
+            self.send(&id, &event, request.now)?;
+        }
+        Ok(Outcome::Delivered { ticket: None, note: None })
+    }
+
+    fn send(&self, id: &str, event: &Value, now: Timestamp) -> Result<(), Stop> {
+        let body = json_bytes(event);
+        let timestamp = now.millis().div_euclid(1_000);
+        let signatures = self.signatures(id, timestamp, &body);
+        let timestamp = timestamp.to_string();
+        let headers = [
+            ("content-type", "application/cloudevents+json; charset=utf-8"),
+            ("webhook-id", id),
+            ("webhook-timestamp", timestamp.as_str()),
+            ("webhook-signature", signatures.as_str()),
+            ("idempotency-key", id),
+        ];
+        self.client.bytes(&self.url, &headers, body, now).map(drop)
     }
 
     fn signatures(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
@@ -73,31 +110,11 @@ impl Sink for Webhook {
     }
 
     fn deliver(&mut self, request: &Delivery<'_>) -> Outcome {
-        let body = json_bytes(&event(request, &self.source));
-        let id = request.idempotency_key;
-        let timestamp = request.now.millis().div_euclid(1_000);
-        let signatures = self.signatures(id, timestamp, &body);
-        let timestamp = timestamp.to_string();
-        let headers = [
-            ("content-type", "application/cloudevents+json; charset=utf-8"),
-            ("webhook-id", id),
-            ("webhook-timestamp", timestamp.as_str()),
-            ("webhook-signature", signatures.as_str()),
-            ("idempotency-key", id),
-        ];
-        let sent = self.client.send(Method::POST, &self.url, &headers, body, request.now);
-        match sent {
-            Ok(answer) => {
-                let detail = || Untrusted(&String::from_utf8_lossy(&answer.body)).line(200);
-                match verdict(&answer, detail) {
-                    Verdict::Success => Outcome::Delivered { ticket: None, note: None },
-                    Verdict::Retry(wait, trouble) => Outcome::RetryAfter(wait, trouble),
-                    Verdict::Refuse(trouble) => Outcome::Refused(trouble),
-                }
-            }
-            Err(trouble @ Trouble::Request(_)) => Outcome::Refused(trouble),
-            Err(trouble) => Outcome::RetryAfter(crate::sink::Wait::Backoff, trouble),
-        }
+        let said = match self.format {
+            WebhookFormat::CloudEvents => self.say(request),
+            WebhookFormat::CdEvents => self.say_cdevents(request),
+        };
+        said.unwrap_or_else(Outcome::from)
     }
 }
 
@@ -120,37 +137,6 @@ fn signature(mut mac: Hmac<Sha256>, id: &str, timestamp: i64, body: &[u8]) -> St
     mac.update(format!("{id}.{timestamp}.").as_bytes());
     mac.update(body);
     format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
-}
-
-/// The event. Its text is encoded for machines: names still compare, nothing invisible is left.
-fn event(request: &Delivery<'_>, source: &str) -> Value {
-    let incident = request.incident;
-    let data = serde_json::to_value(incident).unwrap_or(Value::Null);
-    json!({
-        "specversion": "1.0",
-        "id": request.idempotency_key,
-        "source": source,
-        "type": format!("io.faultline.incident.{}.v1", happening(incident, request.known)),
-        "subject": incident.id.to_string(),
-        "time": incident.updated_at.to_rfc3339(),
-        "datacontenttype": "application/json",
-        "data": clean_json(data, TEXT_CHARS_MAX),
-    })
-}
-
-/// What happened, seen from the receiver: a change of state since what it was told last, else
-/// `updated`. An incident that is active again is `opened` again; `lineage.reopened` counts.
-fn happening(incident: &Incident, known: Option<&Delivered>) -> &'static str {
-    let before = known.map(|known| known.told.state);
-    let active_before = before.is_some_and(|state| !is_over(state));
-    match incident.state {
-        state if before == Some(state) => "updated",
-        IncidentState::Resolved => "resolved",
-        IncidentState::Withdrawn => "withdrawn",
-        IncidentState::Merged => "merged",
-        IncidentState::Open | IncidentState::Suspected if active_before => "updated",
-        IncidentState::Open | IncidentState::Suspected => "opened",
-    }
 }
 
 #[cfg(test)]

@@ -167,6 +167,7 @@ impl Checker {
             self.error("intake.listen", "is the same address as http.listen; choose another port");
         }
         self.errors.extend(sinks::config::validate(&raw.sinks).iter().map(ToString::to_string));
+        self.sink_topics(&raw.sinks, &settings);
         if !self.errors.is_empty() {
             return Err(self.errors);
         }
@@ -180,6 +181,21 @@ impl Checker {
             intake,
             sinks: raw.sinks,
         })
+    }
+
+    /// A sink may not write to a topic that the stages read or write.
+    fn sink_topics(&mut self, sinks: &[SinkConfig], settings: &Settings) {
+        let own = settings.own.specs(1, 1);
+        let inputs = settings.inputs.all();
+        for sink in sinks {
+            let SinkConfig::Kafka(config) = sink else { continue };
+            let is_ours = own.iter().any(|spec| spec.name == config.topic)
+                || inputs.iter().any(|(name, _)| *name == config.topic);
+            if is_ours {
+                let key = format!("sinks.{}.topic", config.name);
+                self.error(&key, "is a topic that faultline itself uses; choose another");
+            }
+        }
     }
 
     fn error(&mut self, key: &str, what: &str) {
@@ -348,6 +364,18 @@ mod tests {
         for key in ["log.brokers", "cells", "time.pane_s", "http.listen", "intake.listen", "topics"]
         {
             assert!(errors.iter().any(|error| error.starts_with(key)), "{key}: {errors:#?}");
+        }
+    }
+
+    #[test]
+    fn a_sink_may_not_write_to_a_topic_of_ours() {
+        for topic in ["faultline.incidents", "alerts"] {
+            let yaml = format!(
+                "log: {{kind: embedded, directory: d}}\n\
+                 sinks: [{{kafka: {{name: feed, topic: {topic}}}}}]\n"
+            );
+            let errors = check(&yaml).unwrap_err();
+            assert!(errors[0].starts_with("sinks.feed.topic"), "{errors:?}");
         }
     }
 

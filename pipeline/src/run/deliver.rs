@@ -13,7 +13,7 @@ use model::command::Command;
 use model::id::{CellId, stable_hash};
 use model::incident::Incident;
 use model::journal::{JournalEntry, JournalRecord};
-use sinks::config::{SinkConfig, build};
+use sinks::config::{SinkConfig, build_over};
 use sinks::delivery::outbox::{Done, DoneResult, Due, Outbox, OutboxLimits};
 use sinks::delivery::record::Delivered;
 use sinks::retry::Jitter;
@@ -24,6 +24,7 @@ use crate::http::metrics::{Metric, Stage as StageName};
 use crate::log::{Log, LogReader, NewRecord, Start, TopicPartition};
 use crate::run::Starter;
 use crate::run::monitor::StageMonitor;
+use crate::run::publish::LogPublisher;
 use crate::run::stop::Stop;
 use crate::stages::settings::Settings;
 use crate::stages::wire;
@@ -40,7 +41,8 @@ pub fn start(starter: &Starter<'_>) -> Result<Vec<JoinHandle<Result<()>>>> {
 }
 
 fn start_sink(starter: &Starter<'_>, config: &SinkConfig) -> Result<JoinHandle<Result<()>>> {
-    let sink = build(config).map_err(|errors| {
+    let publisher = Box::new(LogPublisher::new(starter.log.clone()));
+    let sink = build_over(config, publisher).map_err(|errors| {
         let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("sink {}: {}", config.name(), all.join("; "))
     })?;

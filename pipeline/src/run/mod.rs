@@ -28,6 +28,7 @@ pub mod monitor;
 pub mod epoch;
 pub mod worker;
 pub mod follow;
+pub mod publish;
 pub mod deliver;
 pub mod serve;
 
@@ -195,5 +196,6 @@ fn prepare(config: &Config, log: &dyn Log) -> Result<()> {
         partitions: config.input_partitions,
         compacted: false,
     }));
+    topics.extend(publish::topics(&config.sinks));
     log.ensure_topics(&topics).context("cannot create the topics")
 }

@@ -8,7 +8,12 @@ pub mod secret;
 mod check;
 mod auth;
 mod delivery;
+mod kafka;
+mod otlp;
+mod pagerduty;
 mod servicenow;
+mod slack;
+mod teams;
 mod webhook;
 
 use std::time::Duration;
@@ -19,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::delivery::decide::DeliveryPolicy;
+use crate::kafka::Publish;
 use crate::retry::RetryPolicy;
 use crate::sink::Sink;
 pub use auth::AuthConfig;
@@ -26,8 +32,13 @@ pub(crate) use check::Check;
 use check::check;
 pub use check::validate;
 pub use delivery::DeliveryConfig;
+pub use kafka::{KafkaBody, KafkaFormat, KafkaSinkConfig};
+pub use otlp::OtlpConfig;
+pub use pagerduty::PagerDutyConfig;
 pub use servicenow::{ServiceNowConfig, ServiceNowService};
-pub use webhook::WebhookConfig;
+pub use slack::SlackConfig;
+pub use teams::TeamsConfig;
+pub use webhook::{WebhookConfig, WebhookFormat};
 
 /// One sink: `- webhook: {...}` or `- servicenow: {...}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +48,16 @@ pub enum SinkConfig {
     Webhook(WebhookConfig),
     /// Tickets in ServiceNow's incident table.
     ServiceNow(ServiceNowConfig),
+    /// Alerts in PagerDuty.
+    PagerDuty(PagerDutyConfig),
+    /// Messages in a channel of Slack.
+    Slack(SlackConfig),
+    /// Cards in Microsoft Teams.
+    Teams(TeamsConfig),
+    /// Log events and spans to a Collector.
+    Otlp(OtlpConfig),
+    /// Events on a topic of the same log.
+    Kafka(KafkaSinkConfig),
 }
 
 /// What the settings of every sink can do.
@@ -52,6 +73,11 @@ pub(crate) trait SinkSettings {
 
     /// What is said, and how often.
     fn delivery(&self) -> &DeliveryConfig;
+
+    /// What its outbox says.
+    fn policy(&self) -> DeliveryPolicy {
+        self.delivery().policy()
+    }
 
     /// How its outbox tries again.
     fn retry(&self) -> RetryPolicy {
@@ -69,6 +95,11 @@ pub(crate) trait SinkSettings {
 
     /// Reads the secrets and makes the sink; says to `check` why it cannot.
     fn build(&self, check: &mut Check) -> Option<Box<dyn Sink>>;
+
+    /// The same where there is a log to write to. Only a sink whose destination is the log wants it.
+    fn build_over(&self, check: &mut Check, _log: Box<dyn Publish>) -> Option<Box<dyn Sink>> {
+        self.build(check)
+    }
 }
 
 /// One thing that is wrong with the configuration of sinks.
@@ -90,6 +121,11 @@ impl SinkConfig {
         match self {
             Self::Webhook(config) => config,
             Self::ServiceNow(config) => config,
+            Self::PagerDuty(config) => config,
+            Self::Slack(config) => config,
+            Self::Teams(config) => config,
+            Self::Otlp(config) => config,
+            Self::Kafka(config) => config,
         }
     }
 
@@ -114,7 +150,7 @@ impl SinkConfig {
     /// What the outbox of this sink says.
     #[must_use]
     pub fn policy(&self) -> DeliveryPolicy {
-        self.settings().delivery().policy()
+        self.settings().policy()
     }
 
     /// How its outbox tries again.
@@ -130,13 +166,31 @@ impl SinkConfig {
     }
 }
 
-/// A sink, ready to speak.
+/// A sink, ready to speak. One that writes to the log needs [`build_over`].
 ///
 /// # Errors
 /// Everything that is wrong with it, secrets that cannot be read included.
 pub fn build(config: &SinkConfig) -> Result<Box<dyn Sink>, Vec<ConfigError>> {
+    finish(config, |settings, check| settings.build(check))
+}
+
+/// A sink, ready to speak; `log` is where a Kafka sink writes to.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_over(
+    config: &SinkConfig,
+    log: Box<dyn Publish>,
+) -> Result<Box<dyn Sink>, Vec<ConfigError>> {
+    finish(config, |settings, check| settings.build_over(check, log))
+}
+
+fn finish(
+    config: &SinkConfig,
+    make: impl FnOnce(&dyn SinkSettings, &mut Check) -> Option<Box<dyn Sink>>,
+) -> Result<Box<dyn Sink>, Vec<ConfigError>> {
     let mut check = check(config);
-    match config.settings().build(&mut check) {
+    match make(config.settings(), &mut check) {
         Some(sink) if check.errors.is_empty() => Ok(sink),
         _ => Err(check.errors),
     }

@@ -6,6 +6,7 @@ use super::check::{Check, UrlPath};
 use super::delivery::DeliveryConfig;
 use super::secret::SecretRef;
 use super::{SinkSettings, default_timeout_ms};
+use crate::delivery::decide::{DeliveryPolicy, TicketNews};
 use crate::sink::Sink;
 use crate::webhook::Webhook;
 
@@ -23,12 +24,26 @@ pub struct WebhookConfig {
     /// The CloudEvents source of all events.
     #[serde(default = "default_source")]
     pub source: String,
+    /// In whose words.
+    #[serde(default)]
+    pub format: WebhookFormat,
     /// For the whole exchange. Unit: milliseconds, 100 to 60,000.
     #[serde(default = "default_timeout_ms")]
     pub timeout_ms: u64,
     /// What is said, and how often.
     #[serde(default)]
     pub delivery: DeliveryConfig,
+}
+
+/// In whose words a webhook speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookFormat {
+    /// Our own events: the whole incident at each revision that is told.
+    #[default]
+    CloudEvents,
+    /// CDEvents: `incident.detected`, `.reported` (when it has a ticket), `.resolved`.
+    CdEvents,
 }
 
 fn default_source() -> String {
@@ -50,6 +65,14 @@ impl SinkSettings for WebhookConfig {
 
     fn delivery(&self) -> &DeliveryConfig {
         &self.delivery
+    }
+
+    fn policy(&self) -> DeliveryPolicy {
+        let tickets = match self.format {
+            WebhookFormat::CloudEvents => TicketNews::Ignored,
+            WebhookFormat::CdEvents => TicketNews::Told,
+        };
+        DeliveryPolicy { tickets, ..self.delivery.policy() }
     }
 
     fn check(&self, check: &mut Check) {

@@ -6,3 +6,5 @@
 pub mod untrusted;
 pub mod told;
 pub mod ticket;
+pub mod template;
+pub(crate) mod words;

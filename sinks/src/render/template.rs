@@ -1,0 +1,403 @@
+//! Templates of people for titles and bodies: MiniJinja, without files, includes or macros.
+//!
+//! What an incident says enters a template as data and leaves it through the encoder of the
+//! target, whatever filters it passed; `safe` has no power. A template is checked by rendering it
+//! with samples, it is bounded by fuel and length, and when it fails the built-in words are said.
+
+use minijinja::value::{Serde, Value, ValueKind};
+use minijinja::{Environment, Error, Output, UndefinedBehavior};
+use model::incident::{Incident, IncidentState};
+use serde::{Deserialize, Serialize};
+
+use super::told::Told;
+use super::untrusted::Untrusted;
+
+/// Longest template. Unit: bytes.
+pub const TEMPLATE_BYTES_MAX: usize = 16 * 1024;
+/// Work that one rendering may cost. Unit: instructions of MiniJinja.
+const FUEL: u64 = 20_000;
+/// Longest value that a template prints at once. Unit: characters.
+const VALUE_CHARS_MAX: usize = 2_000;
+/// Longest title. Unit: characters.
+const TITLE_CHARS_MAX: usize = 150;
+/// Longest body. Unit: lines and characters per line.
+const BODY_LINES_MAX: usize = 100;
+const LINE_CHARS_MAX: usize = 1_000;
+/// Most tickets and services that a template sees.
+const LISTED_MAX: usize = 40;
+
+const TITLE: &str = "title";
+const BODY: &str = "body";
+
+/// The words of a sink that people shaped: `templates:` in its configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TemplatesConfig {
+    /// One line; the built-in title if not given.
+    pub title: Option<String>,
+    /// Several lines; the built-in text if not given.
+    pub body: Option<String>,
+}
+
+/// What the text is encoded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Text that nobody reads as markup: the template's own words are encoded, too.
+    Plain,
+    /// Slack's mrkdwn: the template's own words may hold markup, what it prints does not.
+    Mrkdwn,
+}
+
+/// Templates, ready to be used.
+pub(crate) struct Templates {
+    environment: Environment<'static>,
+    target: Target,
+}
+
+/// What a template sees of an incident. Absent things are `none`, which is false and prints
+/// nothing.
+#[derive(Debug, Serialize)]
+struct Facts {
+    id: String,
+    revision: u32,
+    cell: String,
+    state: &'static str,
+    severity: String,
+    priority: String,
+    title: String,
+    narrative: String,
+    owner: Option<String>,
+    assignee: Option<String>,
+    acknowledged_by: Option<String>,
+    services: Vec<String>,
+    services_total: usize,
+    alerts_firing: usize,
+    alerts_total: usize,
+    cause: Option<String>,
+    cause_service: Option<String>,
+    cause_percent: Option<u8>,
+    began: String,
+    opened: String,
+    resolved: Option<String>,
+    tickets: Vec<TicketFacts>,
+    url: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct TicketFacts {
+    sink: String,
+    number: String,
+    url: Option<String>,
+}
+
+impl Templates {
+    /// Compiles, and renders two samples.
+    ///
+    /// # Errors
+    /// Field and problem of each template that cannot be used.
+    pub(crate) fn compile(
+        config: &TemplatesConfig,
+        target: Target,
+    ) -> Result<Self, Vec<(&'static str, String)>> {
+        let mut environment = Environment::new();
+        environment.set_fuel(Some(FUEL));
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_formatter(move |out, _, value| print(target, out, value));
+        let mut templates = Self { environment, target };
+        let mut errors = Vec::new();
+        for (name, source) in [(TITLE, &config.title), (BODY, &config.body)] {
+            if let Some(source) = source
+                && let Err(problem) = templates.add(name, source)
+            {
+                errors.push((name, problem));
+            }
+        }
+        if errors.is_empty() { Ok(templates) } else { Err(errors) }
+    }
+
+    fn add(&mut self, name: &'static str, source: &str) -> Result<(), String> {
+        if source.len() > TEMPLATE_BYTES_MAX {
+            return Err(format!("expected a template of at most {TEMPLATE_BYTES_MAX} bytes"));
+        }
+        self.environment.add_template_owned(name, source.to_owned()).map_err(|e| words(&e))?;
+        for sample in [rich(), poor()] {
+            self.render(name, &sample).transpose().map_err(|error| words(&error))?;
+        }
+        Ok(())
+    }
+
+    /// The title: one line. `None` without a template.
+    pub(crate) fn title(
+        &self,
+        incident: &Incident,
+        told: &Told,
+        url: Option<String>,
+    ) -> Option<Result<String, String>> {
+        self.say(TITLE, incident, told, url)
+    }
+
+    /// The body: several lines. `None` without a template.
+    pub(crate) fn body(
+        &self,
+        incident: &Incident,
+        told: &Told,
+        url: Option<String>,
+    ) -> Option<Result<String, String>> {
+        self.say(BODY, incident, told, url)
+    }
+
+    fn say(
+        &self,
+        name: &'static str,
+        incident: &Incident,
+        told: &Told,
+        url: Option<String>,
+    ) -> Option<Result<String, String>> {
+        self.environment.get_template(name).ok()?;
+        let facts = facts(incident, told, url);
+        self.render(name, &facts).map(|text| text.map_err(|error| words(&error)))
+    }
+
+    fn render(&self, name: &'static str, facts: &Facts) -> Option<Result<String, Error>> {
+        let template = self.environment.get_template(name).ok()?;
+        Some(template.render(Serde(facts)).map(|text| self.finish(name, &text)))
+    }
+
+    /// The whole text once more: parts that are inert alone may not be so side by side.
+    fn finish(&self, name: &str, text: &str) -> String {
+        match (self.target, name == TITLE) {
+            (Target::Plain, true) => Untrusted(text).line(TITLE_CHARS_MAX),
+            (Target::Plain, false) => Untrusted(text).block(BODY_LINES_MAX, LINE_CHARS_MAX),
+            // A title is never markup.
+            (Target::Mrkdwn, true) => Untrusted(&unescaped(text)).line(TITLE_CHARS_MAX),
+            (Target::Mrkdwn, false) => whole_lines(text),
+        }
+    }
+}
+
+/// Lines as they are; a line that is too long is left out rather than cut inside of its markup.
+fn whole_lines(text: &str) -> String {
+    let fits = |line: &&str| line.chars().count() <= LINE_CHARS_MAX;
+    let lines: Vec<&str> = text.lines().filter(fits).take(BODY_LINES_MAX).collect();
+    lines.join("\n").trim_end().to_owned()
+}
+
+fn print(target: Target, out: &mut Output<'_>, value: &Value) -> Result<(), Error> {
+    let text = match value.kind() {
+        ValueKind::None | ValueKind::Undefined => return Ok(()),
+        _ => value.to_string(),
+    };
+    let text = Untrusted(&text).line(VALUE_CHARS_MAX);
+    let text = match target {
+        Target::Plain => text,
+        Target::Mrkdwn => mrkdwn(&text),
+    };
+    Ok(out.write_str(&text)?)
+}
+
+/// Text inside of Slack's mrkdwn: no mention, link, emphasis or quotation begins in it.
+#[must_use]
+pub(crate) fn mrkdwn(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    for c in line.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '*' => out.push('\u{2217}'),
+            '~' => out.push('\u{223c}'),
+            '_' => out.push('\u{ff3f}'),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+fn unescaped(text: &str) -> String {
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
+        .replace('\u{2217}', "*")
+        .replace('\u{223c}', "~")
+        .replace('\u{ff3f}', "_")
+}
+
+/// An error as one line: what, and in which line of the template.
+fn words(error: &Error) -> String {
+    let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let line = error.line().map(|line| format!(" (line {line})")).unwrap_or_default();
+    Untrusted(&format!("expected a template that renders; {}{detail}{line}", error.kind()))
+        .line(300)
+}
+
+fn facts(incident: &Incident, told: &Told, url: Option<String>) -> Facts {
+    let text = |text: &str| Untrusted(text).data(VALUE_CHARS_MAX);
+    let blamed = told.cause.as_ref().and_then(|_| incident.hypotheses.first());
+    Facts {
+        id: incident.id.to_string(),
+        revision: incident.revision,
+        cell: text(&incident.cell.0),
+        state: state(incident.state),
+        severity: format!("{:?}", incident.severity).to_ascii_lowercase(),
+        priority: format!("{:?}", incident.priority),
+        title: text(&incident.title),
+        narrative: text(&incident.narrative),
+        owner: incident.owner.as_deref().map(text),
+        assignee: incident.people.assignee.as_deref().map(text),
+        acknowledged_by: incident.people.acknowledged.as_ref().map(|said| text(&said.author)),
+        services: incident.services.iter().take(LISTED_MAX).map(|name| text(name)).collect(),
+        services_total: incident.services.len(),
+        alerts_firing: told.alerts_firing,
+        alerts_total: told.alerts_total,
+        cause: told.cause.as_ref().map(|cause| cause.text.clone()),
+        cause_service: blamed.map(|first| text(&first.entity.service)),
+        cause_percent: told.cause.as_ref().map(|cause| cause.percent),
+        began: incident.onset_at.to_rfc3339(),
+        opened: incident.opened_at.to_rfc3339(),
+        resolved: incident.resolved_at.map(model::time::Timestamp::to_rfc3339),
+        tickets: incident.tickets.iter().take(LISTED_MAX).map(ticket).collect(),
+        url,
+    }
+}
+
+fn ticket(ticket: &model::incident::Ticket) -> TicketFacts {
+    let text = |text: &str| Untrusted(text).data(VALUE_CHARS_MAX);
+    TicketFacts {
+        sink: ticket.sink.to_string(),
+        number: text(ticket.number.as_deref().unwrap_or(&ticket.id)),
+        url: ticket.url.as_deref().map(text),
+    }
+}
+
+const fn state(state: IncidentState) -> &'static str {
+    match state {
+        IncidentState::Suspected => "suspected",
+        IncidentState::Open => "open",
+        IncidentState::Resolved => "resolved",
+        IncidentState::Merged => "merged",
+        IncidentState::Withdrawn => "withdrawn",
+    }
+}
+
+/// A sample with everything.
+fn rich() -> Facts {
+    Facts {
+        id: String::from("00000000000000ab"),
+        revision: 2,
+        cell: String::from("production"),
+        state: "open",
+        severity: String::from("critical"),
+        priority: String::from("P1"),
+        title: String::from("Checkout is slow"),
+        narrative: String::from("Checkout has been slow since 02:07."),
+        owner: Some(String::from("team-payments")),
+        assignee: Some(String::from("ann")),
+        acknowledged_by: Some(String::from("ann")),
+        services: vec![String::from("checkout"), String::from("payment")],
+        services_total: 2,
+        alerts_firing: 1,
+        alerts_total: 2,
+        cause: Some(String::from("config change on payment at 01:55:00 UTC: pool size 10")),
+        cause_service: Some(String::from("payment")),
+        cause_percent: Some(81),
+        began: String::from("2026-03-17T02:07:00.000Z"),
+        opened: String::from("2026-03-17T02:07:10.000Z"),
+        resolved: Some(String::from("2026-03-17T02:37:00.000Z")),
+        tickets: vec![TicketFacts {
+            sink: String::from("itsm"),
+            number: String::from("INC0000001"),
+            url: Some(String::from("https://itsm.example/1")),
+        }],
+        url: Some(String::from("https://faultline.example/incidents/00000000000000ab")),
+    }
+}
+
+/// A sample in which all that can be absent is.
+fn poor() -> Facts {
+    Facts {
+        owner: None,
+        assignee: None,
+        acknowledged_by: None,
+        services: Vec::new(),
+        services_total: 0,
+        cause: None,
+        cause_service: None,
+        cause_percent: None,
+        resolved: None,
+        tickets: Vec::new(),
+        url: None,
+        ..rich()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::testing::incident;
+
+    fn body(source: &str, target: Target, incident: &Incident) -> String {
+        let config = TemplatesConfig { title: None, body: Some(source.to_owned()) };
+        let templates = Templates::compile(&config, target).map_err(|e| format!("{e:?}")).unwrap();
+        templates.body(incident, &Told::of(incident), None).unwrap().unwrap()
+    }
+
+    fn problem(source: &str) -> String {
+        let config = TemplatesConfig { title: Some(source.to_owned()), body: None };
+        match Templates::compile(&config, Target::Plain) {
+            Ok(_) => panic!("{source} is taken"),
+            Err(errors) => errors.into_iter().map(|(field, p)| format!("{field}: {p}")).collect(),
+        }
+    }
+
+    #[test]
+    fn a_template_shapes_what_is_said() {
+        let source = "{% if cause %}{{ cause_service }} ({{ cause_percent }} %){% endif %}\n\
+                      {% for service in services %}- {{ service|upper }}\n{% endfor %}\
+                      {{ owner or 'nobody' }}{{ resolved }}";
+        let text = body(source, Target::Plain, &incident(1));
+        assert_eq!(text, "payment (81 %)\n- CHECKOUT\n- PAYMENT\nteam-payments");
+    }
+
+    #[test]
+    fn what_cannot_be_rendered_is_found_before_anything_happens() {
+        for (source, part) in [
+            ("{{ titel }}", "title: expected a template that renders; undefined value"),
+            ("{{ title", "syntax error"),
+            ("{% include 'x' %}", "expected"),
+            ("{{ title|nope }}", "unknown filter"),
+            ("{{ owner.name.first }}", "undefined"),
+            (
+                "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}",
+                "fuel",
+            ),
+        ] {
+            let problem = problem(source);
+            assert!(problem.contains(part), "{source}: {problem}");
+        }
+        assert!(problem(&"x".repeat(TEMPLATE_BYTES_MAX + 1)).contains("at most"));
+    }
+
+    #[test]
+    fn values_stay_inert_whatever_the_template_does_with_them() {
+        let mut hostile = incident(1);
+        hostile.title = String::from("<!channel> *bold* {{ 7*7 }} <https://evil|x> _i_ @here");
+        for source in [
+            "{{ title }}",
+            "{{ title|safe }}",
+            "{% autoescape false %}{{ title }}{% endautoescape %}",
+        ] {
+            let text = body(source, Target::Mrkdwn, &hostile);
+            for part in ["<", ">", "*", "_", "{{", "@here"] {
+                assert!(!text.contains(part), "{part} in {text}");
+            }
+        }
+        let halves = "{{ title[0] }}{{ title[1:] }}";
+        let text = body(halves, Target::Plain, &hostile);
+        assert!(!text.contains("<!") && !text.contains("<h"), "{text}");
+        assert_eq!(
+            body("*{{ priority }}* <{{ id }}>", Target::Mrkdwn, &incident(1)),
+            "*P2* <00000000000000ab>",
+            "the template's own markup stays"
+        );
+    }
+}

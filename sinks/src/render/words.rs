@@ -1,0 +1,85 @@
+//! The title and the text of a sink: people's templates, else our own words.
+
+use model::incident::Incident;
+
+use super::template::{Target, Templates, TemplatesConfig};
+use super::ticket::{console_link, description, short_description};
+use super::told::Told;
+use crate::config::Check;
+
+/// The words of one sink.
+pub(crate) struct Words {
+    templates: Option<Templates>,
+    console: Option<String>,
+}
+
+/// Says to `check` what is wrong with templates.
+pub(crate) fn check_templates(check: &mut Check, config: &TemplatesConfig, target: Target) {
+    for (field, problem) in Templates::compile(config, target).err().unwrap_or_default() {
+        check.wrong(&format!("templates.{field}"), problem);
+    }
+}
+
+impl Words {
+    /// The check has told what is wrong with the templates.
+    pub(crate) fn new(config: &TemplatesConfig, target: Target, console: Option<&str>) -> Self {
+        let templates = Templates::compile(config, target).ok();
+        Self { templates, console: console.map(ToOwned::to_owned) }
+    }
+
+    /// The incident's page in the console, if it has an address.
+    pub(crate) fn link(&self, incident: &Incident) -> Option<String> {
+        self.console.as_deref().map(|base| console_link(base, incident))
+    }
+
+    /// The title; ours if the template fails, which `notes` tell.
+    pub(crate) fn title(
+        &self,
+        incident: &Incident,
+        told: &Told,
+        notes: &mut Vec<String>,
+    ) -> String {
+        let url = self.link(incident);
+        let shaped = self.templates.as_ref().and_then(|all| all.title(incident, told, url));
+        taken("title", shaped, notes)
+            .filter(|title| !title.is_empty())
+            .unwrap_or_else(|| short_description(told))
+    }
+
+    /// The text of a template, if there is one and it can be rendered.
+    pub(crate) fn shaped_body(
+        &self,
+        incident: &Incident,
+        told: &Told,
+        notes: &mut Vec<String>,
+    ) -> Option<String> {
+        let url = self.link(incident);
+        let shaped = self.templates.as_ref().and_then(|all| all.body(incident, told, url));
+        taken("body", shaped, notes).filter(|body| !body.is_empty())
+    }
+
+    /// The text: the template's, else ours.
+    pub(crate) fn body(&self, incident: &Incident, told: &Told, notes: &mut Vec<String>) -> String {
+        self.shaped_body(incident, told, notes)
+            .unwrap_or_else(|| description(incident, told, self.console.as_deref()))
+    }
+}
+
+fn taken(
+    field: &str,
+    shaped: Option<Result<String, String>>,
+    notes: &mut Vec<String>,
+) -> Option<String> {
+    match shaped? {
+        Ok(text) => Some(text),
+        Err(problem) => {
+            notes.push(format!("templates.{field} failed, our own words were said: {problem}"));
+            None
+        }
+    }
+}
+
+/// Notes as one text for people.
+pub(crate) fn note(notes: &[String]) -> Option<String> {
+    (!notes.is_empty()).then(|| notes.join("; "))
+}

@@ -1,0 +1,69 @@
+//! Microsoft Teams: one Adaptive Card for each revision that tells a person something new, to the
+//! webhook of a Workflow.
+//!
+//! A Workflow takes no key and changes no message: after an answer that was lost a card may come
+//! twice. The address holds a signature, so it is a secret.
+
+mod card;
+
+use model::name::Name;
+
+use crate::config::secret::Secret;
+use crate::config::{TeamsConfig, sink_name, timeout};
+use crate::delivery::decide::is_over;
+use crate::post::{Post, Stop};
+use crate::render::template::Target;
+use crate::render::told::Told;
+use crate::render::words::{Words, note};
+use crate::sink::{Delivery, Outcome, Sink};
+
+/// Cards in a channel or chat of Teams.
+pub struct Teams {
+    name: Name,
+    url: Secret,
+    words: Words,
+    client: Post,
+}
+
+impl Teams {
+    pub(crate) fn new(config: &TeamsConfig, url: Secret) -> Self {
+        Self {
+            name: sink_name(&config.name),
+            words: Words::new(&config.templates, Target::Plain, config.console_url.as_deref()),
+            client: Post::new(timeout(config.timeout_ms), vec![url.clone()]),
+            url,
+        }
+    }
+
+    fn say(&self, request: &Delivery<'_>) -> Result<Outcome, Stop> {
+        let told = Told::of(request.incident);
+        let doubt = request.in_doubt_since.is_some();
+        let news = match request.known {
+            Some(known) => told.news(&known.told),
+            // Nobody writes a card to say that there is nothing.
+            None if is_over(told.state) && !doubt && request.incident.resolved_at.is_none() => {
+                return Ok(Outcome::Unchanged { ticket: None });
+            }
+            None => Vec::new(),
+        };
+        if request.known.is_some() && news.is_empty() {
+            return Ok(Outcome::Unchanged { ticket: None });
+        }
+        let mut notes = Vec::new();
+        let body = card::message(request.incident, &told, &news, &self.words, &mut notes);
+        // Without the character set Teams counts two bytes for each character.
+        let headers = [("content-type", "application/json; charset=utf-8")];
+        self.client.bytes(self.url.expose(), &headers, body, request.now)?;
+        Ok(Outcome::Delivered { ticket: None, note: note(&notes) })
+    }
+}
+
+impl Sink for Teams {
+    fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn deliver(&mut self, request: &Delivery<'_>) -> Outcome {
+        self.say(request).unwrap_or_else(Outcome::from)
+    }
+}
