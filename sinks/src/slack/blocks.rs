@@ -69,14 +69,14 @@ fn prefix(state: IncidentState) -> &'static str {
 
 fn built_in(incident: &Incident, told: &Told) -> Vec<Value> {
     let mut blocks = Vec::new();
-    let story = Untrusted(&incident.narrative).block(12, 400);
+    // One paragraph: no line of a message begins with words from outside.
+    let story = Untrusted(&incident.narrative).line(SECTION_CHARS_MAX);
     if !story.is_empty() {
-        let text = plain(&cut(&story, SECTION_CHARS_MAX));
-        blocks.push(json!({"type": "section", "text": text}));
+        blocks.push(json!({"type": "section", "text": plain(&story)}));
     }
     let fields: Vec<Value> = fields(incident, told)
         .into_iter()
-        .map(|(name, text)| plain(&cut(&format!("{name}\n{text}"), FIELD_CHARS_MAX)))
+        .map(|(name, text)| plain(&cut(&format!("{name}: {text}"), FIELD_CHARS_MAX)))
         .collect();
     blocks.push(json!({"type": "section", "fields": fields}));
     blocks

@@ -30,7 +30,7 @@ impl Teams {
         Self {
             name: sink_name(&config.name),
             words: Words::new(&config.templates, Target::Plain, config.console_url.as_deref()),
-            client: Post::new(timeout(config.timeout_ms), vec![url.clone()]),
+            client: Post::new(timeout(config.timeout_ms), parts(&url)),
             url,
         }
     }
@@ -66,4 +66,16 @@ impl Sink for Teams {
     fn deliver(&mut self, request: &Delivery<'_>) -> Outcome {
         self.say(request).unwrap_or_else(Outcome::from)
     }
+}
+
+/// The address and those parts of it that a destination may repeat alone, the longest first.
+fn parts(url: &Secret) -> Vec<Secret> {
+    let whole = url.expose();
+    let behind_host = whole.splitn(4, '/').nth(3).unwrap_or_default();
+    let query = whole.split_once('?').map_or("", |(_, query)| query);
+    let values = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
+    let mut parts: Vec<&str> = [whole, behind_host].into_iter().chain(values).collect();
+    // Short values ("1.0") are no secrets, and words of their own elsewhere.
+    parts.retain(|part| part.len() >= 8);
+    parts.into_iter().map(Secret::new).collect()
 }

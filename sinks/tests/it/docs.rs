@@ -20,9 +20,23 @@ fn every_yaml_example_of_the_page_is_a_valid_configuration() {
         let yaml = example.split("```").next().unwrap_or_default();
         let file: File = serde_saphyr::from_str(yaml).unwrap_or_else(|e| panic!("{e}\n{yaml}"));
         assert_eq!(validate(&file.sinks), [], "{yaml}");
-        kinds.extend(file.sinks.iter().map(|sink| matches!(sink, SinkConfig::Webhook(_))));
+        kinds.extend(file.sinks.iter().map(SinkConfig::kind));
     }
-    assert!(kinds.contains(&true) && kinds.contains(&false), "both kinds have an example");
+    for kind in ["webhook", "servicenow", "pagerduty", "slack", "teams", "otlp", "kafka"] {
+        assert!(kinds.contains(&kind), "{kind} has no example");
+    }
+}
+
+const EXAMPLE: &str = include_str!("../../../deploy/faultline.example.yaml");
+
+#[test]
+fn the_commented_sinks_of_the_example_are_a_valid_configuration() {
+    let from = EXAMPLE.find("# sinks:").expect("there are examples of sinks");
+    let lines = EXAMPLE[from..].lines().map_while(|line| line.strip_prefix('#'));
+    let yaml: Vec<&str> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    let file: File = serde_saphyr::from_str(&yaml.join("\n")).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(validate(&file.sinks), []);
+    assert!(file.sinks.len() >= 7);
 }
 
 /// The files that people copy; templates and inner files are YAML, too.

@@ -8,7 +8,7 @@ use crate::world::World;
 use crate::{servicenow, webhook};
 
 /// What an attacker makes an application log, and what must not arrive of it in a ticket.
-const CORPUS: [(&str, &[&str]); 15] = [
+pub(crate) const CORPUS: [(&str, &[&str]); 15] = [
     ("<script>alert(1)</script>", &["<script", "</script"]),
     ("<img src=x onerror=alert(1)>", &["<img"]),
     ("<!channel> <!here> <@U123>", &["<!channel", "<!here", "<@U"]),
@@ -30,7 +30,7 @@ const CORPUS: [(&str, &[&str]); 15] = [
 ];
 
 /// Puts one text wherever text from outside can stand.
-fn poisoned(text: &str) -> Incident {
+pub(crate) fn poisoned(text: &str) -> Incident {
     let mut incident = incident(1);
     incident.title = text.to_owned();
     incident.narrative = text.to_owned();

@@ -6,9 +6,16 @@ mod double;
 mod fixture;
 mod world;
 
+mod contract;
 mod outbox;
 mod servicenow;
 mod webhook;
+mod pagerduty;
+mod slack;
+mod teams;
+mod otlp;
+mod kafka;
+mod cdevents;
 mod injection;
 mod laws;
 mod docs;

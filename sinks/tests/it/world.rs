@@ -8,10 +8,11 @@ use model::command::Command;
 use model::id::IncidentId;
 use model::incident::Incident;
 use model::time::Timestamp;
-use sinks::config::{SinkConfig, build};
+use sinks::config::{SinkConfig, build, build_over};
 use sinks::delivery::decide::Decision;
 use sinks::delivery::outbox::{Done, DoneResult, Outbox, OutboxLimits};
 use sinks::delivery::record::Delivered;
+use sinks::kafka::Publish;
 use sinks::retry::Jitter;
 use sinks::sink::Sink;
 
@@ -38,7 +39,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(setup: &Setup) -> Self {
-        let (config, sink) = setup.build();
+        Self::over(setup, None)
+    }
+
+    /// A sink that may write to a log.
+    pub(crate) fn over(setup: &Setup, log: Option<Box<dyn Publish>>) -> Self {
+        let (config, sink) = setup.build(log);
         let outbox = outbox(&config);
         Self {
             config,
@@ -48,6 +54,10 @@ impl World {
             incidents: BTreeMap::new(),
             commands: Vec::new(),
         }
+    }
+
+    pub(crate) fn config(&self) -> &SinkConfig {
+        &self.config
     }
 
     /// A new revision is published.
@@ -133,7 +143,7 @@ pub(crate) struct Setup {
 
 impl Setup {
     /// Builds the sink; the files with the secrets are gone afterwards.
-    fn build(&self) -> (SinkConfig, Box<dyn Sink>) {
+    fn build(&self, log: Option<Box<dyn Publish>>) -> (SinkConfig, Box<dyn Sink>) {
         let mut json = self.json.clone();
         let mut files = Vec::new();
         for (count, secret) in self.secrets.iter().enumerate() {
@@ -144,7 +154,11 @@ impl Setup {
             files.push(file);
         }
         let config: SinkConfig = serde_json::from_str(&json).expect("a valid configuration");
-        let sink = build(&config).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let built = match log {
+            Some(log) => build_over(&config, log),
+            None => build(&config),
+        };
+        let sink = built.unwrap_or_else(|errors| panic!("{errors:?}"));
         (config, sink)
     }
 }

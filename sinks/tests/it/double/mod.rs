@@ -13,8 +13,14 @@ use axum::http::{Response, StatusCode};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+pub(crate) mod served;
 pub(crate) mod receiver;
 pub(crate) mod servicenow;
+pub(crate) mod pagerduty;
+pub(crate) mod slack;
+pub(crate) mod teams;
+pub(crate) mod collector;
+pub(crate) mod topic;
 
 /// What happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +45,8 @@ pub(crate) enum Fault {
     DoneThenHuge,
     /// A redirect to elsewhere, nothing done.
     Redirect,
+    /// 400, and the words of the refusal repeat all that was sent.
+    Echo,
 }
 
 /// Faults for the next requests, in order; after them all pass.
@@ -102,6 +110,7 @@ impl Drop for Server {
 pub(crate) async fn before(fault: Fault) -> Option<Response<Body>> {
     match fault {
         Fault::Status(status) => Some(answer(status, "{\"error\":{\"message\":\"scheduled\"}}")),
+        Fault::Echo => Some(answer(400, "{\"error\":{\"message\":\"what you sent\"}}")),
         Fault::Throttled { retry_after, reset } => Some(throttled(retry_after, reset)),
         Fault::Hang => std::future::pending().await,
         Fault::Redirect => {
@@ -140,6 +149,7 @@ pub(crate) async fn after(fault: Fault, good: Response<Body>) -> Response<Body> 
         | Fault::Status(_)
         | Fault::Throttled { .. }
         | Fault::Hang
+        | Fault::Echo
         | Fault::Redirect => good,
     }
 }

@@ -1,0 +1,107 @@
+//! The contract of every sink, proved for each against a double of its destination.
+//!
+//! A new sink is a [`Destination`] in `rows.rs` and one row in [`ROWS`]; `suite.rs` does the rest.
+
+mod rows;
+mod suite;
+
+use crate::double::Fault;
+use crate::world::World;
+
+/// A double, as the suite sees it.
+pub(crate) trait Destination {
+    /// A sink that speaks to it, with the right secrets.
+    fn world(&self) -> World;
+
+    /// What happens to the next requests.
+    fn fail(&self, faults: &[Fault]);
+
+    /// Nothing more goes wrong.
+    fn heal(&self);
+
+    /// Requests so far.
+    fn requests(&self) -> usize;
+
+    /// What it holds of incident `ab`.
+    fn seen(&self) -> Seen;
+
+    /// The vendor's rules that were broken.
+    fn broken(&self) -> Vec<String>;
+
+    /// Everything that people or machines read there.
+    fn texts(&self) -> Vec<Shown>;
+
+    /// What must never be seen outside of a request.
+    fn secrets(&self) -> Vec<String>;
+}
+
+/// What a destination holds of one incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Whether it is shown as active; `None`: nothing is shown.
+    pub(crate) active: Option<bool>,
+    /// Things that are there twice.
+    pub(crate) doubles: usize,
+}
+
+/// A text, and how it is read.
+#[derive(Clone, Debug)]
+pub(crate) enum Shown {
+    /// By people, as plain text.
+    Words(String),
+    /// By people, as Slack's mrkdwn.
+    Mrkdwn(String),
+    /// By machines: the bytes of a JSON document.
+    Data(Vec<u8>),
+}
+
+impl Shown {
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Words(text) | Self::Mrkdwn(text) => text.clone(),
+            Self::Data(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        }
+    }
+}
+
+/// Whether the destination can tell a repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeats {
+    /// By a key, or because the sink looks before it writes.
+    Recognised,
+    /// Not at all: the vendor offers nothing.
+    Possible,
+}
+
+/// Over what a sink speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    Http,
+    Log,
+}
+
+/// One sink.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) start: fn() -> Box<dyn Destination>,
+    pub(crate) repeats: Repeats,
+    pub(crate) over: Over,
+    /// Requests of a delivery before the one that writes.
+    pub(crate) looks_first: usize,
+}
+
+/// All sinks.
+pub(crate) const ROWS: [Row; 8] = [
+    row("webhook", rows::webhook, Repeats::Recognised),
+    row("cdevents", rows::cdevents, Repeats::Recognised),
+    Row { looks_first: 1, ..row("servicenow", rows::servicenow, Repeats::Recognised) },
+    row("pagerduty", rows::pagerduty, Repeats::Recognised),
+    row("slack", rows::slack, Repeats::Recognised),
+    row("teams", rows::teams, Repeats::Possible),
+    row("otlp", rows::otlp, Repeats::Possible),
+    Row { over: Over::Log, ..row("kafka", rows::kafka, Repeats::Recognised) },
+];
+
+const fn row(name: &'static str, start: fn() -> Box<dyn Destination>, repeats: Repeats) -> Row {
+    Row { name, start, repeats, over: Over::Http, looks_first: 0 }
+}

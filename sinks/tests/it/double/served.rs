@@ -1,0 +1,105 @@
+//! The frame of a double: any path, faults by schedule, every request kept; the service says what
+//! the vendor's documentation says.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, Response, Uri};
+use serde_json::Value;
+
+use super::{Fault, Schedule, Server, after, answer, before};
+
+/// A vendor's rules.
+pub(crate) trait Service: Send + 'static {
+    /// Status and body.
+    fn serve(&mut self, request: &Request) -> (u16, Value);
+}
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: BTreeMap<String, String>,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    pub(crate) fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+/// A running double.
+pub(crate) struct Served<S> {
+    inner: Arc<Mutex<Inner<S>>>,
+    pub(crate) server: Server,
+}
+
+pub(crate) struct Inner<S> {
+    pub(crate) service: S,
+    pub(crate) faults: Schedule,
+    pub(crate) requests: Vec<Request>,
+}
+
+impl<S: Service> Served<S> {
+    pub(crate) fn start(service: S) -> Self {
+        let faults = Schedule::default();
+        let inner = Arc::new(Mutex::new(Inner { service, faults, requests: Vec::new() }));
+        let router = Router::new().fallback(take::<S>).with_state(Arc::clone(&inner));
+        Self { inner, server: Server::start(router) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner<S>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn take<S: Service>(
+    State(inner): State<Arc<Mutex<Inner<S>>>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let lock = || inner.lock().unwrap_or_else(PoisonError::into_inner);
+    let request = Request {
+        method: method.to_string(),
+        path: uri.path().to_owned(),
+        query: pairs(uri.query().unwrap_or_default()),
+        headers: headers
+            .iter()
+            .map(|(name, value)| {
+                (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            })
+            .collect(),
+        body: body.to_vec(),
+    };
+    let fault = {
+        let mut inner = lock();
+        inner.requests.push(request.clone());
+        inner.faults.next()
+    };
+    if fault == Fault::Echo {
+        let all = format!("{uri} {headers:?} {}", String::from_utf8_lossy(&request.body));
+        return answer(400, &serde_json::json!({"ok": false, "error": all}).to_string());
+    }
+    if let Some(early) = before(fault).await {
+        return early;
+    }
+    let (status, reply) = lock().service.serve(&request);
+    after(fault, answer(status, &reply.to_string())).await
+}
+
+fn pairs(query: &str) -> BTreeMap<String, String> {
+    let parts = query.split('&').filter_map(|pair| pair.split_once('='));
+    parts.map(|(name, value)| (name.to_owned(), value.replace("%3D", "="))).collect()
+}
