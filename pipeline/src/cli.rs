@@ -36,6 +36,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Print the records of a topic as they arrive.
     Tap(TapArgs),
+    /// Ask a running system whether it is ready: exit code 0 if it is. For container probes.
+    Health(HealthArgs),
 }
 
 /// Options of `demo`.
@@ -211,6 +213,17 @@ pub struct RemoteArgs {
     /// Bearer token, if the system asks for one.
     #[arg(long, env = "FAULTLINE_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
+}
+
+/// Options of `health`.
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// Address of the running system's API.
+    #[arg(long, env = "FAULTLINE_URL", default_value = "http://127.0.0.1:7070")]
+    pub url: String,
+    /// Only whether the program lives, not whether it is ready.
+    #[arg(long)]
+    pub live: bool,
 }
 
 /// Options of `incidents`.

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Incidents(args) => commands::incidents::incidents(args),
         Command::Explain(args) => commands::explain::explain(args),
         Command::Tap(args) => commands::tap::tap(args),
+        Command::Health(args) => return code(commands::health::health(args)),
     };
     code(done.map(|()| ExitCode::SUCCESS))
 }

@@ -5,6 +5,7 @@ pub mod corpus;
 pub mod demo;
 pub mod eval;
 pub mod explain;
+pub mod health;
 pub mod incidents;
 pub mod record;
 pub mod remote;

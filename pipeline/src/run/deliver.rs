@@ -37,6 +37,10 @@ const TURN: Duration = Duration::from_millis(200);
 /// # Errors
 /// When a sink's configuration cannot be used.
 pub fn start(starter: &Starter<'_>) -> Result<Vec<JoinHandle<Result<()>>>> {
+    if starter.config.sinks.is_empty() {
+        // Nobody to tell: a process of this role alone is as ready as it will ever be.
+        StageMonitor::new(StageName::Deliver, starter.http.clone()).ready();
+    }
     starter.config.sinks.iter().map(|config| start_sink(starter, config)).collect()
 }
 

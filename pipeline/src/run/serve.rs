@@ -17,10 +17,12 @@ use tokio::sync::watch;
 use crate::cli::Role;
 use crate::clock;
 use crate::config::Config;
+use crate::http::metrics::Stage as StageName;
 use crate::http::security::Security;
 use crate::intake::decode::DecodeLimits;
 use crate::intake::http::IntakeState;
 use crate::run::Starter;
+use crate::run::monitor::StageMonitor;
 use crate::run::stop::Stop;
 
 /// How long open connections may take to end.
@@ -58,6 +60,8 @@ pub fn start(config: &Config, starter: &Starter<'_>, roles: &[Role]) -> Result<S
             only_with_token,
         ));
         servers.serve("intake", config.intake.address, guarded)?;
+        // It owns no partitions and restores nothing: whoever listens can append.
+        StageMonitor::new(StageName::Intake, starter.http.clone()).ready();
     }
     Ok(servers)
 }

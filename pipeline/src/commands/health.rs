@@ -1,0 +1,34 @@
+//! `faultline health`: whether a running system is ready, as an exit code, for images that hold no
+//! other HTTP client.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::cli::HealthArgs;
+
+/// How long the answer may take: less than a container runtime waits for a probe.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Asks `/readyz` (or `/livez`). What it learns is the exit code; why not is told on standard error.
+///
+/// # Errors
+/// When nothing answers there.
+pub fn health(args: &HealthArgs) -> Result<ExitCode> {
+    let path = if args.live { "livez" } else { "readyz" };
+    let url = format!("{}/{path}", args.url.trim_end_matches('/'));
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(PATIENCE))
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let answer = agent.get(&url).call().map_err(|error| {
+        anyhow::anyhow!("no running faultline answers at {} ({error}); give --url", args.url)
+    })?;
+    if answer.status().is_success() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("{url} answers {}; {url}?verbose says why", answer.status().as_u16());
+    Ok(ExitCode::FAILURE)
+}
