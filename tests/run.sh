@@ -3,7 +3,7 @@
 # What else it needs (a JDK, Maven) it installs from Debian's packages if it is missing.
 #
 #   tests/run.sh             all of it
-#   tests/run.sh PHASE...    only these: hermetic kafka browser collector
+#   tests/run.sh PHASE...    only these: hermetic kafka browser collector deploy
 #
 # Cargo's target folder and what is fetched stay in ${FAULTLINE_CACHE:-$HOME/.cache/faultline},
 # outside the checkout. Whatever it starts, it stops, however it ends.
@@ -76,14 +76,15 @@ run() {
     kafka) phase 'tests with a real Kafka' with_kafka ;;
     browser) phase 'browser' tests/browser/run.sh ;;
     collector) phase 'Collector, Prometheus and Alertmanager in front' with_collector ;;
+    deploy) phase 'compose file, Helm chart, rules' tests/deploy.sh ;;
     *)
-      printf 'there is no phase %s: hermetic kafka browser collector\n' "$1" >&2
+      printf 'there is no phase %s: hermetic kafka browser collector deploy\n' "$1" >&2
       exit 2
       ;;
   esac
 }
 
-[ $# -gt 0 ] || set -- hermetic kafka browser collector
+[ $# -gt 0 ] || set -- hermetic kafka browser collector deploy
 for name in "$@"; do
   run "$name"
 done

@@ -3,6 +3,7 @@
 mod tidy;
 mod schema;
 mod demo;
+mod deploy;
 mod laws;
 mod log_contract;
 mod casebook_decode;
