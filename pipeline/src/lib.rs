@@ -16,6 +16,7 @@ pub mod dead_letter;
 pub mod stages;
 pub mod snapshot;
 pub mod run;
+pub mod control;
 pub mod http;
 pub mod eval;
 pub mod tell;

@@ -69,7 +69,7 @@ test("the incident page answers in the order of a tired person's questions", asy
   const page = await incident();
   await ready(page);
   const ids = await page.locator("main section").evaluateAll((all) => all.map((e) => e.id));
-  assert.deepEqual(ids, ["broken", "cause", "why", "reach", "changed", "owner", "ticket", "details"]);
+  assert.deepEqual(ids, ["broken", "cause", "why", "reach", "changed", "people", "owner", "ticket", "details"]);
   assert.equal(await page.locator("h1").count(), 1);
   assert.deepEqual(await finish(page), []);
 });
@@ -112,7 +112,7 @@ test("the keyboard reaches everything: skip link, rows, nodes of the graph", onl
 });
 
 test("no text from outside becomes markup, a script or a link to one", onlyFixture, async () => {
-  for (const path of [`/incidents/${STORIES.hostile}`, "/", "/drift"]) {
+  for (const path of [`/incidents/${STORIES.hostile}`, "/", "/drift", "/silences"]) {
     const page = await open(browser, URL_BASE + path);
     await page.locator("h1").waitFor();
     await page.getByText("<script>").first().waitFor();
@@ -131,7 +131,7 @@ test("no text from outside becomes markup, a script or a link to one", onlyFixtu
 
 test("nothing scrolls sideways at 375 px", async () => {
   const ids = FIXTURE ? Object.values(STORIES) : [first];
-  for (const path of ["/", "/drift", ...ids.map((id) => `/incidents/${id}`)]) {
+  for (const path of ["/", "/drift", "/silences", ...ids.map((id) => `/incidents/${id}`)]) {
     const page = await open(browser, URL_BASE + path, { viewport: PHONE });
     await page.locator("h1").waitFor();
     if (path === "/") await rowsThere(page);

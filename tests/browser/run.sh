@@ -31,4 +31,4 @@ else
   read -r -t 30 line <&"${FIXTURE[0]}"
   export CONSOLE_URL=${line#listening on } CONSOLE_FIXTURE=1
 fi
-node --test --test-reporter=spec "$here/console.test.js"
+node --test --test-concurrency=1 --test-reporter=spec "$here/console.test.js" "$here/control.test.js"

@@ -6,10 +6,15 @@
 #![expect(clippy::print_stdout, reason = "the address is this program's output")]
 
 mod night;
+mod people;
 mod story;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use model::matcher::{MatchOp, Matcher};
+use model::command::Decision;
+use pipeline::control::desk::{ActClock, Desk, Draft};
 use pipeline::http::health::Condition;
 use pipeline::http::metrics::Stage;
 use pipeline::http::{HttpState, router};
@@ -18,28 +23,62 @@ use tokio::net::TcpListener;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let port: u16 = std::env::args().nth(1).map_or(Ok(0), |text| text.parse())?;
-    let state = HttpState::default();
+    let world = Arc::new(people::World::new());
+    let desk = Arc::new(Desk::new(world.clone(), ActClock::Story));
+    let state = HttpState { desk, ..HttpState::default() };
     for condition in Condition::ALL {
         state.health.set(Stage::Console, condition, true);
     }
     for incident in story::all() {
-        state.incidents.apply(&incident);
+        world.tell(&state.incidents, incident);
     }
+    stand(&state);
     state.drift.set(story::drift());
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    tokio::spawn(go_on(state.clone()));
+    tokio::spawn(go_on(state.clone(), world));
     axum::serve(listener, router(state)).await?;
     Ok(())
 }
 
-async fn go_on(state: HttpState) {
+/// A silence and a maintenance window that stand from the beginning.
+fn stand(state: &HttpState) {
+    let matcher = |label: &str, op, value: &str| Matcher {
+        label: label.into(),
+        op,
+        value: value.to_owned(),
+    };
+    let matchers = vec![
+        matcher("service", MatchOp::Equal, "catalog-db"),
+        matcher("alertname", MatchOp::Regex, "Disk.*|<script>alert(5)</script>"),
+    ];
+    let draft = |id: &str, reason: &str, decision| Draft {
+        id: Some(id.to_owned()),
+        author: "ann".to_owned(),
+        via: "cli",
+        reason: reason.to_owned(),
+        decision,
+    };
+    let (now, later) = (story::at(60), story::at(7_200));
+    let silence = Decision::Silence { matchers, starts_at: now, ends_at: later };
+    let services = vec!["payment".into(), "cart".into()];
+    let window = Decision::Maintenance { services, starts_at: later, ends_at: story::at(9_000) };
+    for draft in [
+        draft("silence-1", "disk is being swapped", silence),
+        draft("window-1", "database upgrade", window),
+    ] {
+        drop(state.desk.take(&[], draft, now));
+    }
+}
+
+async fn go_on(state: HttpState, world: Arc<people::World>) {
     let mut beat = tokio::time::interval(Duration::from_secs(1));
     for second in 1_u32.. {
         beat.tick().await;
-        state.incidents.apply(&night::night(1 + second));
+        world.fold(&state.incidents);
+        world.tell(&state.incidents, night::night(1 + second));
         if second % 5 == 0 && second <= 100 {
-            state.incidents.apply(&story::small(second));
+            world.tell(&state.incidents, story::small(second));
         }
     }
 }

@@ -12,6 +12,7 @@ use model::incident::{
 };
 use model::time::{Nanos, Timestamp};
 
+use super::people;
 use super::night::{night, night_alerts, night_reach, night_symptoms};
 
 /// 2026-03-17T02:07:00Z.
@@ -85,7 +86,9 @@ pub(crate) fn all() -> Vec<Incident> {
     ended.state = IncidentState::Resolved;
     ended.resolved_at = Some(at(-4_000));
     (ended.onset_at, ended.opened_at, ended.updated_at) = (at(-5_200), at(-5_190), at(-3_900));
-    vec![night(1), small(0), large(), hostile(), ended]
+    let mut busy = small(0);
+    busy.people = people::busy();
+    vec![night(1), busy, large(), hostile(), ended]
 }
 
 pub(crate) fn hypothesis(
@@ -229,6 +232,7 @@ pub(crate) fn hostile() -> Incident {
     incident.narrative =
         format!("{script} \"><svg onload=alert(2)> {{{{7*7}}}} ${{7*7}} {bidi} {long}");
     incident.owner = Some(image.into());
+    incident.people = people::hostile(script, image, bidi);
     incident.tickets = vec![
         Ticket {
             sink: script.into(),

@@ -13,6 +13,7 @@ use sinks::config::SinkConfig;
 use sinks::config::secret::{Secret, SecretRef};
 
 use crate::config::raw::{RawConfig, RawListen, RawLog};
+use crate::control::desk::ActClock;
 use crate::http::security::{Security, check_listen};
 use crate::log::embedded::{Durability, EmbeddedLog};
 use crate::log::kafka::{KafkaConfig, KafkaLog};
@@ -39,6 +40,8 @@ pub struct Config {
     pub intake: Listen,
     /// Who is told of incidents.
     pub sinks: Vec<SinkConfig>,
+    /// By which clock people decide.
+    pub act_clock: ActClock,
 }
 
 /// Where the topics are.
@@ -119,6 +122,7 @@ impl Config {
             http: http.clone(),
             intake: http,
             sinks: Vec::new(),
+            act_clock: ActClock::Story,
         })
     }
 
@@ -180,6 +184,7 @@ impl Checker {
             http,
             intake,
             sinks: raw.sinks,
+            act_clock: ActClock::Wall,
         })
     }
 

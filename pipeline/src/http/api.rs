@@ -1,4 +1,4 @@
-//! The read API: handlers that turn the view into JSON.
+//! The reading half of the API: handlers that turn the view into JSON.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -7,12 +7,12 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use model::id::IncidentId;
 use model::incident::IncidentState;
 use model::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::HttpState;
+use super::control::find_incident;
 use super::error::ApiError;
 use super::metrics::{Metric, Stage, render_gauge};
 use super::summary::{STATES, state_word};
@@ -143,34 +143,18 @@ fn read_limit(text: &str) -> Result<usize, ApiError> {
     })
 }
 
-fn read_id(text: &str) -> Result<IncidentId, ApiError> {
-    IncidentId::parse_hex(text).ok_or_else(|| {
-        ApiError::bad_request(
-            "this is no incident id",
-            "use the 16 hexadecimal digits of `id` in GET /api/v1/incidents",
-        )
-    })
-}
-
-fn no_incident() -> ApiError {
-    ApiError::not_found(
-        "this incident is not here",
-        "GET /api/v1/incidents lists those that are; ended ones leave when there are too many",
-    )
-}
-
 pub(super) async fn incident(
     State(state): State<HttpState>,
     Path(id): Path<String>,
     Query(params): Params,
 ) -> Result<Response, ApiError> {
-    let id = read_id(&id)?;
+    let newest = find_incident(&state, &id)?;
     let revision = match params.get("revision") {
-        None => state.incidents.newest(id).ok_or_else(no_incident)?,
+        None => newest,
         Some(text) => {
             let wanted = u32::from_str(text)
                 .map_err(|_| ApiError::bad_request("`revision` is no number", "use 1, 2, 3 ..."))?;
-            let held = state.incidents.revisions(id);
+            let held = state.incidents.revisions(newest.summary.id);
             held.into_iter().find(|r| r.summary.revision == wanted).ok_or_else(|| {
                 ApiError::not_found(
                     "this revision is not here",
@@ -187,10 +171,7 @@ pub(super) async fn revisions(
     State(state): State<HttpState>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let held = state.incidents.revisions(read_id(&id)?);
-    if held.is_empty() {
-        return Err(no_incident());
-    }
+    let held = state.incidents.revisions(find_incident(&state, &id)?.summary.id);
     let rows: Vec<_> = held.iter().map(|revision| &revision.summary).collect();
     Ok(Json(json!({ "revisions": rows })))
 }

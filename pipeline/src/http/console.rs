@@ -21,7 +21,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 const FORM_BYTES_MAX: usize = 4_096;
 
 /// Name, media type and content of every file under `/assets/`.
-const ASSETS: [(&str, &str, &str); 9] = [
+const ASSETS: [(&str, &str, &str); 14] = [
     ("console.css", "text/css; charset=utf-8", include_str!("assets/console.css")),
     ("app.js", JS, include_str!("assets/app.js")),
     ("dom.js", JS, include_str!("assets/dom.js")),
@@ -30,6 +30,11 @@ const ASSETS: [(&str, &str, &str); 9] = [
     ("incident.js", JS, include_str!("assets/incident.js")),
     ("graph.js", JS, include_str!("assets/graph.js")),
     ("drift.js", JS, include_str!("assets/drift.js")),
+    ("decide.js", JS, include_str!("assets/decide.js")),
+    ("dialog.js", JS, include_str!("assets/dialog.js")),
+    ("control.js", JS, include_str!("assets/control.js")),
+    ("voices.js", JS, include_str!("assets/voices.js")),
+    ("silences.js", JS, include_str!("assets/silences.js")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 

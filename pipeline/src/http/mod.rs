@@ -1,8 +1,9 @@
-//! HTTP: health, metrics, the read API and the console.
+//! HTTP: health, metrics, the API and the console.
 //!
-//! Everything here only reads: a bounded view of `faultline.incidents` that the program keeps up to
-//! date, and counters that the stages fill. What is deliberately absent: any write, any judgement,
-//! any knowledge of a log. The intake has its own router.
+//! It reads a bounded view of `faultline.incidents` that the program keeps up to date, and counters
+//! that the stages fill; it writes only what people decide, through the desk (`crate::control`).
+//! What is deliberately absent: any judgement, any knowledge of a log. The intake has its own
+//! router.
 //!
 //! Modules stand in the order in which a request meets them.
 
@@ -14,10 +15,13 @@ pub mod metrics;
 pub mod view;
 pub mod summary;
 pub mod api;
+pub mod control;
 pub mod events;
 pub mod openapi;
 pub mod console;
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +29,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub use router::router;
 pub use security::check_listen;
+
+use crate::control::desk::Desk;
 
 /// The report on the map's drift, as JSON; `None` until there was a map to compare.
 #[derive(Debug, Default)]
@@ -54,6 +60,8 @@ pub struct HttpState {
     pub metrics: Arc<metrics::Metrics>,
     /// The drift report.
     pub drift: Arc<DriftSlot>,
+    /// Where people's decisions become durable.
+    pub desk: Arc<Desk>,
     /// Who may ask, and by which host names.
     pub security: Arc<security::Security>,
 }

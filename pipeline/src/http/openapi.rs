@@ -3,6 +3,7 @@
 use axum::Json;
 use serde_json::{Map, Value, json};
 
+use super::control::schema;
 use super::router::{Endpoint, Row};
 
 pub(super) async fn document() -> Json<Value> {
@@ -13,10 +14,11 @@ pub(super) async fn document() -> Json<Value> {
 #[must_use]
 pub fn build() -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for row in Endpoint::ALL.into_iter().map(Endpoint::row) {
+    for endpoint in Endpoint::all() {
+        let row = endpoint.row();
         let path = paths.entry(row.path).or_insert_with(|| json!({}));
         if let Value::Object(methods) = path {
-            methods.insert(row.method.to_owned(), operation(&row));
+            methods.insert(row.method.to_owned(), operation(endpoint, &row));
         }
     }
     json!({
@@ -24,7 +26,7 @@ pub fn build() -> Value {
         "info": {
             "title": "faultline",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Incidents with their causes and evidence. Read only.",
+            "description": "Incidents with their causes and evidence, and what people decide about them.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "security": [{ "token": [] }, { "cookie": [] }],
@@ -34,12 +36,19 @@ pub fn build() -> Value {
                 "token": { "type": "http", "scheme": "bearer" },
                 "cookie": { "type": "apiKey", "in": "cookie", "name": super::security::COOKIE },
             },
-            "schemas": { "Error": error_schema() },
+            "schemas": schemas(),
         },
     })
 }
 
-fn operation(row: &Row) -> Value {
+fn schemas() -> Map<String, Value> {
+    let mut all = schema::components();
+    all.insert("Error".to_owned(), error_schema());
+    all.insert("Accepted".to_owned(), schema::accepted());
+    all
+}
+
+fn operation(endpoint: Endpoint, row: &Row) -> Value {
     let params: Vec<Value> = row
         .params
         .iter()
@@ -57,7 +66,7 @@ fn operation(row: &Row) -> Value {
         "summary": row.help,
         "parameters": params,
         "responses": {
-            "200": { "description": "Success.", "content": { row.media: { "schema": success(row) } } },
+            (row.success.to_string()): { "description": "Success.", "content": { row.media: { "schema": success(row) } } },
             "default": {
                 "description": "What is wrong and what to do.",
                 "content": { "application/json": {
@@ -65,6 +74,11 @@ fn operation(row: &Row) -> Value {
             },
         },
     });
+    if let (Some(body), Value::Object(operation)) = (endpoint.body(), &mut operation) {
+        let content = json!({ "application/json": { "schema": body } });
+        let request = json!({ "required": row.method == "post", "content": content });
+        operation.insert("requestBody".to_owned(), request);
+    }
     if let (true, Value::Object(operation)) = (row.is_public, &mut operation) {
         operation.insert("security".to_owned(), json!([]));
     }
@@ -73,6 +87,7 @@ fn operation(row: &Row) -> Value {
 
 fn success(row: &Row) -> Value {
     match (row.media, row.path) {
+        _ if row.success == 202 => json!({ "$ref": "#/components/schemas/Accepted" }),
         (_, "/api/v1/incidents/{id}") => json!({ "$ref": "/api/v1/schema/incident" }),
         ("application/json" | "application/schema+json", _) => json!({ "type": "object" }),
         _ => json!({ "type": "string" }),

@@ -1,12 +1,17 @@
 //! The router, built from one table: the same table makes the OpenAPI document and the list of
 //! public paths, so no route can exist without a row.
 
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Router, middleware};
+use serde_json::Value;
 
+use super::control::verb::Verb;
+use super::control::{self, BODY_BYTES_MAX, alertmanager, schema};
 use super::error::ApiError;
 use super::{HttpState, api, console, events, openapi, security};
+use crate::control::standing::Kind;
 
 /// Every route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +28,17 @@ pub enum Endpoint {
     Events,
     IncidentSchema,
     OpenApi,
+    Decide(Verb),
+    Standing(Kind),
+    Add(Kind),
+    End(Kind),
+    AlertmanagerSilences,
+    AlertmanagerSilence,
+    AlertmanagerAdd,
+    AlertmanagerExpire,
     HomePage,
     IncidentPage,
+    SilencesPage,
     DriftPage,
     LoginPage,
     Login,
@@ -45,12 +59,14 @@ pub struct Param {
 /// The row of a route.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// `get` or `post`.
+    /// `get`, `post` or `delete`.
     pub method: &'static str,
     /// The path, with `{parameters}`.
     pub path: &'static str,
     /// Whether it can be asked without the token.
     pub is_public: bool,
+    /// Its success: 202 for what becomes an act, else 200.
+    pub success: u16,
     /// The media type of its success.
     pub media: &'static str,
     /// What it is for.
@@ -61,7 +77,18 @@ pub struct Row {
 
 const JSON: &str = "application/json";
 const HTML: &str = "text/html";
-const ID: Param = Param { name: "id", place: "path", help: "Incident id: 16 hexadecimal digits." };
+const ID: Param = Param {
+    name: "id",
+    place: "path",
+    help: "Incident id: 16 hexadecimal digits, or as many of the first as are unique.",
+};
+const KEY: Param = Param {
+    name: "Idempotency-Key",
+    place: "header",
+    help: "The id of the act, so that asking twice does once: 1 to 64 of A-Z a-z 0-9 - _ : .",
+};
+const ACT_ID: Param =
+    Param { name: "id", place: "path", help: "Id of the act that made it, or its beginning." };
 
 const fn query(name: &'static str, help: &'static str) -> Param {
     Param { name, place: "query", help }
@@ -77,13 +104,56 @@ const FILTERS: &[Param] = &[
     query("limit", "How many at most: 1 to 1000, 100 if not given."),
 ];
 
+const PHASES: &[Param] = &[query("state", "Of pending, active, expired, separated by commas.")];
+const FILTER: &[Param] = &[query("filter", "A matcher with = or !=; may be repeated.")];
+const DECIDES: &[Param] = &[ID, KEY];
+const ADDS: &[Param] = &[KEY];
+const ENDS: &[Param] = &[
+    ACT_ID,
+    KEY,
+    query("author", "Who ends it; needed here or in a body."),
+    query("reason", "Why."),
+    query("via", "Where: api, cli or console."),
+];
+
 const fn row(path: &'static str, media: &'static str, help: &'static str) -> Row {
-    Row { method: "get", path, is_public: false, media, help, params: &[] }
+    Row { method: "get", path, is_public: false, success: 200, media, help, params: &[] }
+}
+
+const fn write(method: &'static str, path: &'static str, help: &'static str) -> Row {
+    Row { method, success: 202, ..row(path, JSON, help) }
+}
+
+const fn standing(kind: Kind) -> Row {
+    let row = match kind {
+        Kind::Silence => row("/api/v1/silences", JSON, "Silences."),
+        Kind::Maintenance => row("/api/v1/maintenance", JSON, "Maintenance windows."),
+        Kind::Inhibition => row("/api/v1/inhibitions", JSON, "Inhibitions."),
+    };
+    Row { params: PHASES, ..row }
+}
+
+const fn added(kind: Kind) -> Row {
+    match kind {
+        Kind::Silence => write("post", "/api/v1/silences", "Adds a silence."),
+        Kind::Maintenance => write("post", "/api/v1/maintenance", "Adds a maintenance window."),
+        Kind::Inhibition => write("post", "/api/v1/inhibitions", "Adds an inhibition."),
+    }
+}
+
+const fn ended(kind: Kind) -> Row {
+    match kind {
+        Kind::Silence => write("delete", "/api/v1/silences/{id}", "Ends a silence now."),
+        Kind::Maintenance => {
+            write("delete", "/api/v1/maintenance/{id}", "Ends a maintenance window now.")
+        }
+        Kind::Inhibition => write("delete", "/api/v1/inhibitions/{id}", "Removes an inhibition."),
+    }
 }
 
 impl Endpoint {
-    /// All of them.
-    pub const ALL: [Self; 17] = [
+    /// Those that are one each.
+    const SINGLE: [Self; 22] = [
         Self::Livez,
         Self::Readyz,
         Self::Metrics,
@@ -95,13 +165,27 @@ impl Endpoint {
         Self::Events,
         Self::IncidentSchema,
         Self::OpenApi,
+        Self::AlertmanagerSilences,
+        Self::AlertmanagerSilence,
+        Self::AlertmanagerAdd,
+        Self::AlertmanagerExpire,
         Self::HomePage,
         Self::IncidentPage,
+        Self::SilencesPage,
         Self::DriftPage,
         Self::LoginPage,
         Self::Login,
         Self::Asset,
     ];
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let kinds = [Kind::Silence, Kind::Maintenance, Kind::Inhibition];
+        Self::SINGLE
+            .into_iter()
+            .chain(Verb::ALL.map(Self::Decide))
+            .chain(kinds.into_iter().flat_map(|k| [Self::Standing(k), Self::Add(k), Self::End(k)]))
+    }
 
     /// Its row.
     #[must_use]
@@ -145,9 +229,35 @@ impl Endpoint {
                 row("/api/v1/schema/incident", "application/schema+json", "The record's schema.")
             }
             Self::OpenApi => row("/api/openapi.json", JSON, "This document."),
+            Self::Decide(verb) => {
+                Row { params: DECIDES, ..write("post", verb.path(), verb.help()) }
+            }
+            Self::Standing(kind) => standing(kind),
+            Self::Add(kind) => Row { params: ADDS, ..added(kind) },
+            Self::End(kind) => Row { params: ENDS, ..ended(kind) },
+            Self::AlertmanagerSilences => Row {
+                params: FILTER,
+                ..row("/api/v2/silences", JSON, "Silences in Alertmanager's form.")
+            },
+            Self::AlertmanagerSilence => Row {
+                params: &[ACT_ID],
+                ..row("/api/v2/silence/{id}", JSON, "One silence in Alertmanager's form.")
+            },
+            Self::AlertmanagerAdd => Row {
+                success: 200,
+                ..write("post", "/api/v2/silences", "Adds or replaces a silence, as Alertmanager.")
+            },
+            Self::AlertmanagerExpire => Row {
+                success: 200,
+                params: &[ACT_ID],
+                ..write("delete", "/api/v2/silence/{id}", "Ends a silence, as Alertmanager.")
+            },
             Self::HomePage => row("/", HTML, "Console: the list of incidents."),
             Self::IncidentPage => {
                 Row { params: &[ID], ..row("/incidents/{id}", HTML, "Console: one incident.") }
+            }
+            Self::SilencesPage => {
+                row("/silences", HTML, "Console: silences, maintenance windows, inhibitions.")
             }
             Self::DriftPage => row("/drift", HTML, "Console: the map's drift."),
             Self::LoginPage => Row { is_public: true, ..row("/login", HTML, "Console: sign in.") },
@@ -164,6 +274,18 @@ impl Endpoint {
         }
     }
 
+    /// The JSON Schema of the body that it takes, if it takes JSON.
+    #[must_use]
+    pub fn body(self) -> Option<Value> {
+        match self {
+            Self::Decide(verb) => Some(schema::decision(verb)),
+            Self::Add(kind) => Some(schema::addition(kind)),
+            Self::End(_) => Some(schema::ending()),
+            Self::AlertmanagerAdd => Some(schema::postable_silence()),
+            _ => None,
+        }
+    }
+
     fn handler(self) -> MethodRouter<HttpState> {
         match self {
             Self::Livez => get(api::livez),
@@ -177,7 +299,23 @@ impl Endpoint {
             Self::Events => get(events::events),
             Self::IncidentSchema => get(api::incident_schema),
             Self::OpenApi => get(openapi::document),
-            Self::HomePage | Self::IncidentPage | Self::DriftPage => get(console::page),
+            Self::Decide(verb) => post(move |state, id, headers, body| {
+                control::decide(verb, state, id, headers, body)
+            }),
+            Self::Standing(kind) => get(move |state, query| control::list(kind, state, query)),
+            Self::Add(kind) => {
+                post(move |state, headers, body| control::add(kind, state, headers, body))
+            }
+            Self::End(kind) => delete(move |state, id, query, headers, body| {
+                control::end(kind, state, id, query, headers, body)
+            }),
+            Self::AlertmanagerSilences => get(alertmanager::list),
+            Self::AlertmanagerSilence => get(alertmanager::get),
+            Self::AlertmanagerAdd => post(alertmanager::post),
+            Self::AlertmanagerExpire => delete(alertmanager::delete),
+            Self::HomePage | Self::IncidentPage | Self::SilencesPage | Self::DriftPage => {
+                get(console::page)
+            }
             Self::LoginPage => get(console::login_page),
             Self::Login => post(console::login),
             Self::Asset => get(console::asset),
@@ -187,7 +325,7 @@ impl Endpoint {
     /// Whether a path can be asked without the token. Assets are our own files and hold no data.
     #[must_use]
     pub fn is_public(path: &str) -> bool {
-        Self::ALL.into_iter().map(Self::row).filter(|row| row.is_public).any(|row| {
+        Self::all().map(Self::row).filter(|row| row.is_public).any(|row| {
             match row.path.split_once('{') {
                 Some((folder, _)) => path.strip_prefix(folder).is_some_and(|n| !n.contains('/')),
                 None => row.path == path,
@@ -198,13 +336,13 @@ impl Endpoint {
 
 /// Everything under one guard.
 pub fn router(state: HttpState) -> Router {
-    Endpoint::ALL
-        .into_iter()
+    Endpoint::all()
         .fold(Router::new(), |router, endpoint| {
             router.route(endpoint.row().path, endpoint.handler())
         })
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(state.clone(), security::guard))
         .with_state(state)
 }

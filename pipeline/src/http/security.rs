@@ -2,6 +2,8 @@
 //!
 //! Deny by default: with a token configured every path but the public ones needs it, known to the
 //! router or not. Without a token only a loopback address may be served ([`check_listen`]).
+//! A write that a browser sends must come from our own pages; one without a browser's headers needs
+//! the token in its header, where there is one.
 //! What is deliberately absent: users, roles and TLS; a proxy in front has them.
 
 use std::collections::BTreeSet;
@@ -9,7 +11,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
@@ -119,16 +121,37 @@ impl Security {
     }
 
     fn is_authenticated(&self, headers: &HeaderMap) -> bool {
-        if !self.has_token() {
-            return true;
-        }
-        let bearer = headers
+        !self.has_token()
+            || self.has_bearer(headers)
+            || cookies(headers).any(|hex| from_hex(hex).is_some_and(|t| self.is_token(&t)))
+    }
+
+    fn has_bearer(&self, headers: &HeaderMap) -> bool {
+        headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .is_some_and(|(_, token)| self.is_token(token.trim().as_bytes()));
-        bearer || cookies(headers).any(|hex| from_hex(hex).is_some_and(|t| self.is_token(&t)))
+            .is_some_and(|(_, token)| self.is_token(token.trim().as_bytes()))
+    }
+
+    /// Whether a write may come from where it comes. A page of another site can make a browser
+    /// send requests with our cookie, or to a loopback address; it cannot make it send our token
+    /// in a header, nor lie about where the request comes from.
+    fn may_write(&self, headers: &HeaderMap, host: &str) -> bool {
+        let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        if self.has_bearer(headers) {
+            return true;
+        }
+        match (text("sec-fetch-site"), text("origin")) {
+            (Some(site), _) => site == "same-origin",
+            (None, Some(origin)) => origin.split_once("://").is_some_and(|(_, from)| {
+                from.eq_ignore_ascii_case(host)
+                    || self.host_names.contains(&host_name(from).to_ascii_lowercase())
+            }),
+            // No browser: every one of them sends one of the two with a write.
+            (None, None) => !self.has_token(),
+        }
     }
 }
 
@@ -200,8 +223,14 @@ fn judge(security: &Security, request: &Request) -> Result<(), Box<Response>> {
     if !probe && !host.is_some_and(|host| security.knows_host(host)) {
         return Err(Box::new(unknown_host()));
     }
-    if Endpoint::is_public(path) || security.is_authenticated(request.headers()) {
+    // The only public write is the login page's, which looks after itself.
+    if Endpoint::is_public(path) {
         return Ok(());
+    }
+    if security.is_authenticated(request.headers()) {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        let may = reads || security.may_write(request.headers(), host.unwrap_or_default());
+        return if may { Ok(()) } else { Err(Box::new(not_ours())) };
     }
     let wants_page = request
         .headers()
@@ -217,6 +246,16 @@ fn unknown_host() -> Response {
         "unknown_host",
         "this host name is not one of faultline's",
         "use localhost or the address itself, or add the name to `http.host_names`",
+    )
+    .into_response()
+}
+
+fn not_ours() -> Response {
+    ApiError::new(
+        StatusCode::FORBIDDEN,
+        "cross_origin",
+        "this write does not come from a page of faultline",
+        "use the console under its own address, or send `Authorization: Bearer TOKEN`",
     )
     .into_response()
 }

@@ -6,6 +6,7 @@ use model::hypothesis::CauseKind;
 use model::id::{CellId, IncidentId};
 use model::incident::{Incident, IncidentState, Priority, Ticket};
 use model::name::Name;
+use model::people::Said;
 use model::time::Timestamp;
 use serde::Serialize;
 
@@ -88,6 +89,18 @@ pub struct IncidentSummary {
     pub tickets: Vec<Ticket>,
     /// The incident that this one became part of.
     pub merged_into: Option<IncidentId>,
+    /// Who works on it, if anybody said so.
+    pub acknowledged: Option<Said>,
+    /// To whom it was given.
+    pub assignee: Option<Name>,
+    /// No sink is told of it until then.
+    pub snoozed_until: Option<Timestamp>,
+    /// Who decided its state, if a person did.
+    pub state_held: Option<Said>,
+    /// Why its members tell nobody now: ids of acts.
+    pub muted_by: Vec<Name>,
+    /// How many comments it has.
+    pub comments_count: usize,
 }
 
 impl From<&Incident> for IncidentSummary {
@@ -120,6 +133,12 @@ impl From<&Incident> for IncidentSummary {
             owner: incident.owner.clone(),
             tickets: incident.tickets.clone(),
             merged_into: incident.lineage.merged_into,
+            acknowledged: incident.people.acknowledged.clone(),
+            assignee: incident.people.assignee.clone(),
+            snoozed_until: incident.people.snoozed_until,
+            state_held: incident.people.state_held.clone(),
+            muted_by: incident.people.muted_by.clone(),
+            comments_count: incident.people.comments.len(),
         }
     }
 }

@@ -1,134 +1,37 @@
 //! The API as a client sees it: real requests over loopback.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::sync::Arc;
-use std::time::Duration;
-
-use model::alert::Severity;
-use model::blast_radius::BlastRadius;
+use model::command::{Act, Decision};
 use model::id::{CellId, IncidentId};
-use model::incident::{Incident, IncidentState, Lineage, Priority};
+use model::incident::IncidentState;
+use model::matcher::{MatchOp, Matcher};
 use model::time::Timestamp;
 use serde_json::Value;
-use tokio::net::TcpListener;
 
 use super::health::Condition;
 use super::metrics::{Metric, Stage};
 use super::router::Endpoint;
-use super::security::Security;
+use super::testing::{TOKEN, incident, read_until, serve, with_token};
 use super::view::{Applied, Filter, IncidentView, ViewLimits};
-use super::{HttpState, openapi, router};
-
-const TOKEN: &str = "a-token-of-some-length";
-
-fn incident(id: u64, revision: u32, state: IncidentState) -> Incident {
-    let at = Timestamp::from_millis(1_773_713_220_000 + i64::try_from(id).unwrap() * 1000);
-    Incident {
-        schema_version: 1,
-        id: IncidentId(id),
-        revision,
-        cell: CellId("default".into()),
-        state,
-        severity: Severity::Critical,
-        priority: Priority::P1,
-        title: format!("incident {id}"),
-        onset_at: at,
-        opened_at: at,
-        updated_at: Timestamp::from_millis(at.millis() + i64::from(revision) * 1000),
-        resolved_at: None,
-        services: vec!["checkout".into(), format!("service-{id}").as_str().into()],
-        alerts: Vec::new(),
-        symptoms: Vec::new(),
-        exemplars: Vec::new(),
-        blast_radius: BlastRadius::default(),
-        hypotheses: Vec::new(),
-        confidence_set_size: 0,
-        owner: None,
-        tickets: Vec::new(),
-        people: model::people::People::default(),
-        lineage: Lineage::default(),
-        timeline: Vec::new(),
-        narrative: String::new(),
-    }
-}
-
-struct Server {
-    address: std::net::SocketAddr,
-    state: HttpState,
-}
-
-async fn serve(state: HttpState) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let app = router(state.clone());
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    Server { address, state }
-}
-
-fn with_token() -> HttpState {
-    let security = Security::new(Some(TOKEN.to_owned()), []).unwrap();
-    HttpState { security: Arc::new(security), ..HttpState::default() }
-}
-
-fn read_until(stream: &mut TcpStream, until: Option<&str>) -> String {
-    let mut text = String::new();
-    let mut buffer = [0; 4096];
-    while until.is_none_or(|end| !text.contains(end)) {
-        match stream.read(&mut buffer).unwrap() {
-            0 => break,
-            read => text.push_str(&String::from_utf8_lossy(&buffer[..read])),
-        }
-    }
-    text
-}
-
-impl Server {
-    /// Asks, and reads until the server closes or `until` has been read.
-    async fn raw(&self, request: String, until: Option<&'static str>) -> (TcpStream, String) {
-        let address = self.address;
-        let talk = move || {
-            let mut stream = TcpStream::connect(address).unwrap();
-            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-            stream.write_all(request.as_bytes()).unwrap();
-            let answer = read_until(&mut stream, until);
-            (stream, answer)
-        };
-        tokio::task::spawn_blocking(talk).await.unwrap()
-    }
-
-    /// Status, head in lower case, body.
-    async fn ask(
-        &self,
-        method: &str,
-        path: &str,
-        host: &str,
-        more: &str,
-        body: &str,
-    ) -> (u16, String, String) {
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let (_, answer) = self.raw(request, None).await;
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, head.to_ascii_lowercase(), body.to_owned())
-    }
-
-    async fn get(&self, path: &str) -> (u16, String, String) {
-        self.ask("GET", path, "localhost", "", "").await
-    }
-
-    async fn json(&self, path: &str) -> (u16, Value) {
-        let (status, _, body) = self.get(path).await;
-        (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
-    }
-}
+use super::{HttpState, openapi};
 
 fn concrete(path: &str) -> String {
     path.replace("{id}", "0000000000000001").replace("{name}", "app.js")
+}
+
+fn silence(id: &str) -> Act {
+    let matcher = Matcher { label: "a".into(), op: MatchOp::Equal, value: "b".to_owned() };
+    Act {
+        id: id.into(),
+        author: "ann".into(),
+        via: "api".into(),
+        at: Timestamp::EPOCH,
+        reason: String::new(),
+        decision: Decision::Silence {
+            matchers: vec![matcher],
+            starts_at: Timestamp::EPOCH,
+            ends_at: Timestamp::from_millis(1),
+        },
+    }
 }
 
 #[tokio::test]
@@ -136,9 +39,10 @@ async fn every_route_answers_as_its_row_says() {
     let state = HttpState::default();
     state.incidents.apply(&incident(1, 1, IncidentState::Open));
     state.drift.set(serde_json::json!({}));
+    state.desk.learn(&CellId("default".into()), &silence("0000000000000001"));
     state.health.set(Stage::Console, Condition::StateRestored, true);
     let server = serve(state).await;
-    for row in Endpoint::ALL.map(Endpoint::row) {
+    for row in Endpoint::all().map(Endpoint::row) {
         if row.method != "get" || row.media == "text/event-stream" || row.path == "/login" {
             continue;
         }
@@ -152,8 +56,8 @@ async fn every_route_answers_as_its_row_says() {
 fn the_openapi_document_has_every_route_and_no_other() {
     let document = openapi::build();
     let paths = document["paths"].as_object().unwrap();
-    let rows = Endpoint::ALL.map(Endpoint::row);
-    for row in rows {
+    let rows: Vec<_> = Endpoint::all().map(Endpoint::row).collect();
+    for row in &rows {
         let operation = &paths[row.path][row.method];
         assert!(
             operation["summary"].as_str().is_some_and(|text| text.ends_with('.')),
@@ -171,7 +75,7 @@ fn the_openapi_document_has_every_route_and_no_other() {
 #[tokio::test]
 async fn without_the_token_only_public_routes_answer() {
     let server = serve(with_token()).await;
-    for row in Endpoint::ALL.map(Endpoint::row) {
+    for row in Endpoint::all().map(Endpoint::row) {
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
             for offer in [
                 "",
@@ -267,7 +171,7 @@ async fn wrong_requests_are_told_what_to_do() {
         ("/api/v1/incidents?since=yesterday", 400, "RFC 3339"),
         ("/api/v1/incidents?limit=0", 400, "1 to 1000"),
         ("/api/v1/incidents?colour=red", 400, "since"),
-        ("/api/v1/incidents/7", 400, "16 hexadecimal digits"),
+        ("/api/v1/incidents/x7", 400, "16 hexadecimal digits"),
         ("/api/v1/incidents/0000000000000007", 404, "lists those that are"),
         ("/api/v1/topology/drift", 404, "imported"),
         ("/api/v2/nothing", 404, "openapi"),

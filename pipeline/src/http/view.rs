@@ -14,6 +14,7 @@ use model::time::Timestamp;
 use tokio::sync::broadcast;
 
 use super::summary::{IncidentSummary, STATES};
+use crate::control::standing::Found;
 
 /// How many revisions a slow listener may be behind before it is told to read the list again.
 const STREAM_BACKLOG: usize = 256;
@@ -194,6 +195,24 @@ impl IncidentView {
         inner.incidents.get(&id).and_then(|history| history.back()).map(Arc::clone)
     }
 
+    /// The newest revision of the incident whose id begins with these hexadecimal digits.
+    #[must_use]
+    pub fn find(&self, prefix: &str) -> Found<Arc<Revision>> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<Arc<Revision>> = inner
+            .incidents
+            .range(first_with(prefix)..)
+            .take_while(|(id, _)| id.to_string().starts_with(prefix))
+            .take(5)
+            .filter_map(|(_, history)| history.back().map(Arc::clone))
+            .collect();
+        match found.len() {
+            0 => Found::None,
+            1 => found.pop().map_or(Found::None, Found::One),
+            _ => Found::Several(found.iter().map(|r| r.summary.id.to_string()).collect()),
+        }
+    }
+
     /// The revisions that are still held of an incident, oldest first; empty if it is unknown.
     #[must_use]
     pub fn revisions(&self, id: IncidentId) -> Vec<Arc<Revision>> {
@@ -216,6 +235,11 @@ impl IncidentView {
     pub fn close(&self) {
         self.inner.write().unwrap_or_else(PoisonError::into_inner).stream = None;
     }
+}
+
+/// The smallest id that begins so.
+fn first_with(prefix: &str) -> IncidentId {
+    IncidentId::parse_hex(&format!("{prefix:0<16}")).unwrap_or(IncidentId(u64::MAX))
 }
 
 fn trim(history: &mut History, limits: ViewLimits) {

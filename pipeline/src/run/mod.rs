@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use crate::cli::Role;
 use crate::commands::record::partitions;
 use crate::config::Config;
+use crate::control::desk::Desk;
 use crate::http::HttpState;
 use crate::http::metrics::Stage as StageName;
 use crate::http::view::IncidentView;
@@ -29,6 +30,7 @@ pub mod epoch;
 pub mod worker;
 pub mod follow;
 pub mod publish;
+pub mod acts;
 pub mod deliver;
 pub mod serve;
 
@@ -77,15 +79,19 @@ impl Running {
 /// When topics cannot be made, or an address is taken.
 pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Running> {
     prepare(config, &*log)?;
-    let http =
-        HttpState { security: Arc::new(config.http.security.clone()), ..HttpState::default() };
-    let starter = Starter {
-        config,
-        settings: Arc::new(config.settings.clone()),
-        log,
-        http: http.clone(),
-        stop: Stop::default(),
+    let settings = Arc::new(config.settings.clone());
+    let desk = if roles.contains(&Role::Console) {
+        let journal = acts::LogJournal::new(log.clone(), settings.clone());
+        Desk::new(Arc::new(journal), config.act_clock)
+    } else {
+        Desk::default()
     };
+    let http = HttpState {
+        desk: Arc::new(desk),
+        security: Arc::new(config.http.security.clone()),
+        ..HttpState::default()
+    };
+    let starter = Starter { config, settings, log, http: http.clone(), stop: Stop::default() };
     let mut threads = Vec::new();
     for role in roles {
         match role {
@@ -93,7 +99,10 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
             Role::Detect => threads.push(starter.detect()?),
             Role::Correlate => threads.push(starter.correlate()?),
             Role::Deliver => threads.extend(deliver::start(&starter)?),
-            Role::Console => threads.push(follow::start(&starter)?),
+            Role::Console => {
+                threads.push(follow::start(&starter)?);
+                threads.push(acts::follow(&starter)?);
+            }
             Role::Intake => {}
         }
     }

@@ -5,6 +5,7 @@ import { clockText, now, tell, tick } from "./format.js";
 import { driftPage } from "./drift.js";
 import { incidentPage } from "./incident.js";
 import { listPage } from "./list.js";
+import { keys, silencesPage } from "./silences.js";
 
 const main = document.getElementById("main");
 
@@ -90,17 +91,38 @@ function announce(summary) {
   document.getElementById("news").textContent = `${summary.state}: ${summary.title}`;
 }
 
-function startIncident(id) {
+function startIncident(given) {
+  let id = given;
   const page = incidentPage(main);
   const load = paced(async () => {
     try {
-      page.draw(await ask(`/api/v1/incidents/${encodeURIComponent(id)}`));
+      const incident = await ask(`/api/v1/incidents/${encodeURIComponent(id)}`);
+      id = incident.id;
+      page.draw(incident);
       beat();
     } catch (error) {
       if (error.status === 404 || error.status === 400) renew(main, problem("This incident is not here.", error));
     }
   }, 700);
   return { load, news: (summary) => { if (summary.id === id) { announce(summary); load(); } } };
+}
+
+/** Acts are in the view as soon as they are durable, so the list is asked again after each. */
+function startSilences() {
+  let page = null;
+  const load = paced(async () => {
+    try {
+      const lists = await Promise.all(keys.map((key) => ask(`/api/v1/${key}`)));
+      keys.forEach((key, i) => { tell(lists[i].now); page.draw(key, lists[i][key]); });
+      page.failed(null);
+      beat();
+    } catch (error) {
+      page.failed(error);
+    }
+  }, 500);
+  page = silencesPage(main, load);
+  setInterval(load, 10_000);
+  return { load, news: () => {} };
 }
 
 function startDrift() {
@@ -111,11 +133,13 @@ function startDrift() {
   return { load, news: () => load() };
 }
 
+const PAGES = { "/drift": startDrift, "/silences": startSilences };
+
 function start() {
   const path = location.pathname;
   const id = path.match(/^\/incidents\/([^/]+)$/)?.[1];
-  const page = id ? startIncident(decodeURIComponent(id).toLowerCase()) : path === "/drift" ? startDrift() : startList();
-  const current = path === "/drift" ? "drift" : "list";
+  const page = id ? startIncident(decodeURIComponent(id).toLowerCase()) : (PAGES[path] ?? startList)();
+  const current = path in PAGES ? path.slice(1) : "list";
   document.querySelector(`nav [data-page="${current}"]`)?.setAttribute("aria-current", id ? "true" : "page");
   follow(page);
   setInterval(beat, 1000);

@@ -5,7 +5,9 @@ import {
   CAUSE, CHANGE, PRIORITY, apart, count, entityText, likelihood, moment, percent, plural, signed, stateChip,
   tell, ticking, words,
 } from "./format.js";
+import { controls } from "./control.js";
 import { centre, reach } from "./graph.js";
+import { peopleChips, verdictMarks, voices } from "./voices.js";
 
 const TERMS = {
   prior: "How often such causes are to blame", error_origin: "Errors begin here", slow_self: "Slow in itself",
@@ -20,12 +22,16 @@ const TERMS = {
 
 export function incidentPage(main) {
   let centred = false;
+  const [top, rest, deciding] = [h("div", null), h("div", null), controls()];
   return {
     draw(incident) {
       tell(incident.updated_at);
       document.title = clean(`${incident.priority} ${incident.title} - faultline`);
-      renew(main, head(incident), h("div", { class: "questions" },
-        broken(incident), causes(incident), why(incident), reaches(incident), changed(incident),
+      if (!main.contains(top)) renew(main, top, deciding.box, rest);
+      renew(top, head(incident));
+      deciding.update(incident);
+      renew(rest, h("div", { class: "questions" },
+        broken(incident), causes(incident, deciding), why(incident), reaches(incident), changed(incident), spoken(incident),
         h("div", { class: "pair" }, owner(incident), ticket(incident)), details(incident)));
       if (!centred) centre(main);
       centred = true;
@@ -47,11 +53,17 @@ function head(incident) {
       h("span", null, "began ", moment(incident.onset_at), incident.resolved_at === null && [", ", ticking(incident.onset_at, " ago")]),
       incident.resolved_at && h("span", null, "quiet since ", moment(incident.resolved_at), ", ", ticking(incident.resolved_at, " ago")),
       h("span", { class: "quiet num" }, `revision ${incident.revision}`)),
+    decided(incident),
     lineage.merged_into && h("p", { class: "notice" }, "It became part of ", link(lineage.merged_into), "."),
     lineage.split_from && h("p", { class: "notice" }, "It was split from ", link(lineage.split_from), "."),
     lineage.merged_from.length > 0 && h("p", { class: "quiet" }, "Other incidents became part of it: ",
       lineage.merged_from.map((id, i) => [i > 0 && ", ", link(id)])),
     lineage.reopened > 0 && h("p", { class: "quiet" }, `Reopened ${plural(lineage.reopened, "time")}.`));
+}
+
+function decided(incident) {
+  const chips = peopleChips(incident.people, incident.state);
+  return chips.length > 0 && h("p", { class: "chips" }, chips.map((chip) => [chip, " "]));
 }
 
 function link(id) {
@@ -84,7 +96,7 @@ function fold(key, title, number, ...content) {
   return h("details", { "data-key": key }, h("summary", null, title, number !== null && [" ", h("span", { class: "num quiet" }, count(number))]), content);
 }
 
-function causes(incident) {
+function causes(incident, deciding) {
   const [first, ...others] = incident.hypotheses;
   if (!first) return section("cause", "What most likely caused it", h("p", { class: "quiet" }, "There is no hypothesis yet."));
   return section("cause", "What most likely caused it, and how sure",
@@ -93,10 +105,18 @@ function causes(incident) {
       h("div", null,
         h("p", { class: "culprit" }, said(entityText(first.entity)), h("span", { class: "kind" }, CAUSE[first.kind] ?? words(first.kind))),
         first.change && change(first.change, incident),
-        h("p", null, said(first.summary)),
+        h("p", null, said(first.summary)), verdict(first, incident, deciding),
         first.path.length > 1 && h("p", { class: "path" }, h("span", { class: "quiet" }, "Failure runs "), first.path.map((name, i) => [i > 0 && h("span", { class: "quiet" }, " \u2192 "), said(name)])))),
     confidence(incident),
-    others.length > 0 && [h("h3", null, "What else it could be"), h("ol", { class: "others plain", start: 2 }, others.map((o) => other(o, incident)))]);
+    others.length > 0 && [h("h3", null, "What else it could be"), h("ol", { class: "others plain", start: 2 }, others.map((o) => other(o, incident, deciding)))]);
+}
+
+/** What people said of a hypothesis, and the two words that they can say. */
+function verdict(hypothesis, incident, deciding) {
+  const button = (key, text, run) => h("button", { type: "button", class: "act small", "data-key": `${key}-${hypothesis.rank}`, on: { click: () => run(hypothesis) } }, text);
+  const open = incident.state !== "merged" && incident.state !== "withdrawn";
+  return h("p", { class: "verdict" }, verdictMarks(hypothesis, incident).map((mark) => [mark, " "]),
+    open && [button("yes", "This was the cause", deciding.confirm), " ", button("no", "This was not", deciding.reject)]);
 }
 
 function confidence(incident) {
@@ -113,13 +133,15 @@ function change(it, incident) {
       it.author && [", by ", said(it.author)]));
 }
 
-function other(hypothesis, incident) {
+function other(hypothesis, incident, deciding) {
   return h("li", null, h("details", { "data-key": `h-${hypothesis.rank}` },
     h("summary", null, h("span", { class: "num rank" }, `${hypothesis.rank}.`),
       h("span", { class: "num p" }, percent(hypothesis.probability)),
       h("span", { class: "who" }, said(entityText(hypothesis.entity)), hypothesis.kind !== "none" && h("span", { class: "quiet" }, ` ${CAUSE[hypothesis.kind] ?? words(hypothesis.kind)}`),
-        hypothesis.change && [h("span", { class: "quiet" }, ": "), said(hypothesis.change.title)])),
+        hypothesis.change && [h("span", { class: "quiet" }, ": "), said(hypothesis.change.title)],
+        verdictMarks(hypothesis, incident).map((mark) => [" ", mark]))),
     h("div", { class: "folded" }, hypothesis.change && change(hypothesis.change, incident), h("p", null, said(hypothesis.summary)),
+      verdict(hypothesis, incident, deciding),
       hypothesis.lacks && h("p", { class: "sub" }, "What it lacks: ", said(hypothesis.lacks)), ledger(hypothesis, incident))));
 }
 
@@ -182,9 +204,15 @@ function changed(incident) {
         h("span", null, item.service && [h("strong", null, said(item.service)), " "], said(item.text))))));
 }
 
+function spoken(incident) {
+  return section("people", "What people said", voices(incident));
+}
+
 function owner(incident) {
+  const { assignee } = incident.people;
   return section("owner", "Who owns it", incident.owner ? h("p", { class: "strong" }, said(incident.owner))
-    : h("p", { class: "quiet" }, "The map names no owner for the most likely cause."));
+    : h("p", { class: "quiet" }, "The map names no owner for the most likely cause."),
+  assignee && h("p", null, h("span", { class: "quiet" }, "Assigned to "), h("strong", null, said(assignee))));
 }
 
 function ticket(incident) {

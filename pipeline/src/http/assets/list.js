@@ -2,6 +2,7 @@
 
 import { h, renew, said } from "./dom.js";
 import { PRIORITY, STATE, count, entityText, likelihood, percent, plural, stateChip, ticking } from "./format.js";
+import { peopleChips } from "./voices.js";
 
 const TABS = [
   ["active", "Active", ["open", "suspected"]],
@@ -35,7 +36,7 @@ export function listPage(main) {
 
   function matches(row) {
     if (query === "") return true;
-    const texts = [row.id, row.title, row.owner, ...row.services, ...row.tickets.map((t) => t.number ?? t.id)];
+    const texts = [row.id, row.title, row.owner, row.assignee, row.acknowledged?.author, ...row.services, ...row.tickets.map((t) => t.number ?? t.id)];
     return texts.some((text) => String(text ?? "").toLowerCase().includes(query));
   }
 
@@ -85,11 +86,17 @@ function line(row) {
     h("span", { class: `c-priority prio prio-${row.priority}`, title: PRIORITY[row.priority] }, row.priority),
     h("div", { class: "c-title" },
       h("a", { class: "title", href: `/incidents/${encodeURIComponent(row.id)}`, "data-key": `row-${row.id}` }, said(row.title)),
-      row.cause && h("p", { class: "sub" }, cause(row.cause))),
+      row.cause && h("p", { class: "sub" }, cause(row.cause)), decided(row)),
     h("span", { class: "c-age num" }, h("span", { class: "label" }, ended ? "Ended " : "Began "), ticking(ended ? row.resolved_at ?? row.updated_at : row.onset_at, " ago")),
     h("span", { class: "c-services", title: row.services.join(", ") },
       row.services.length ? [h("span", { class: "num" }, plural(row.services.length, "service")), ", ", h("span", { class: "num" }, plural(row.alerts_count, "alert"))] : "none named"),
     h("span", { class: "c-ticket" }, row.tickets.length ? row.tickets.map((t, i) => [i > 0 && ", ", said(t.number ?? t.id)]) : h("span", { class: "quiet" }, "no ticket")));
+}
+
+function decided(row) {
+  const chips = peopleChips(row, row.state);
+  if (row.comments_count > 0) chips.push(h("span", { class: "sub" }, plural(row.comments_count, "comment")));
+  return chips.length > 0 && h("p", { class: "chips" }, chips.map((chip) => [chip, " "]));
 }
 
 function cause(leading) {

@@ -1,0 +1,101 @@
+//! Writes to a running system: asked again under the same id when the answer did not come, so a
+//! decision is taken once however the network behaves.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::Value;
+
+use super::Remote;
+use crate::run::stop::Stop;
+
+/// How often a write is tried.
+const TRIES: u32 = 3;
+/// The pause before the second try; it doubles.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Largest answer to a write. Unit: bytes.
+const ANSWER_BYTES_MAX: u64 = 4 << 20;
+
+/// How a write is sent.
+#[derive(Clone, Copy, Debug)]
+pub enum Write<'a> {
+    /// `POST` of a JSON body.
+    Post(&'a Value),
+    /// `DELETE`.
+    Delete,
+}
+
+impl Remote {
+    /// Sends a write and returns its answer.
+    ///
+    /// # Errors
+    /// When nothing answers there, or it refuses: in its own words.
+    pub fn send(&self, path: &str, write: Write<'_>) -> Result<Value> {
+        let key = uuid::Uuid::new_v4().to_string();
+        let (mut pause, never) = (PAUSE, Stop::default());
+        let mut last = anyhow!("{} was not asked", self.url);
+        for attempt in 1..=TRIES {
+            match self.send_once(path, write, &key) {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => last = anyhow!("{} cannot keep decisions now; try later", self.url),
+                Err(error) if error.downcast_ref::<ureq::Error>().is_some() => last = error,
+                Err(error) => return Err(error),
+            }
+            if attempt < TRIES {
+                let _never_set = never.wait(pause);
+                pause *= 2;
+            }
+        }
+        Err(last)
+    }
+
+    /// One try; `None` if it may be tried again.
+    fn send_once(&self, path: &str, write: Write<'_>, key: &str) -> Result<Option<Value>> {
+        let address = self.address(path)?;
+        let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        let sent = match write {
+            Write::Post(body) => {
+                let mut request = self.agent.post(&address).header("idempotency-key", key);
+                if let Some(bearer) = &bearer {
+                    request = request.header("authorization", bearer);
+                }
+                request.send_json(body)
+            }
+            Write::Delete => {
+                let mut request = self.agent.delete(&address).header("idempotency-key", key);
+                if let Some(bearer) = &bearer {
+                    request = request.header("authorization", bearer);
+                }
+                request.call()
+            }
+        };
+        let mut answer = sent.with_context(|| {
+            format!(
+                "no running faultline answers at {}; start one with `faultline run -c FILE` or \
+                 `faultline demo`, or say where it is with --url or FAULTLINE_URL",
+                self.url
+            )
+        })?;
+        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        let body = body.with_context(|| format!("{} broke off its answer", self.url))?;
+        match answer.status().as_u16() {
+            200 | 202 => match serde_json::from_slice(&body) {
+                Ok(answer) => Ok(Some(answer)),
+                Err(_) => bail!("{} does not answer as faultline does", self.url),
+            },
+            401 | 403 => Err(self.refused(&body)),
+            503 if String::from_utf8_lossy(&body).contains("journal_unavailable") => Ok(None),
+            status => Err(self.unexpected(status, &body)),
+        }
+    }
+}
+
+/// A value as a query string holds it: everything but unreserved characters by its bytes.
+#[must_use]
+pub fn escaped(value: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
+    value
+        .bytes()
+        .map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}

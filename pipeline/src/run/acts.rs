@@ -1,0 +1,165 @@
+//! People's acts over the log: appended to the journal of their cell, and followed there, so that
+//! every process with the role `console` knows what stands, whoever took it.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Result;
+use model::command::{Act, Command};
+use model::id::CellId;
+use model::journal::{JournalEntry, JournalRecord};
+
+use crate::control::desk::{Desk, Journal};
+use crate::http::metrics::Stage as StageName;
+use crate::log::{Log, Record, Start, TopicPartition};
+use crate::run::Starter;
+use crate::stages::settings::Settings;
+use crate::stages::wire;
+
+/// How long one turn waits for records.
+const TURN: Duration = Duration::from_millis(200);
+/// Every act has this text so near to its beginning; telemetry need not be parsed.
+const MARK: (&[u8], usize) = (b"\"Command\"", 256);
+
+/// The journal topic as the desk's journal.
+pub struct LogJournal {
+    log: Arc<dyn Log>,
+    settings: Arc<Settings>,
+}
+
+impl LogJournal {
+    /// The journal of an installation.
+    #[must_use]
+    pub fn new(log: Arc<dyn Log>, settings: Arc<Settings>) -> Self {
+        Self { log, settings }
+    }
+}
+
+impl Journal for LogJournal {
+    fn cells(&self) -> &[CellId] {
+        &self.settings.cells
+    }
+
+    fn append(&self, cell: &CellId, acts: &[Act]) -> Result<(), String> {
+        let partition = self.settings.cells.iter().position(|known| known == cell);
+        let partition = partition.ok_or_else(|| format!("there is no cell {cell}"))?;
+        let to = TopicPartition::new(&self.settings.own.journal, partition as u32);
+        let entry = |act: &Act| {
+            let record = JournalRecord::Command(Command::Act(act.clone()));
+            let entry = JournalEntry { arrival: act.at, position: None, record };
+            wire::journal(to.clone(), &entry).map(|emit| emit.record)
+        };
+        let records: Result<Vec<_>, _> = acts.iter().map(entry).collect();
+        let records = records.map_err(|error| error.to_string())?;
+        self.log.append(&to, records).map(|_| ()).map_err(|error| error.to_string())
+    }
+}
+
+/// Starts the thread that follows the journal's acts into the desk.
+///
+/// # Errors
+/// When the topic cannot be found.
+pub fn follow(starter: &Starter<'_>) -> Result<JoinHandle<Result<()>>> {
+    let from = starter.partitions_of(&starter.settings.own.journal)?;
+    let from: Vec<_> = from.into_iter().map(|partition| (partition, Start::Oldest)).collect();
+    let (log, desk, stop) = (starter.log.clone(), starter.http.desk.clone(), starter.stop.clone());
+    let settings = starter.settings.clone();
+    starter.thread(StageName::Console, move |monitor| {
+        let mut reader = log.reader(&from)?;
+        while !stop.is_set() {
+            match reader.poll(1_000, TURN) {
+                Ok(batch) => {
+                    monitor.well();
+                    batch.records.iter().for_each(|record| learn(&desk, &settings, record));
+                }
+                Err(error) => {
+                    monitor.trouble("read acts", &error);
+                    let _stopped = stop.wait(Duration::from_millis(500));
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+fn learn(desk: &Desk, settings: &Settings, record: &Record) {
+    let value = record.value.as_deref().unwrap_or_default();
+    let head = value.get(..MARK.1).unwrap_or(value);
+    if !head.windows(MARK.0.len()).any(|window| window == MARK.0) {
+        return;
+    }
+    let Some(cell) = settings.cells.get(record.partition.partition as usize) else { return };
+    let entry: Result<JournalEntry, _> = wire::json(Some(value));
+    if let Ok(JournalEntry { record: JournalRecord::Command(Command::Act(act)), .. }) = entry {
+        desk.learn(cell, &act);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::standing::{Found, Kind};
+    use crate::log::memory::MemoryLog;
+    use crate::log::{LogReader, TopicSpec};
+    use model::command::Decision;
+    use model::matcher::{MatchOp, Matcher};
+    use model::time::Timestamp;
+
+    fn silence() -> Act {
+        let matcher =
+            Matcher { label: "service".into(), op: MatchOp::Equal, value: "cart".to_owned() };
+        Act {
+            id: "s1".into(),
+            author: "ann".into(),
+            via: "api".into(),
+            at: Timestamp::from_millis(1_000),
+            reason: "\"Symptoms\"".repeat(300),
+            decision: Decision::Silence {
+                matchers: vec![matcher],
+                starts_at: Timestamp::from_millis(1_000),
+                ends_at: Timestamp::from_millis(9_000),
+            },
+        }
+    }
+
+    fn read_all(reader: &mut dyn LogReader) -> Vec<Record> {
+        let mut records = Vec::new();
+        loop {
+            let batch = reader.poll(100, Duration::from_millis(10)).expect("readable");
+            records.extend(batch.records);
+            if !batch.caught_up.is_empty() {
+                return records;
+            }
+        }
+    }
+
+    #[test]
+    fn an_act_goes_into_the_journal_of_its_cell_and_is_learnt_from_there() {
+        let settings = Arc::new(Settings {
+            cells: vec![CellId("a".into()), CellId("b".into())],
+            ..Settings::default()
+        });
+        let log: Arc<dyn Log> = Arc::new(MemoryLog::default());
+        let journal = settings.own.journal.clone();
+        let spec = TopicSpec { name: journal.clone(), partitions: 2, compacted: false };
+        log.ensure_topics(&[spec]).expect("topics");
+        let writer = LogJournal::new(log.clone(), settings.clone());
+        writer.append(&CellId("b".into()), &[silence()]).expect("durable");
+        assert!(writer.append(&CellId("c".into()), &[silence()]).is_err());
+
+        let at = |partition| TopicPartition::new(&journal, partition);
+        let mut other = log.reader(&[(at(0), Start::Oldest)]).expect("a reader");
+        assert_eq!(read_all(&mut *other), [], "the other cell has nothing");
+        let mut reader = log.reader(&[(at(1), Start::Oldest)]).expect("a reader");
+        let desk = Desk::default();
+        for record in read_all(&mut *reader) {
+            learn(&desk, &settings, &record);
+        }
+        desk.read(|standing| {
+            let Found::One(entry) = standing.find(Kind::Silence, "s1") else { panic!("learnt") };
+            assert_eq!(entry.act, silence());
+            assert_eq!(entry.cells.iter().next(), Some(&CellId("b".into())));
+        });
+    }
+}
