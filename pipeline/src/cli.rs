@@ -1,17 +1,29 @@
 //! The commands that people type.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::{self, Config, ConfigErrors};
+
 /// Streaming alert correlation and root cause: from Kafka to one explained incident.
 #[derive(Debug, Parser)]
-#[command(name = "faultline", version, about, max_term_width = 100)]
+#[command(name = "faultline", version, about, max_term_width = 100, after_help = FIRST_STEPS)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// What somebody does who sees this for the first time.
+const FIRST_STEPS: &str = "\
+First steps:
+  faultline demo                              a real story, told live; console at 127.0.0.1:7070
+  faultline incidents                         the incidents of a running system
+  faultline check -c FILE                     is the configuration right?
+
+Exit codes: 0 done, 1 it could not be done, 2 wrong command line, 78 wrong configuration.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -21,10 +33,11 @@ pub enum Command {
     /// Run the service.
     Run(RunArgs),
     /// Tell everything that is wrong with a configuration, at once. Exit code 78 if anything is.
-    Check(ConfigArgs),
+    Check(CheckArgs),
     /// Write the input topics into a recording.
     Record(RecordArgs),
-    /// Play recordings into a fresh engine and print the incidents.
+    /// Play recordings into a fresh engine and print the incidents; with `--against`, how two
+    /// configurations differ.
     Replay(ReplayArgs),
     /// Play casebook suites and hold the incidents against their labels.
     Eval(EvalArgs),
@@ -34,10 +47,18 @@ pub enum Command {
     Incidents(IncidentsArgs),
     /// Explain one incident of a running system.
     Explain(ExplainArgs),
-    /// Print the records of a topic as they arrive.
+    /// Watch a running system: rates, lag and open incidents, in the terminal.
+    Top(TopArgs),
+    /// Print the records of a topic as they arrive, one JSON object a line.
     Tap(TapArgs),
     /// Ask a running system whether it is ready: exit code 0 if it is. For container probes.
     Health(HealthArgs),
+    /// Print every key that a configuration may have, as text or as JSON Schema.
+    Config(ReferenceArgs),
+    /// Print the script that lets a shell complete these commands.
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all pages to a directory.
+    Man(ManArgs),
 }
 
 /// Options of `demo`.
@@ -69,6 +90,88 @@ pub struct ConfigArgs {
     /// The configuration file.
     #[arg(short, long, env = "FAULTLINE_CONFIG", default_value = "faultline.yaml")]
     pub config: PathBuf,
+    /// Set one key for this run, over what the file says: `--set incidents.resolve_after_s=300`.
+    /// The value is read as YAML.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl ConfigArgs {
+    /// Reads and checks it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn load(&self) -> Result<Config, ConfigErrors> {
+        config::load_with(&self.config, &self.set)
+    }
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Print what was found as one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `config`.
+#[derive(Debug, Args)]
+pub struct ReferenceArgs {
+    /// In which form.
+    #[arg(value_enum, default_value = "reference")]
+    pub form: ReferenceForm,
+}
+
+/// A form of the reference of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReferenceForm {
+    /// Markdown for people: docs/configuration.md.
+    Reference,
+    /// JSON Schema for editors: docs/config.schema.json.
+    Schema,
+}
+
+/// Options of `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = COMPLETIONS_HELP)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// Where each shell looks.
+const COMPLETIONS_HELP: &str = "\
+bash:  faultline completions bash > ~/.local/share/bash-completion/completions/faultline
+zsh:   faultline completions zsh > DIR/_faultline, with DIR in $fpath
+fish:  faultline completions fish > ~/.config/fish/completions/faultline.fish";
+
+/// Options of `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Write the pages of all commands there; without it, the first page goes to stdout.
+    #[arg(value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+}
+
+/// Options of `top`.
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// Where the running system is.
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+    /// Print one frame and end: for scripts and for terminals that cannot do more.
+    #[arg(long)]
+    pub once: bool,
+    /// Print what one frame would show, as one JSON object. Means --once.
+    #[arg(long)]
+    pub json: bool,
+    /// Time between two looks. Unit: seconds, 0.5 to 3600.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = parse_every)]
+    pub every: f64,
 }
 
 /// Options of `run`.
@@ -112,21 +215,30 @@ pub struct RecordArgs {
     #[arg(long, default_value_t = 0)]
     pub follow_s: u64,
     /// Begin at the records that arrive from now on.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "last")]
     pub from_now: bool,
+    /// Only records of so long ago until now: `90s`, `15m`, `4h`, `2d`. What was declared of the
+    /// topology is recorded whole.
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    pub last: Option<Duration>,
+    /// Print how many records were written as one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `replay`.
 #[derive(Debug, Args)]
+#[command(after_long_help = WHAT_IF_HELP)]
 pub struct ReplayArgs {
     /// Recordings (JSON Lines, plain or `.zst`; `-` is stdin), played one after the other.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "last")]
     pub recordings: Vec<PathBuf>,
-    /// Print every revision of every incident as JSON Lines on stdout.
+    /// Print every revision of every incident as JSON Lines on stdout; with --against, the
+    /// differences as one JSON object.
     #[arg(long)]
     pub json: bool,
     /// Print only the last revision of each incident.
-    #[arg(long = "final")]
+    #[arg(long = "final", conflicts_with = "against")]
     pub last_only: bool,
     /// `max`, or how many times faster than life: `1x`, `60x`.
     #[arg(long, default_value = "max", value_parser = parse_speed)]
@@ -137,10 +249,37 @@ pub struct ReplayArgs {
     /// Observe tasks: shares of the traces. Default: as configured, else 1.
     #[arg(long)]
     pub tasks: Option<u32>,
-    /// A configuration whose parameters are used; its log and sinks are not touched.
+    /// A configuration whose parameters are used; its sinks are not touched, and its log is only
+    /// read, and only with --last.
     #[arg(short, long)]
     pub config: Option<PathBuf>,
+    /// Set one key over what --config says: `--set incidents.resolve_after_s=300`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// What if: play the same records with this older configuration too (`defaults`: with none),
+    /// and print how the incidents differ.
+    #[arg(long, value_name = "OLD")]
+    pub against: Option<PathBuf>,
+    /// Instead of recordings: what came into the log of --config in so long until now (`90s`,
+    /// `15m`, `4h`, `2d`). Reads only; nothing is committed.
+    #[arg(long, value_name = "TIME", value_parser = parse_span, requires = "config",
+          conflicts_with = "recordings")]
+    pub last: Option<Duration>,
 }
+
+/// What a comparison rests on.
+const WHAT_IF_HELP: &str = "\
+What if:
+  faultline replay --config new.yaml --against old.yaml monday.jsonl.zst
+  faultline replay --config new.yaml --against old.yaml --last 4h
+  faultline replay --set incidents.resolve_after_s=600 --against defaults monday.jsonl.zst
+
+Two incidents of the two runs are the same when they share at least a third of the smaller one's
+alerts and symptoms (the same alert from the same start; the same symptom at the same time). Whoever
+has no partner appears or vanishes; several to one merge, one to several split.
+
+Both engines begin without history: give them more time than you look at, so that they have learnt
+what is normal. --last reads the topology's topic whole.";
 
 /// Options of `eval`.
 #[derive(Debug, Args)]
@@ -232,9 +371,21 @@ pub struct IncidentsArgs {
     /// Where the running system is.
     #[command(flatten)]
     pub remote: RemoteArgs,
-    /// Print the records as JSON Lines.
+    /// Print the rows as JSON Lines; `explain --json ID` has the whole incident.
     #[arg(long)]
     pub json: bool,
+    /// Only incidents in these states: suspected, open, resolved, merged, withdrawn.
+    #[arg(long, value_delimiter = ',', value_parser = ["suspected", "open", "resolved", "merged", "withdrawn"])]
+    pub state: Vec<String>,
+    /// Only incidents in which this service takes part.
+    #[arg(long)]
+    pub service: Option<String>,
+    /// Only incidents with news since then (RFC 3339, as 2026-03-17T02:07:00Z).
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// How many at most, the newest.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
 }
 
 /// Options of `explain`.
@@ -248,6 +399,9 @@ pub struct ExplainArgs {
     /// Read the incident from a file of JSON Lines (`replay --json`; `-` is stdin) instead.
     #[arg(long)]
     pub file: Option<PathBuf>,
+    /// Print the whole incident as one JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `tap`.
@@ -281,6 +435,32 @@ fn parse_speed(text: &str) -> Result<Speed, String> {
     }
 }
 
+fn parse_every(text: &str) -> Result<f64, String> {
+    let every: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
+    if (0.5..=3600.0).contains(&every) { Ok(every) } else { Err("expected 0.5 to 3600".to_owned()) }
+}
+
+/// A span of time: a whole number and its unit.
+fn parse_span(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a number and a unit, as `90s`, `15m`, `4h` or `2d`".to_owned();
+    let split = text.len() - text.chars().next_back().map_or(0, char::len_utf8);
+    let (number, unit) = text.split_at_checked(split).ok_or_else(expected)?;
+    let unit_s = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(expected()),
+    };
+    let number: u64 = number.parse().map_err(|_| expected())?;
+    match number.checked_mul(unit_s) {
+        Some(seconds) if (1..=3_650 * 86_400).contains(&seconds) => {
+            Ok(Duration::from_secs(seconds))
+        }
+        _ => Err("expected a time above zero and below ten years".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,6 +469,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn spans_of_time_have_a_unit() {
+        assert_eq!(parse_span("4h"), Ok(Duration::from_secs(14_400)));
+        assert_eq!(parse_span("90s"), Ok(Duration::from_secs(90)));
+        for wrong in ["", "4", "h", "4w", "-1h", "0m", "99999999999999999999d", "4é"] {
+            assert!(parse_span(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -20,8 +20,12 @@ fn main() -> ExitCode {
         Command::Corpus(args) => commands::corpus::corpus(args),
         Command::Incidents(args) => commands::incidents::incidents(args),
         Command::Explain(args) => commands::explain::explain(args),
+        Command::Top(args) => commands::top::top(args),
         Command::Tap(args) => commands::tap::tap(args),
         Command::Health(args) => return code(commands::health::health(args)),
+        Command::Config(args) => commands::reference::reference(args),
+        Command::Completions(args) => commands::completions::completions(args),
+        Command::Man(args) => commands::man::man(args),
     };
     code(done.map(|()| ExitCode::SUCCESS))
 }

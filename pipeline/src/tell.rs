@@ -4,8 +4,11 @@
 
 use std::fmt::Write as _;
 
-use model::hypothesis::{Evidence, Hypothesis};
+use model::hypothesis::{CauseKind, Evidence, Hypothesis};
+use model::id::IncidentId;
 use model::incident::{Incident, IncidentState};
+
+use crate::http::summary::IncidentSummary;
 
 /// Facts for a hypothesis that are shown, the strongest.
 const FOR_ROWS: usize = 3;
@@ -35,10 +38,43 @@ pub fn line(incident: &Incident) -> String {
     ))
 }
 
+/// As [`line`], from a row of the API's list.
+#[must_use]
+pub fn row(incident: &IncidentSummary) -> String {
+    clean(&format!(
+        "{} {} r{:<3} {:<9} {:?} {} | {}",
+        incident.updated_at.to_hms(),
+        short_id(incident.id),
+        incident.revision,
+        state(incident.state),
+        incident.priority,
+        incident.title,
+        cause(incident),
+    ))
+}
+
+/// The first hypothesis of a row: who, which change, how likely. Not yet [`clean`].
+#[must_use]
+pub fn cause(incident: &IncidentSummary) -> String {
+    let Some(cause) = &incident.cause else { return "no hypothesis yet".to_owned() };
+    let who = match (&cause.change, cause.kind) {
+        (Some(change), _) => format!("{}: {change}", cause.entity),
+        (None, CauseKind::None) => "no cause inside the system".to_owned(),
+        (None, _) => cause.entity.to_string(),
+    };
+    format!("{who} ({:.0} %)", cause.probability * 100.0)
+}
+
 /// The first eight digits of an incident's id: enough to name it.
 #[must_use]
 pub fn short(incident: &Incident) -> String {
-    incident.id.to_string().chars().take(8).collect()
+    short_id(incident.id)
+}
+
+/// The first eight digits of an id.
+#[must_use]
+pub fn short_id(id: IncidentId) -> String {
+    id.to_string().chars().take(8).collect()
 }
 
 /// A page, in the order of a tired person's questions.

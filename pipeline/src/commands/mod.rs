@@ -1,14 +1,19 @@
 //! What each command does. One file a command.
 
 pub mod check;
+pub mod completions;
 pub mod corpus;
 pub mod demo;
 pub mod eval;
 pub mod explain;
 pub mod health;
 pub mod incidents;
+pub mod man;
 pub mod record;
+pub mod reference;
 pub mod remote;
 pub mod replay;
 pub mod run;
 pub mod tap;
+pub mod top;
+pub mod what_if;

@@ -1,43 +1,155 @@
 //! The API of a running system, for the commands that look at one.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use model::id::IncidentId;
 use model::incident::Incident;
+use model::time::Timestamp;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::cli::RemoteArgs;
+use crate::http::summary::IncidentSummary;
 
 /// Largest answer that is read. Unit: bytes.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// How long a whole exchange may take. Unit: seconds.
+const TIMEOUT_S: u64 = 20;
+/// The most rows that the API gives at once.
+pub const ROWS_MAX: u32 = 1_000;
 
-#[derive(Deserialize)]
-struct List {
-    incidents: Vec<Incident>,
+/// A running system.
+pub struct Remote {
+    agent: ureq::Agent,
+    url: String,
+    token: Option<String>,
 }
 
-/// All incidents of a running system, newest first.
-///
-/// # Errors
-/// When nothing answers there, or not with what is expected.
-pub fn incidents(remote: &RemoteArgs) -> Result<Vec<Incident>> {
-    let url = format!("{}/api/v1/incidents?limit=10000", remote.url.trim_end_matches('/'));
-    let mut request = ureq::get(&url);
-    if let Some(token) = &remote.token {
-        request = request.header("authorization", &format!("Bearer {token}"));
-    }
-    let mut answer = request.call().map_err(|error| match error {
-        ureq::Error::StatusCode(401 | 403) => {
-            anyhow::anyhow!("{} asks for a token; give one with --token", remote.url)
+/// The list of incidents.
+#[derive(Debug, Deserialize)]
+pub struct List {
+    /// The newest event time that the system knows.
+    pub now: Option<Timestamp>,
+    /// How many incidents the filter accepts.
+    pub matching: usize,
+    /// The first of them, newest first.
+    pub incidents: Vec<IncidentSummary>,
+}
+
+impl Remote {
+    /// The system that the command line names. Nothing is asked yet.
+    #[must_use]
+    pub fn new(args: &RemoteArgs) -> Self {
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(std::time::Duration::from_secs(TIMEOUT_S)))
+            .http_status_as_error(false)
+            .build();
+        Self {
+            agent: config.into(),
+            url: args.url.trim_end_matches('/').to_owned(),
+            token: args.token.clone(),
         }
-        other => anyhow::anyhow!("{other}"),
-    });
-    if let Err(error) = &answer
-        && !error.to_string().contains("--token")
-    {
-        bail!("no running faultline answers at {} ({error}); start one, or give --url", remote.url);
     }
-    let body = answer.as_mut().map_err(|error| anyhow::anyhow!("{error}"))?.body_mut();
-    let bytes = body.with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
-    let list: List = serde_json::from_slice(&bytes)
-        .with_context(|| format!("{} does not answer as faultline does", remote.url))?;
-    Ok(list.incidents)
+
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Rows of incidents; `query` is what the API takes (`state=open&limit=20`).
+    ///
+    /// # Errors
+    /// When nothing answers there, or not as faultline does.
+    pub fn list(&self, query: &str) -> Result<List> {
+        self.json(&format!("/api/v1/incidents?{query}"))
+    }
+
+    /// One whole incident at its newest revision.
+    ///
+    /// # Errors
+    /// As [`Self::list`]; when it is not there.
+    pub fn incident(&self, id: IncidentId) -> Result<Incident> {
+        self.json(&format!("/api/v1/incidents/{id}"))
+    }
+
+    /// What a path answers, as JSON.
+    ///
+    /// # Errors
+    /// When nothing answers there, it refuses, or it is not what was expected.
+    pub fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let bytes = self.get(path)?;
+        serde_json::from_slice(&bytes).with_context(|| {
+            format!("{} does not answer as faultline does; is it another service?", self.url)
+        })
+    }
+
+    /// What a path answers, as text.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub fn text(&self, path: &str) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.get(path)?).into_owned())
+    }
+
+    fn get(&self, path: &str) -> Result<Vec<u8>> {
+        let address = format!("{}{path}", self.url);
+        if !address.starts_with("http://") && !address.starts_with("https://") {
+            bail!("--url {} is no address; give one like http://127.0.0.1:7070", self.url);
+        }
+        let mut request = self.agent.get(&address);
+        if let Some(token) = &self.token {
+            request = request.header("authorization", &format!("Bearer {token}"));
+        }
+        let mut answer = request.call().map_err(|error| {
+            anyhow!(
+                "no running faultline answers at {} ({error}); start one with `faultline run -c \
+                 FILE` or `faultline demo`, or say where it is with --url or FAULTLINE_URL",
+                self.url
+            )
+        })?;
+        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        match answer.status().as_u16() {
+            200 => body.with_context(|| format!("{} broke off its answer", self.url)),
+            401 | 403 => Err(self.refused(&body.unwrap_or_default())),
+            status => Err(self.unexpected(status, &body.unwrap_or_default())),
+        }
+    }
+
+    fn refused(&self, body: &[u8]) -> anyhow::Error {
+        let said = said(body).map(|said| format!(" ({said})")).unwrap_or_default();
+        if self.token.is_none() {
+            anyhow!("{} asks for a token{said}; give it with --token or FAULTLINE_TOKEN", self.url)
+        } else {
+            anyhow!(
+                "{} does not take this token{said}; it is the one that `http.token` of its \
+                 configuration names",
+                self.url
+            )
+        }
+    }
+
+    fn unexpected(&self, status: u16, body: &[u8]) -> anyhow::Error {
+        match said(body) {
+            Some(said) => anyhow!("{said}"),
+            None => anyhow!(
+                "{} answers with status {status}, not as faultline does; is it another service?",
+                self.url
+            ),
+        }
+    }
+}
+
+/// What an error of our API says, and what to do about it.
+fn said(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Body {
+        error: Inner,
+    }
+    #[derive(Deserialize)]
+    struct Inner {
+        message: String,
+        action: String,
+    }
+    let Body { error } = serde_json::from_slice(body).ok()?;
+    Some(crate::tell::clean(&format!("{}: {}", error.message, error.action)))
 }

@@ -11,8 +11,11 @@ use model::id::IncidentId;
 use model::incident::Incident;
 use model::recording::TopicRecord;
 
+use crate::backlog::{Backlog, From};
 use crate::cli::{ReplayArgs, Speed};
-use crate::clock::StopWatch;
+use crate::clock::{self, StopWatch};
+use crate::commands::record::millis;
+use crate::commands::what_if::what_if;
 use crate::config;
 use crate::log::{Batch, Record, TopicPartition};
 use crate::progress::Progress;
@@ -31,20 +34,17 @@ const READ_AHEAD: usize = 512;
 /// # Errors
 /// When a recording cannot be read.
 pub fn replay(args: &ReplayArgs) -> Result<()> {
-    let mut settings = match &args.config {
-        Some(path) => config::load(path)?.settings,
-        None => Settings::default(),
-    };
-    if let Some(tasks) = args.tasks {
-        settings.observe_tasks = tasks.max(1);
+    if let Some(against) = &args.against {
+        return what_if(args, against);
     }
-    let mut records = Recordings::new(args.recordings.clone());
+    let settings = settings_of(args)?;
+    let records = records(args, &settings, None)?;
     let mut player = Player::new(settings, args.partitions.max(1));
     let mut printer = Printer::new(args.json, args.last_only);
     let mut pace = Pace::new(args.speed);
     let progress = Progress::spinner("replaying");
     let mut count = 0_u64;
-    for record in &mut records {
+    for record in records {
         let record = record?;
         pace.wait_for(record.timestamp_ms);
         player.play(record, &mut |output| printer.take(output))?;
@@ -68,6 +68,44 @@ pub fn replay(args: &ReplayArgs) -> Result<()> {
         "replayed"
     );
     Ok(())
+}
+
+/// The parameters that the command line asks for.
+///
+/// # Errors
+/// When the configuration is wrong.
+pub fn settings_of(args: &ReplayArgs) -> Result<Settings> {
+    let mut settings = match &args.config {
+        Some(path) => config::load_parameters(path, &args.set)?.settings,
+        None => config::defaults(&args.set)?.settings,
+    };
+    if let Some(tasks) = args.tasks {
+        settings.observe_tasks = tasks.max(1);
+    }
+    Ok(settings)
+}
+
+/// Records from wherever they come.
+pub type Records = Box<dyn Iterator<Item = Result<TopicRecord>>>;
+
+/// The records that the command line names: recordings, or what came into the log lately; of the
+/// topics of these settings, and of `also`.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn records(
+    args: &ReplayArgs,
+    settings: &Settings,
+    also: Option<&Settings>,
+) -> Result<Records> {
+    let (Some(last), Some(path)) = (args.last, &args.config) else {
+        return Ok(Box::new(Recordings::new(args.recordings.clone())));
+    };
+    let log = config::load_with(path, &args.set)?.open_log_to_read()?;
+    let from = From::Since(clock::now().millis() - millis(last));
+    let mut inputs = vec![&settings.inputs];
+    inputs.extend(also.map(|also| &also.inputs));
+    Ok(Box::new(Backlog::open(&log, &inputs, from)?))
 }
 
 /// The line with its records dealt over partitions, as Kafka would hold them.

@@ -3,7 +3,6 @@
 use anyhow::Result;
 
 use crate::cli::{Role, RunArgs};
-use crate::config;
 use crate::run;
 
 /// Every role.
@@ -15,7 +14,7 @@ pub const ALL_ROLES: [Role; 6] =
 /// # Errors
 /// When the configuration is wrong, or a stage cannot go on.
 pub fn run(args: &RunArgs) -> Result<()> {
-    let config = config::load(&args.config.config)?;
+    let config = args.config.load()?;
     let log = config.open_log()?;
     let roles = if args.roles.is_empty() { ALL_ROLES.to_vec() } else { args.roles.clone() };
     run::start(&config, log, &roles)?.wait()

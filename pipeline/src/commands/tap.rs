@@ -8,7 +8,6 @@ use correlator::observe::PaneRecord;
 use serde_json::{Value, json};
 
 use crate::cli::TapArgs;
-use crate::config;
 use crate::log::{Record, Start, TopicPartition};
 use crate::stages::settings::Settings;
 use crate::stages::wire;
@@ -18,8 +17,8 @@ use crate::stages::wire;
 /// # Errors
 /// When there is no such topic or the log cannot be read.
 pub fn tap(args: &TapArgs) -> Result<()> {
-    let config = config::load(&args.config.config)?;
-    let log = config.open_log()?;
+    let config = args.config.load()?;
+    let log = config.open_log_to_read()?;
     let topic = full_name(&config.settings, &args.topic);
     let count = log.partitions(&topic)?;
     if count == 0 {

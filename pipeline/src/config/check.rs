@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow, bail};
 use model::id::CellId;
 use model::time::{Nanos, PaneWidth};
 use sinks::config::SinkConfig;
@@ -70,6 +70,17 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
+    /// Errors of a file.
+    pub(super) fn new(file: &str, errors: Vec<String>) -> Self {
+        Self { file: file.to_owned(), errors }
+    }
+
+    /// The file that they are in.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
     /// The errors, each with its key.
     #[must_use]
     pub fn all(&self) -> &[String] {
@@ -85,21 +96,6 @@ impl fmt::Display for ConfigErrors {
 }
 
 impl std::error::Error for ConfigErrors {}
-
-/// Reads and checks a configuration file.
-///
-/// # Errors
-/// Everything that is wrong with it.
-pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
-    let file = path.display().to_string();
-    let failed = |error: String| ConfigErrors { file: file.clone(), errors: vec![error] };
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        failed(format!("cannot read the file: {error}; deploy/faultline.example.yaml is a start"))
-    })?;
-    let raw: RawConfig =
-        serde_saphyr::from_str(&text).map_err(|error| failed(error.to_string()))?;
-    Checker::default().check(raw).map_err(|errors| ConfigErrors { file, errors })
-}
 
 impl Config {
     /// The configuration of the demo: one machine, a throw-away directory.
@@ -139,6 +135,29 @@ impl Config {
         })
     }
 
+    /// Opens the log to look at it: nothing is made where nothing is.
+    ///
+    /// # Errors
+    /// When there is no log, somebody else has it open, or it does not answer.
+    pub fn open_log_to_read(&self) -> Result<Arc<dyn Log>> {
+        if let LogChoice::Embedded(directory) = &self.log
+            && !directory.is_dir()
+        {
+            bail!(
+                "there is no embedded log in {}; `faultline run` makes it, from the directory that \
+                 the path is relative to",
+                directory.display()
+            );
+        }
+        self.open_log().map_err(|error| match error {
+            LogError::Locked(directory) => anyhow!(
+                "{directory} is in use, probably by a running faultline; look at that with \
+                 `faultline incidents` or `faultline top`, or stop it first"
+            ),
+            other => other.into(),
+        })
+    }
+
     /// What it says, in one line.
     #[must_use]
     pub fn summary(&self) -> String {
@@ -156,13 +175,29 @@ impl Config {
     }
 }
 
+/// Whether secrets are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Secrets {
+    /// They are, and a missing one is an error.
+    #[default]
+    Read,
+    /// They are not: only parameters are wanted, and nobody is spoken to.
+    Left,
+}
+
+/// Checks what was read.
 #[derive(Default)]
-struct Checker {
+pub(super) struct Checker {
     errors: Vec<String>,
+    secrets: Secrets,
 }
 
 impl Checker {
-    fn check(mut self, raw: RawConfig) -> Result<Config, Vec<String>> {
+    pub(super) fn new(secrets: Secrets) -> Self {
+        Self { errors: Vec::new(), secrets }
+    }
+
+    pub(super) fn check(mut self, raw: RawConfig) -> Result<Config, Vec<String>> {
         let settings = self.settings(&raw);
         let (log, create_topics) = self.log(&raw.log);
         let http = self.listen("http.listen", &raw.http);
@@ -339,6 +374,9 @@ impl Checker {
     }
 
     fn secret(&mut self, key: &str, secret: &SecretRef) -> Option<Secret> {
+        if self.secrets == Secrets::Left {
+            return None;
+        }
         secret.read().map_err(|error| self.error(key, &error)).ok()
     }
 }

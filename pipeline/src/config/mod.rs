@@ -1,9 +1,17 @@
 //! The configuration: one YAML file, read into types; unknown keys are errors, and all errors are
 //! told at once.
 //!
-//! [`raw`] is what people write; [`check`] turns it into what the program uses.
+//! [`raw`] is what people write; [`read`] reads it, with what the command line sets ([`set`]) and
+//! with a word for each key that nobody knows ([`unknown`]); [`check`] turns it into what the program
+//! uses. [`schema`] and [`reference`] tell people what they may write, from the same types.
 
 pub mod raw;
+pub mod schema;
+mod unknown;
+mod set;
+pub mod read;
 pub mod check;
+pub mod reference;
 
-pub use check::{Config, ConfigErrors, LogChoice, load};
+pub use check::{Config, ConfigErrors, LogChoice};
+pub use read::{defaults, load, load_parameters, load_with};

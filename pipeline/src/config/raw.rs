@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sinks::config::SinkConfig;
 use sinks::config::secret::SecretRef;
 
 /// The file.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawConfig {
     /// Where the topics are.
@@ -39,11 +40,12 @@ pub struct RawConfig {
     pub intake: RawListen,
     /// Who is told of incidents.
     #[serde(default)]
+    #[schemars(with = "Vec<serde_json::Value>")]
     pub sinks: Vec<SinkConfig>,
 }
 
 /// Where the topics are.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, tag = "kind", rename_all = "snake_case")]
 pub enum RawLog {
     /// Apache Kafka, or what speaks its protocol.
@@ -55,6 +57,7 @@ pub enum RawLog {
         properties: BTreeMap<String, String>,
         /// Properties whose values are secrets: read from an environment variable or a file.
         #[serde(default)]
+        #[schemars(with = "BTreeMap<String, serde_json::Value>")]
         secret_properties: BTreeMap<String, SecretRef>,
         /// Whether missing topics are created. Default true.
         #[serde(default = "yes")]
@@ -68,7 +71,7 @@ pub enum RawLog {
 }
 
 /// Names of topics.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawTopics {
     /// Spans. Default `otlp_spans`.
@@ -106,7 +109,7 @@ impl Default for RawTopics {
 }
 
 /// How many tasks share the work.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawTasks {
     /// Shares of the traces, per cell. Default 1. Changing it needs an empty data directory.
@@ -122,7 +125,7 @@ impl Default for RawTasks {
 }
 
 /// Panes and lateness. Unit: seconds of event time.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawTime {
     /// Width of a pane. Default 10.
@@ -140,7 +143,7 @@ impl Default for RawTime {
 }
 
 /// When incidents are resolved and reopened. Unit: seconds of event time.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawIncidents {
     /// Causes must be quiet for so long. Default 180.
@@ -159,13 +162,14 @@ impl Default for RawIncidents {
 }
 
 /// An address to listen on.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawListen {
     /// `host:port`. An address beyond this machine needs `token`.
     pub listen: String,
     /// A bearer token that callers must show.
     #[serde(default)]
+    #[schemars(with = "Option<serde_json::Value>")]
     pub token: Option<SecretRef>,
     /// Host names under which people reach it, besides localhost and plain addresses.
     #[serde(default)]

@@ -8,7 +8,7 @@ use model::incident::{Incident, IncidentState, Priority, Ticket};
 use model::name::Name;
 use model::people::Said;
 use model::time::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The states in the order in which a person cares.
 pub const STATES: [IncidentState; 5] = [
@@ -32,7 +32,7 @@ pub const fn state_word(state: IncidentState) -> &'static str {
 }
 
 /// The leading hypothesis in one line.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LeadingCause {
     /// Who.
     pub entity: Entity,
@@ -45,7 +45,7 @@ pub struct LeadingCause {
 }
 
 /// An incident's revision without its lists.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IncidentSummary {
     /// Id.
     pub id: IncidentId,
@@ -85,6 +85,9 @@ pub struct IncidentSummary {
     pub cause: Option<LeadingCause>,
     /// Who owns the most likely cause.
     pub owner: Option<Name>,
+    /// To whom a person gave it.
+    #[serde(default)]
+    pub assignee: Option<Name>,
     /// Its tickets.
     pub tickets: Vec<Ticket>,
     /// The incident that this one became part of.
@@ -131,6 +134,7 @@ impl From<&Incident> for IncidentSummary {
                 probability: first.probability,
             }),
             owner: incident.owner.clone(),
+            assignee: incident.people.assignee.clone(),
             tickets: incident.tickets.clone(),
             merged_into: incident.lineage.merged_into,
             acknowledged: incident.people.acknowledged.clone(),

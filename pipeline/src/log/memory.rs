@@ -176,6 +176,14 @@ impl Log for MemoryLog {
         Ok(Some(last))
     }
 
+    fn end(&self, at: &TopicPartition) -> Result<u64, LogError> {
+        let unknown = || LogError::UnknownTopic(format!("{} partition {}", at.topic, at.partition));
+        let topics = self.shared.lock();
+        let topic = topics.get(&at.topic).ok_or_else(unknown)?;
+        let partition = topic.partitions.get(at.partition as usize).ok_or_else(unknown)?;
+        Ok(partition.next)
+    }
+
     fn reader(&self, from: &[(TopicPartition, Start)]) -> Result<Box<dyn LogReader>, LogError> {
         let mut topics = self.shared.lock();
         let mut cursors = Vec::with_capacity(from.len());

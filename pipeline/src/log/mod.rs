@@ -191,6 +191,21 @@ pub trait Log: Send + Sync {
     fn append(&self, to: &TopicPartition, records: Vec<NewRecord>)
     -> Result<Option<u64>, LogError>;
 
+    /// The offset behind the newest record of a partition: the one that the next record gets.
+    ///
+    /// # Errors
+    /// When the partition does not exist or the log cannot be reached.
+    fn end(&self, at: &TopicPartition) -> Result<u64, LogError>;
+
+    /// A start that leaves out no record whose timestamp is this or later. Earlier records may still
+    /// be read; by default all are. Unit: Unix milliseconds.
+    ///
+    /// # Errors
+    /// When the partition does not exist or the log cannot be reached.
+    fn start_since(&self, _at: &TopicPartition, _timestamp_ms: i64) -> Result<Start, LogError> {
+        Ok(Start::Oldest)
+    }
+
     /// A reader over partitions, each from its own start. The starts are resolved before it
     /// returns: after `Start::Newest`, whatever is appended from then on is read.
     ///

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use anyhow::{Context, Result};
 
 use crate::cli::Role;
-use crate::commands::record::partitions;
+use crate::backlog::partitions;
 use crate::config::Config;
 use crate::control::desk::Desk;
 use crate::http::HttpState;

@@ -40,6 +40,9 @@ impl Log for Double {
         appended.extend(records.into_iter().map(|record| (to.clone(), record)));
         Ok(None)
     }
+    fn end(&self, _: &TopicPartition) -> Result<u64, LogError> {
+        Err(LogError::Unavailable("a double".into()))
+    }
     fn reader(&self, _: &[(TopicPartition, Start)]) -> Result<Box<dyn LogReader>, LogError> {
         Err(LogError::Unavailable("a double".into()))
     }

@@ -112,6 +112,10 @@ impl Log for EmbeddedLog {
         answer.recv().map_err(|_| self.closed())?.map(Some)
     }
 
+    fn end(&self, at: &TopicPartition) -> Result<u64, LogError> {
+        Ok(self.store.lock().span(at)?.1.next)
+    }
+
     fn reader(&self, from: &[(TopicPartition, Start)]) -> Result<Box<dyn LogReader>, LogError> {
         Ok(Box::new(EmbeddedReader::new(&self.store, from)?))
     }

@@ -208,6 +208,28 @@ impl Log for KafkaLog {
         self.producer.append(to, &records)
     }
 
+    fn end(&self, at: &TopicPartition) -> Result<u64, LogError> {
+        self.check_exists(at)?;
+        Ok(self.ends(at)?.1)
+    }
+
+    fn start_since(&self, at: &TopicPartition, timestamp_ms: i64) -> Result<Start, LogError> {
+        self.check_exists(at)?;
+        let failed = |error: KafkaError| to_log_error(&at.topic, &error);
+        let number = i32::try_from(at.partition).unwrap_or(i32::MAX);
+        let mut asked = TopicPartitionList::with_capacity(1);
+        asked.add_partition_offset(&at.topic, number, Offset::Offset(timestamp_ms)).map_err(failed)?;
+        let found =
+            self.control.offsets_for_times(asked, self.config.request_timeout).map_err(failed)?;
+        // No record is as late: what comes from now on is.
+        let offset = match found.find_partition(&at.topic, number).map(|found| found.offset()) {
+            Some(Offset::Offset(offset)) => u64::try_from(offset).unwrap_or(0),
+            Some(Offset::End) => self.ends(at)?.1,
+            _ => return Ok(Start::Oldest),
+        };
+        Ok(Start::At(offset))
+    }
+
     fn reader(&self, from: &[(TopicPartition, Start)]) -> Result<Box<dyn LogReader>, LogError> {
         let mut resolved = Vec::with_capacity(from.len());
         for (at, start) in from {

@@ -1,0 +1,183 @@
+//! Reads a configuration file: what it says, what the command line sets over it, and everything that
+//! is wrong with both.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::check::{Checker, Config, ConfigErrors, Secrets};
+use super::raw::RawConfig;
+use super::{schema, set, unknown};
+
+/// What to do about a configuration without a log.
+const NO_LOG: &str = "log: is missing; say where the topics are, as `log: {kind: kafka, brokers: \
+                      127.0.0.1:9092}` or `log: {kind: embedded, directory: ./log}`";
+
+/// Reads and checks a configuration file.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+    load_with(path, &[])
+}
+
+/// As [`load`], with keys set over what the file says (`KEY=VALUE`).
+///
+/// # Errors
+/// Everything that is wrong with file and keys.
+pub fn load_with(path: &Path, sets: &[String]) -> Result<Config, ConfigErrors> {
+    checked(path, sets, Secrets::Read)
+}
+
+/// As [`load_with`], for whoever wants parameters only: secrets are not read, and their fields are
+/// empty.
+///
+/// # Errors
+/// Everything else that is wrong with file and keys.
+pub fn load_parameters(path: &Path, sets: &[String]) -> Result<Config, ConfigErrors> {
+    checked(path, sets, Secrets::Left)
+}
+
+/// The configuration without a file. Its log is none that could be opened.
+///
+/// # Errors
+/// Everything that is wrong with the keys.
+pub fn defaults(sets: &[String]) -> Result<Config, ConfigErrors> {
+    let value = json!({ "log": { "kind": "embedded", "directory": "/dev/null/no-log" } });
+    let refused = |errors| ConfigErrors::new("--set", errors);
+    let raw = parsed(None, value, sets).map_err(refused)?;
+    Checker::new(Secrets::Left).check(raw).map_err(refused)
+}
+
+fn checked(path: &Path, sets: &[String], secrets: Secrets) -> Result<Config, ConfigErrors> {
+    let file = path.display().to_string();
+    let refused = |errors| ConfigErrors::new(&file, errors);
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        refused(vec![format!(
+            "cannot read the file: {error}; name yours with -c FILE or FAULTLINE_CONFIG. \
+             deploy/faultline.example.yaml is a start, `faultline config` lists every key"
+        )])
+    })?;
+    let raw = from_text(&text, sets).map_err(refused)?;
+    Checker::new(secrets).check(raw).map_err(refused)
+}
+
+/// What a file says.
+///
+/// # Errors
+/// Everything that keeps it from being read into types.
+pub(super) fn from_text(text: &str, sets: &[String]) -> Result<RawConfig, Vec<String>> {
+    let value: Value =
+        serde_saphyr::from_str(text).map_err(|error| vec![format!("no YAML: {error}")])?;
+    let value = if value.is_null() { Value::Object(Map::new()) } else { value };
+    parsed(Some(text), value, sets)
+}
+
+/// Keys that nobody knows are told and taken out, so that what else is wrong is found as well.
+fn parsed(text: Option<&str>, mut value: Value, sets: &[String]) -> Result<RawConfig, Vec<String>> {
+    if !value.is_object() {
+        return Err(vec!["the file is no mapping of keys; begin with `log:`".to_owned()]);
+    }
+    let mut errors = Vec::new();
+    for text in sets {
+        if let Err(error) = set::set(&mut value, text) {
+            errors.push(error);
+        }
+    }
+    errors.extend(unknown::take_out(&mut value, &schema::schema()));
+    if value.get("log").is_none() {
+        errors.push(NO_LOG.to_owned());
+        if let Some(all) = value.as_object_mut() {
+            all.insert("log".to_owned(), json!({ "kind": "embedded", "directory": "." }));
+        }
+    }
+    let as_written = text.filter(|_| sets.is_empty() && errors.is_empty());
+    let read = match as_written {
+        // From the text: errors name line and column.
+        Some(text) => serde_saphyr::from_str(text).map_err(|error| error.to_string()),
+        None => serde_json::from_value(value).map_err(|error| error.to_string()),
+    };
+    match read {
+        Ok(raw) if errors.is_empty() => Ok(raw),
+        Ok(raw) => {
+            // Not used any more, but what else is wrong is told at once.
+            errors.extend(Checker::new(Secrets::Left).check(raw).err().unwrap_or_default());
+            Err(errors)
+        }
+        Err(error) => {
+            errors.push(error);
+            Err(errors)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(yaml: &str, sets: &[&str]) -> Vec<String> {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        from_text(yaml, &sets).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn an_unknown_key_is_told_with_the_one_that_was_meant() {
+        let errors = errors(
+            "log: {kind: kafka, broker: 'h:1', brokers: 'h:1'}\nincident: {}\ntime: {pane: 1}\n",
+            &[],
+        );
+        let expected = [
+            "log.broker: is no key; did you mean `brokers`?",
+            "incident: is no key; did you mean `incidents`?",
+            "time.pane: is no key; did you mean `pane_s`?",
+        ];
+        for one in expected {
+            assert!(errors.iter().any(|error| error == one), "{one}: {errors:#?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_like_none_is_told_with_those_that_are_known() {
+        let errors = errors("log: {kind: embedded, directory: d, zzz: 1}\n", &[]);
+        assert_eq!(errors, ["log.zzz: is no key; known here: directory, kind"]);
+    }
+
+    #[test]
+    fn unknown_keys_hide_nothing_else_that_is_wrong() {
+        let errors = errors("time: {pane_s: 0}\nlogs: 1\n", &[]);
+        for one in ["logs: is no key; did you mean `log`?", "time.pane_s: 0", "log: is missing"] {
+            assert!(errors.iter().any(|error| error.starts_with(one)), "{one}: {errors:#?}");
+        }
+    }
+
+    #[test]
+    fn what_the_command_line_sets_goes_over_the_file() {
+        let yaml = "log: {kind: kafka, brokers: 'h:1'}\ntime: {pane_s: 30}\n";
+        let sets = ["time.pane_s=20".to_owned(), "cells=[a, b]".to_owned()];
+        let raw = from_text(yaml, &sets).unwrap();
+        assert_eq!(raw.time.pane_s, 20);
+        assert_eq!(raw.cells, ["a", "b"]);
+        assert_eq!(raw.time.lateness_s, 60);
+    }
+
+    #[test]
+    fn what_the_command_line_sets_is_checked_like_the_file() {
+        let yaml = "log: {kind: kafka, brokers: 'h:1'}\n";
+        assert!(errors(yaml, &["time.pnae_s=20"])[0].contains("did you mean `pane_s`"));
+        assert!(errors(yaml, &["time.pane_s"])[0].contains("KEY=VALUE"));
+        assert!(errors(yaml, &["log.kind.x=1"])[0].contains("log.kind"));
+        assert!(errors(yaml, &["time.pane_s=soon"])[0].contains("soon"));
+    }
+
+    #[test]
+    fn errors_of_types_name_the_place_in_the_file() {
+        let errors = errors("log: {kind: kafka, brokers: 'h:1'}\ntime:\n  pane_s: soon\n", &[]);
+        assert!(errors[0].contains("3"), "{errors:?}");
+    }
+
+    #[test]
+    fn an_empty_file_says_what_is_missing() {
+        assert_eq!(errors("", &[]), [NO_LOG]);
+        assert!(errors("- a\n", &[])[0].contains("mapping"));
+    }
+}

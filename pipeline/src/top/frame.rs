@@ -1,0 +1,184 @@
+//! Draws a frame. At 80 columns everything that is needed to act is there; what does not fit is cut
+//! at its end, and a wider terminal shows more of it.
+
+use model::incident::Priority;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Cell, Paragraph, Row, Table};
+
+use super::shown::{IncidentRow, Shown, StageRow};
+use crate::what_if::report::span;
+
+/// Below this there is no table that could be read.
+const COLUMNS_MIN: u16 = 40;
+/// As above.
+const LINES_MIN: u16 = 8;
+
+/// What is drawn.
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    /// The newest content; `None` before the first look.
+    pub shown: Option<&'a Shown>,
+    /// Why the last look failed, if it did.
+    pub trouble: Option<&'a str>,
+    /// Incidents above the first line of the list.
+    pub scrolled: usize,
+}
+
+/// Draws it.
+pub fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
+    let area = frame.area();
+    if area.width < COLUMNS_MIN || area.height < LINES_MIN {
+        let say = format!("{COLUMNS_MIN}x{LINES_MIN} at least, please; q quits");
+        frame.render_widget(Paragraph::new(say), area);
+        return;
+    }
+    let stages = view.shown.map_or(0, |shown| shown.stages.len() + 1);
+    // Incidents are what one acts on: in a low terminal the stages give way.
+    let stages = if area.height < 16 { 0 } else { u16::try_from(stages).unwrap_or(0) + 1 };
+    let parts = Layout::vertical([
+        Constraint::Length(2),
+        Constraint::Length(stages),
+        Constraint::Min(3),
+        Constraint::Length(1),
+    ]);
+    let [head, middle, list, foot] = parts.areas(area);
+    if let Some(shown) = view.shown {
+        draw_head(frame, head, shown);
+        if stages > 0 {
+            draw_stages(frame, middle, shown);
+        }
+        draw_incidents(frame, list, shown, view.scrolled);
+    }
+    draw_foot(frame, foot, view);
+}
+
+fn draw_head(frame: &mut Frame<'_>, area: Rect, shown: &Shown) {
+    let ready = if shown.ready {
+        Span::styled("ready", Style::new().fg(Color::Green))
+    } else {
+        Span::styled(format!("not ready ({})", shown.failing.join(", ")), bad())
+    };
+    let first = Line::from(vec![
+        Span::styled("faultline ", bold()),
+        Span::raw(format!("{} at {}  ", shown.version, shown.url)),
+        ready,
+    ]);
+    let time = match (shown.event_time, shown.behind_clock_s) {
+        (Some(at), Some(behind)) => {
+            format!("event time {} ({} behind the clock)", at.to_rfc3339(), span(behind))
+        }
+        _ => "no event time yet".to_owned(),
+    };
+    let second = format!(
+        "{} open, {} suspected, {} resolved  {time}",
+        shown.open_count, shown.suspected_count, shown.resolved_count
+    );
+    frame.render_widget(Paragraph::new(vec![first, Line::raw(second)]), area);
+}
+
+fn draw_stages(frame: &mut Frame<'_>, area: Rect, shown: &Shown) {
+    let head = Row::new(["STAGE", "READ/S", "BYTES/S", "WRITTEN/S", "LAG", "LAG TIME", "LOST", "RETRIES"])
+        .style(heading());
+    let rows = shown.stages.iter().map(stage_row);
+    let widths = [10, 9, 9, 10, 10, 12, 6, 8].map(Constraint::Length);
+    frame.render_widget(Table::new(rows, widths).header(head).column_spacing(1), area);
+}
+
+fn stage_row(stage: &StageRow) -> Row<'static> {
+    let rate = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), amount);
+    let alarm = |is: bool| if is { bad() } else { Style::new() };
+    Row::new([
+        Cell::from(stage.stage),
+        Cell::from(rate(stage.read_per_s)),
+        Cell::from(rate(stage.read_bytes_per_s)),
+        Cell::from(rate(stage.written_per_s)),
+        Cell::from(amount(stage.lag_records as f64)),
+        Cell::from(span(stage.lag_s.max(0.0) as u64)).style(alarm(stage.lag_s >= 60.0)),
+        Cell::from(amount(stage.lost as f64)).style(alarm(stage.lost > 0)),
+        Cell::from(amount(stage.retries as f64)),
+    ])
+}
+
+fn draw_incidents(frame: &mut Frame<'_>, area: Rect, shown: &Shown, scrolled: usize) {
+    if shown.incidents.is_empty() {
+        frame.render_widget(Paragraph::new("No incident is open.").style(bold()), area);
+        return;
+    }
+    let head =
+        Row::new(["ID", "P", "STATE", "AGE", "WHO", "WHAT, AND WHAT MOST LIKELY CAUSED IT"])
+            .style(heading());
+    let rows = shown.incidents.iter().skip(scrolled).map(incident_row);
+    let widths = [
+        Constraint::Length(8),
+        Constraint::Length(2),
+        Constraint::Length(9),
+        Constraint::Length(11),
+        Constraint::Length(10),
+        Constraint::Min(20),
+    ];
+    frame.render_widget(Table::new(rows, widths).header(head).column_spacing(1), area);
+}
+
+fn incident_row(incident: &IncidentRow) -> Row<'static> {
+    let style = match incident.priority {
+        Priority::P1 => bad(),
+        Priority::P2 => Style::new().fg(Color::Yellow),
+        Priority::P3 | Priority::P4 => Style::new(),
+    };
+    let what = vec![
+        Line::raw(incident.title.clone()),
+        Line::raw(format!("  {}", incident.cause)).style(Style::new().add_modifier(Modifier::DIM)),
+    ];
+    Row::new([
+        Cell::from(incident.id.clone()),
+        Cell::from(format!("{:?}", incident.priority)).style(style),
+        Cell::from(incident.state),
+        Cell::from(span(incident.age_s)),
+        Cell::from(incident.who.clone().unwrap_or_else(|| "nobody".to_owned())),
+        Cell::from(what),
+    ])
+    .height(2)
+}
+
+fn draw_foot(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let line = match (view.trouble, view.shown) {
+        (Some(trouble), _) => Line::styled(trouble.to_owned(), bad()),
+        (None, None) => Line::raw("looking ..."),
+        (None, Some(shown)) => {
+            let more = shown.matching.saturating_sub(shown.incidents.len());
+            let more = if more > 0 { format!("; {more} more incidents") } else { String::new() };
+            Line::raw(format!("q quits, up and down scroll; `faultline explain ID` tells all{more}"))
+        }
+    };
+    frame.render_widget(Paragraph::new(line), area);
+}
+
+/// A number in at most six characters: `999`, `12.3k`, `4.5M`.
+fn amount(number: f64) -> String {
+    let (scaled, unit) = match number {
+        n if n >= 1e9 => (n / 1e9, "G"),
+        n if n >= 1e6 => (n / 1e6, "M"),
+        n if n >= 1e4 => (n / 1e3, "k"),
+        n => (n, ""),
+    };
+    if unit.is_empty() && (scaled >= 100.0 || scaled.fract() == 0.0) {
+        format!("{scaled:.0}")
+    } else {
+        format!("{scaled:.1}{unit}")
+    }
+}
+
+const fn bold() -> Style {
+    Style::new().add_modifier(Modifier::BOLD)
+}
+
+const fn heading() -> Style {
+    Style::new().add_modifier(Modifier::REVERSED)
+}
+
+const fn bad() -> Style {
+    Style::new().fg(Color::Red).add_modifier(Modifier::BOLD)
+}

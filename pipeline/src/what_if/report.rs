@@ -1,0 +1,175 @@
+//! A comparison as text for people, and as one JSON object.
+
+use std::fmt::Write as _;
+
+use model::time::Timestamp;
+use serde_json::{Value, json};
+
+use super::Runs;
+use super::difference::{Change, Difference, Kind, Row, What, differences};
+use super::told::Told;
+use crate::tell::{clean, short_id, state};
+
+/// What the two runs are called.
+pub struct Names<'a> {
+    /// The older configuration.
+    pub old: &'a str,
+    /// The newer one.
+    pub new: &'a str,
+}
+
+/// The comparison as JSON.
+#[must_use]
+pub fn json(runs: &Runs, names: &Names<'_>) -> Value {
+    let all = differences(&runs.old, &runs.new);
+    let run = |name: &str, told: &[Told]| {
+        let paged = told.iter().filter(|told| told.paged_at.is_some()).count();
+        json!({ "config": name, "incidents": told.len(), "paged": paged })
+    };
+    let at = |ms: i64| Timestamp::from_millis(ms).to_rfc3339();
+    let same = all.iter().filter(|difference| difference.kind == Kind::Same).count();
+    let differences: Vec<_> = all.iter().filter(|d| d.kind != Kind::Same).collect();
+    json!({
+        "records": runs.records,
+        "from": runs.span_ms.map(|(first, _)| at(first)),
+        "to": runs.span_ms.map(|(_, last)| at(last)),
+        "old": run(names.old, &runs.old),
+        "new": run(names.new, &runs.new),
+        "same": same,
+        "differences": differences,
+    })
+}
+
+/// The comparison as text.
+#[must_use]
+pub fn text(runs: &Runs, names: &Names<'_>) -> String {
+    let mut text = String::new();
+    let _infallible = write(&mut text, runs, names);
+    text
+}
+
+fn write(text: &mut String, runs: &Runs, names: &Names<'_>) -> std::fmt::Result {
+    let all = differences(&runs.old, &runs.new);
+    let span = runs.span_ms.map_or_else(String::new, |(first, last)| {
+        let at = |ms: i64| Timestamp::from_millis(ms).to_rfc3339();
+        format!(", {} to {}", at(first), at(last))
+    });
+    writeln!(text, "{} records{span}", runs.records)?;
+    write_run(text, "old", names.old, &runs.old)?;
+    write_run(text, "new", names.new, &runs.new)?;
+    let same = all.iter().filter(|difference| difference.kind == Kind::Same).count();
+    let different: Vec<_> = all.iter().filter(|d| d.kind != Kind::Same).collect();
+    if different.is_empty() {
+        return writeln!(text, "\nNo difference: {same} incident(s) tell the same.");
+    }
+    for difference in &different {
+        writeln!(text)?;
+        write_difference(text, difference)?;
+    }
+    writeln!(text, "\n{} difference(s), {same} incident(s) tell the same.", different.len())
+}
+
+fn write_run(text: &mut String, which: &str, name: &str, told: &[Told]) -> std::fmt::Result {
+    let paged = told.iter().filter(|told| told.paged_at.is_some()).count();
+    let name = clean(name);
+    writeln!(text, "{which}: {name}: {} incident(s), {paged} of them would page", told.len())
+}
+
+fn write_difference(text: &mut String, difference: &Difference) -> std::fmt::Result {
+    let word = match difference.kind {
+        Kind::Appears => "APPEARS",
+        Kind::Vanishes => "VANISHES",
+        Kind::Merges => "MERGES",
+        Kind::Splits => "SPLITS",
+        Kind::Regroups => "REGROUPS",
+        Kind::Changes => "CHANGES",
+        Kind::Same => "SAME",
+    };
+    if let ([old], [new], false) =
+        (&*difference.old, &*difference.new, difference.changed.is_empty())
+    {
+        let id = if old.id == new.id {
+            short_id(old.id)
+        } else {
+            format!("{} (old {})", short_id(new.id), short_id(old.id))
+        };
+        writeln!(text, "{word:<9} {id}  {}", clean(&new.title))?;
+        return difference.changed.iter().try_for_each(|change| write_change(text, change));
+    }
+    writeln!(text, "{word}")?;
+    for (sign, rows) in [("-", &difference.old), ("+", &difference.new)] {
+        rows.iter().try_for_each(|row| write_row(text, sign, row))?;
+    }
+    if difference.shared_members > 0 {
+        writeln!(text, "    {} alerts and symptoms are in both", difference.shared_members)?;
+    }
+    Ok(())
+}
+
+fn write_row(text: &mut String, sign: &str, row: &Row) -> std::fmt::Result {
+    let (hms, until) = (row.onset_at.to_hms(), row.resolved_at.map(Timestamp::to_hms));
+    writeln!(
+        text,
+        "  {sign} {} {:?} {:<9} {hms} to {}  {}",
+        short_id(row.id),
+        row.priority,
+        state(row.state),
+        until.as_deref().unwrap_or("the end "),
+        clean(&row.title),
+    )?;
+    let cause = row.first_hypothesis.as_ref().map_or_else(
+        || "no hypothesis".to_owned(),
+        |first| format!("{} ({:.0} %)", clean(&first.summary), first.probability * 100.0),
+    );
+    let paged = row.paged_at.map_or_else(
+        || "pages nobody".to_owned(),
+        |at| format!("pages at {}", at.to_hms()),
+    );
+    writeln!(
+        text,
+        "    {paged}; {} alerts, {} symptoms in {} services; {cause}",
+        row.alerts_count,
+        row.symptoms_count,
+        row.services.len()
+    )
+}
+
+fn write_change(text: &mut String, change: &Change) -> std::fmt::Result {
+    let what = match change.what {
+        What::FirstHypothesis => "first hypothesis",
+        What::Priority => "priority",
+        What::State => "state at the end",
+        What::Owner => "owner",
+        What::PagedAt => "pages",
+        What::OnsetAt => "onset",
+        What::ResolvedAt => "resolved",
+        What::Services => "services",
+    };
+    let said = |side: &Option<String>| side.as_deref().map_or_else(|| "-".to_owned(), clean);
+    let (old, new) = (said(&change.old), said(&change.new));
+    if matches!(change.what, What::FirstHypothesis | What::Services) {
+        writeln!(text, "  {what:<17} {old}\n  {:<14} -> {new}", "")
+    } else {
+        writeln!(text, "  {what:<17} {old} -> {new}{}", moved(change).unwrap_or_default())
+    }
+}
+
+/// How much later a moment is.
+fn moved(change: &Change) -> Option<String> {
+    let read = |side: &Option<String>| side.as_deref().and_then(Timestamp::parse_rfc3339);
+    let by_ms = read(&change.new)?.millis() - read(&change.old)?.millis();
+    let (seconds, word) =
+        (by_ms.unsigned_abs() / 1000, if by_ms < 0 { "earlier" } else { "later" });
+    Some(format!(" ({} {word})", span(seconds)))
+}
+
+/// A span of time in its largest two units.
+#[must_use]
+pub fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{} h {:02} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} d {:02} h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
