@@ -1,5 +1,7 @@
 //! The commands that people type.
 
+pub mod control;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,6 +49,9 @@ pub enum Command {
     Incidents(IncidentsArgs),
     /// Explain one incident of a running system.
     Explain(ExplainArgs),
+    /// What people decide.
+    #[command(flatten)]
+    Control(control::Control),
     /// Watch a running system: rates, lag and open incidents, in the terminal.
     Top(TopArgs),
     /// Print the records of a topic as they arrive, one JSON object a line.

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Command::Corpus(args) => commands::corpus::corpus(args),
         Command::Incidents(args) => commands::incidents::incidents(args),
         Command::Explain(args) => commands::explain::explain(args),
+        Command::Control(command) => commands::control::control(command),
         Command::Top(args) => commands::top::top(args),
         Command::Tap(args) => commands::tap::tap(args),
         Command::Health(args) => return code(commands::health::health(args)),

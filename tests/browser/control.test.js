@@ -41,7 +41,7 @@ test("acknowledging asks once who it is, is pending, then done, and everybody se
   await page.locator(".pending-line.done").waitFor();
   await page.locator(".incident-head .chip.people", { hasText: "Acknowledged, ann" }).waitFor();
   await list.locator(`li.row[data-id="${STORIES.night}"] .chip.people`, { hasText: "ann" }).waitFor();
-  await press(page, "Take acknowledgement back");
+  await press(page, "Unacknowledge");
   await page.getByRole("button", { name: "Acknowledge", exact: true }).waitFor();
   assert.equal(await page.getByRole("dialog").count(), 0, "the name is remembered");
   assert.deepEqual([...await finish(page), ...await finish(list)], []);
@@ -53,7 +53,7 @@ test("assign, snooze, comment and resolve show what was decided, by whom and why
   await answer(page, { "Assign to": "team-payments", "Reason (optional)": "they own the pool", "Your name": "ann" }, "Assign");
   await page.locator("#owner").getByText("team-payments").last().waitFor();
   await press(page, "Snooze");
-  await page.getByLabel("For").selectOption("30m");
+  await page.getByRole("dialog").getByLabel("For", { exact: true }).selectOption("30m");
   await answer(page, {}, "Snooze");
   await page.locator(".chip.people", { hasText: "Snoozed until" }).waitFor();
   await press(page, "End snooze");

@@ -12,8 +12,8 @@ mod story;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::matcher::{MatchOp, Matcher};
 use model::command::Decision;
+use model::matcher::{MatchOp, Matcher};
 use pipeline::control::desk::{ActClock, Desk, Draft};
 use pipeline::http::health::Condition;
 use pipeline::http::metrics::Stage;
@@ -43,11 +43,8 @@ async fn main() -> anyhow::Result<()> {
 
 /// A silence and a maintenance window that stand from the beginning.
 fn stand(state: &HttpState) {
-    let matcher = |label: &str, op, value: &str| Matcher {
-        label: label.into(),
-        op,
-        value: value.to_owned(),
-    };
+    let matcher =
+        |label: &str, op, value: &str| Matcher { label: label.into(), op, value: value.to_owned() };
     let matchers = vec![
         matcher("service", MatchOp::Equal, "catalog-db"),
         matcher("alertname", MatchOp::Regex, "Disk.*|<script>alert(5)</script>"),

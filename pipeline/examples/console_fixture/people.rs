@@ -81,7 +81,8 @@ fn decide(incident: &mut Incident, act: &Act) {
         text: act.reason.clone(),
     };
     let people = &mut incident.people;
-    let verdict = |cause: &CauseRef, is_cause| Verdict { said: said.clone(), cause: cause.clone(), is_cause };
+    let verdict =
+        |cause: &CauseRef, is_cause| Verdict { said: said.clone(), cause: cause.clone(), is_cause };
     match &act.decision {
         Decision::Acknowledge { .. } => people.acknowledged = Some(said),
         Decision::Unacknowledge { .. } => people.acknowledged = None,
@@ -134,7 +135,11 @@ pub(crate) fn busy() -> People {
             is_cause: true,
         }],
         comments: vec![
-            said(40, "ann", "Slow queries began with the index rebuild.\nIt should end in ten minutes."),
+            said(
+                40,
+                "ann",
+                "Slow queries began with the index rebuild.\nIt should end in ten minutes.",
+            ),
             said(70, "dana", "Told the shop's duty officer."),
         ],
     }

@@ -12,8 +12,8 @@ use model::incident::{
 };
 use model::time::{Nanos, Timestamp};
 
-use super::people;
 use super::night::{night, night_alerts, night_reach, night_symptoms};
+use super::people;
 
 /// 2026-03-17T02:07:00Z.
 const ONSET_MS: i64 = 1_773_713_220_000;

@@ -289,7 +289,18 @@ mod tests {
 
     #[test]
     fn silences_are_added_as_with_amtool() {
-        let line = ["silences", "add", "service=payment", "alertname=~\"Disk.*\"", "--duration", "2h", "--comment", "disk swap", "--author", "ann"];
+        let line = [
+            "silences",
+            "add",
+            "service=payment",
+            "alertname=~\"Disk.*\"",
+            "--duration",
+            "2h",
+            "--comment",
+            "disk swap",
+            "--author",
+            "ann",
+        ];
         let Ok(Control::Silences(Silences::Add { matchers, times, by })) = parse(&line) else {
             panic!()
         };
@@ -329,7 +340,16 @@ mod tests {
             &["maintenance", "add", "payment", "cart", "--start", "2026-03-17T02:07:00Z"],
             &["maintenance", "list", "--json"],
             &["maintenance", "end", "1234"],
-            &["inhibitions", "add", "--source", "alertname=NodeDown", "--target", "severity=warning", "--equal", "cluster,zone"],
+            &[
+                "inhibitions",
+                "add",
+                "--source",
+                "alertname=NodeDown",
+                "--target",
+                "severity=warning",
+                "--equal",
+                "cluster,zone",
+            ],
             &["inhibitions", "list"],
             &["inhibitions", "remove", "1234"],
         ] {

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::cli::IncidentsArgs;
 use crate::commands::remote::Remote;
+use crate::commands::remote::send::escaped;
 use crate::tell;
 
 /// Lists them.
@@ -51,15 +52,6 @@ fn query(args: &IncidentsArgs) -> String {
         add("since", since);
     }
     query
-}
-
-/// A value as a query string holds it: everything but unreserved characters by its bytes.
-fn escaped(value: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b',');
-    value
-        .bytes()
-        .map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
-        .collect()
 }
 
 #[cfg(test)]

@@ -70,8 +70,7 @@ fn page(command: &Command) -> Result<Vec<u8>> {
 fn write_all(directory: &Path, command: &Command) -> Result<usize> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
     let path = directory.join(format!("{name}.1"));
-    fs::write(&path, page(command)?)
-        .with_context(|| format!("cannot write {}", path.display()))?;
+    fs::write(&path, page(command)?).with_context(|| format!("cannot write {}", path.display()))?;
     let below = command.get_subcommands().filter(|below| below.get_name() != "help");
     below.map(|below| write_all(directory, below)).try_fold(1, |sum, wrote| Ok(sum + wrote?))
 }

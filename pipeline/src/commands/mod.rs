@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod completions;
+pub mod control;
 pub mod corpus;
 pub mod demo;
 pub mod eval;

@@ -1,5 +1,7 @@
 //! The API of a running system, for the commands that look at one.
 
+pub mod send;
+
 use anyhow::{Context, Result, anyhow, bail};
 use model::id::IncidentId;
 use model::incident::Incident;
@@ -91,11 +93,16 @@ impl Remote {
         Ok(String::from_utf8_lossy(&self.get(path)?).into_owned())
     }
 
-    fn get(&self, path: &str) -> Result<Vec<u8>> {
+    fn address(&self, path: &str) -> Result<String> {
         let address = format!("{}{path}", self.url);
         if !address.starts_with("http://") && !address.starts_with("https://") {
             bail!("--url {} is no address; give one like http://127.0.0.1:7070", self.url);
         }
+        Ok(address)
+    }
+
+    fn get(&self, path: &str) -> Result<Vec<u8>> {
+        let address = self.address(path)?;
         let mut request = self.agent.get(&address);
         if let Some(token) = &self.token {
             request = request.header("authorization", &format!("Bearer {token}"));

@@ -93,11 +93,7 @@ pub type Records = Box<dyn Iterator<Item = Result<TopicRecord>>>;
 ///
 /// # Errors
 /// When the log cannot be read.
-pub fn records(
-    args: &ReplayArgs,
-    settings: &Settings,
-    also: Option<&Settings>,
-) -> Result<Records> {
+pub fn records(args: &ReplayArgs, settings: &Settings, also: Option<&Settings>) -> Result<Records> {
     let (Some(last), Some(path)) = (args.last, &args.config) else {
         return Ok(Box::new(Recordings::new(args.recordings.clone())));
     };

@@ -11,8 +11,8 @@ use crate::commands::replay::{records, settings_of};
 use crate::config;
 use crate::progress::Progress;
 use crate::stages::settings::Settings;
-use crate::what_if::report::{Names, json, text};
 use crate::what_if::play;
+use crate::what_if::report::{Names, json, text};
 
 /// The name that stands for no configuration.
 const DEFAULTS: &str = "defaults";
@@ -54,6 +54,7 @@ fn settings_at(path: &Path) -> Result<Settings> {
 }
 
 fn new_name(args: &ReplayArgs) -> String {
-    let file = args.config.as_ref().map_or_else(|| DEFAULTS.to_owned(), |p| p.display().to_string());
+    let file =
+        args.config.as_ref().map_or_else(|| DEFAULTS.to_owned(), |p| p.display().to_string());
     args.set.iter().fold(file, |name, set| format!("{name} {set}"))
 }

@@ -34,7 +34,6 @@ fn holder<'a>(
         *at = Value::Object(Map::new());
     }
     let path = names.get(..depth).unwrap_or_default().join(".");
-    at.as_object_mut().ok_or_else(|| {
-        format!("--set {}: {path} holds no keys that could be set", names.join("."))
-    })
+    at.as_object_mut()
+        .ok_or_else(|| format!("--set {}: {path} holds no keys that could be set", names.join(".")))
 }

@@ -47,8 +47,11 @@ fn walk_object(
     errors: &mut Vec<String>,
 ) {
     let may_be = that_fit(may_be, all);
-    let known: BTreeSet<&str> =
-        may_be.iter().flat_map(|schema| properties(schema)).map(|(name, _)| name.as_str()).collect();
+    let known: BTreeSet<&str> = may_be
+        .iter()
+        .flat_map(|schema| properties(schema))
+        .map(|(name, _)| name.as_str())
+        .collect();
     let is_closed = !known.is_empty()
         && may_be.iter().all(|schema| {
             !schema.get("additionalProperties").is_some_and(|more| more != &Value::Bool(false))

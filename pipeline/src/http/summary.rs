@@ -85,24 +85,27 @@ pub struct IncidentSummary {
     pub cause: Option<LeadingCause>,
     /// Who owns the most likely cause.
     pub owner: Option<Name>,
-    /// To whom a person gave it.
-    #[serde(default)]
-    pub assignee: Option<Name>,
     /// Its tickets.
     pub tickets: Vec<Ticket>,
     /// The incident that this one became part of.
     pub merged_into: Option<IncidentId>,
     /// Who works on it, if anybody said so.
+    #[serde(default)]
     pub acknowledged: Option<Said>,
     /// To whom it was given.
+    #[serde(default)]
     pub assignee: Option<Name>,
     /// No sink is told of it until then.
+    #[serde(default)]
     pub snoozed_until: Option<Timestamp>,
     /// Who decided its state, if a person did.
+    #[serde(default)]
     pub state_held: Option<Said>,
     /// Why its members tell nobody now: ids of acts.
+    #[serde(default)]
     pub muted_by: Vec<Name>,
     /// How many comments it has.
+    #[serde(default)]
     pub comments_count: usize,
 }
 
@@ -134,7 +137,6 @@ impl From<&Incident> for IncidentSummary {
                 probability: first.probability,
             }),
             owner: incident.owner.clone(),
-            assignee: incident.people.assignee.clone(),
             tickets: incident.tickets.clone(),
             merged_into: incident.lineage.merged_into,
             acknowledged: incident.people.acknowledged.clone(),

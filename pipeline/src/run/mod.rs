@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
 
-use crate::cli::Role;
 use crate::backlog::partitions;
+use crate::cli::Role;
 use crate::config::Config;
 use crate::control::desk::Desk;
 use crate::http::HttpState;

@@ -80,8 +80,9 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, shown: &Shown) {
 }
 
 fn draw_stages(frame: &mut Frame<'_>, area: Rect, shown: &Shown) {
-    let head = Row::new(["STAGE", "READ/S", "BYTES/S", "WRITTEN/S", "LAG", "LAG TIME", "LOST", "RETRIES"])
-        .style(heading());
+    let head =
+        Row::new(["STAGE", "READ/S", "BYTES/S", "WRITTEN/S", "LAG", "LAG TIME", "LOST", "RETRIES"])
+            .style(heading());
     let rows = shown.stages.iter().map(stage_row);
     let widths = [10, 9, 9, 10, 10, 12, 6, 8].map(Constraint::Length);
     frame.render_widget(Table::new(rows, widths).header(head).column_spacing(1), area);
@@ -107,9 +108,8 @@ fn draw_incidents(frame: &mut Frame<'_>, area: Rect, shown: &Shown, scrolled: us
         frame.render_widget(Paragraph::new("No incident is open.").style(bold()), area);
         return;
     }
-    let head =
-        Row::new(["ID", "P", "STATE", "AGE", "WHO", "WHAT, AND WHAT MOST LIKELY CAUSED IT"])
-            .style(heading());
+    let head = Row::new(["ID", "P", "STATE", "AGE", "WHO", "WHAT, AND WHAT MOST LIKELY CAUSED IT"])
+        .style(heading());
     let rows = shown.incidents.iter().skip(scrolled).map(incident_row);
     let widths = [
         Constraint::Length(8),
@@ -150,7 +150,9 @@ fn draw_foot(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         (None, Some(shown)) => {
             let more = shown.matching.saturating_sub(shown.incidents.len());
             let more = if more > 0 { format!("; {more} more incidents") } else { String::new() };
-            Line::raw(format!("q quits, up and down scroll; `faultline explain ID` tells all{more}"))
+            Line::raw(format!(
+                "q quits, up and down scroll; `faultline explain ID` tells all{more}"
+            ))
         }
     };
     frame.render_widget(Paragraph::new(line), area);

@@ -91,9 +91,7 @@ impl Shown {
         let count = |state: &str| status.incidents.get(state).copied().unwrap_or(0);
         let failing = status.checks.iter().filter(|check| !check.holds);
         let mut incidents: Vec<&IncidentSummary> = look.incidents.iter().collect();
-        incidents.sort_by_key(|i| {
-            (i.state != IncidentState::Open, i.priority, i.onset_at, i.id)
-        });
+        incidents.sort_by_key(|i| (i.state != IncidentState::Open, i.priority, i.onset_at, i.id));
         let now = status.now;
         Self {
             url: clean(url),
@@ -108,7 +106,10 @@ impl Shown {
             suspected_count: count("suspected"),
             resolved_count: count("resolved"),
             stages: Stage::ALL.iter().map(|stage| stage_row(*stage, look, before)).collect(),
-            incidents: incidents.into_iter().map(|i| incident_row(i, now.unwrap_or(look.at))).collect(),
+            incidents: incidents
+                .into_iter()
+                .map(|i| incident_row(i, now.unwrap_or(look.at)))
+                .collect(),
             matching: look.matching,
         }
     }

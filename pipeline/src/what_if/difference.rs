@@ -181,9 +181,10 @@ fn changes(old: &Told, new: &Told) -> Vec<Change> {
 
 /// What the first hypothesis says, without how sure it is.
 fn blamed(incident: &Incident) -> Option<impl PartialEq + '_> {
-    incident.hypotheses.first().map(|first| {
-        (&first.entity, first.kind, first.change.as_ref().map(|change| &change.id))
-    })
+    incident
+        .hypotheses
+        .first()
+        .map(|first| (&first.entity, first.kind, first.change.as_ref().map(|change| &change.id)))
 }
 
 fn row(told: &Told) -> Row {

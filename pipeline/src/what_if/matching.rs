@@ -162,12 +162,7 @@ mod tests {
         let found = components(4, 4, &ties);
         assert_eq!(
             found,
-            [
-                (vec![0, 2], vec![0, 1]),
-                (vec![1], vec![]),
-                (vec![3], vec![3]),
-                (vec![], vec![2]),
-            ]
+            [(vec![0, 2], vec![0, 1]), (vec![1], vec![]), (vec![3], vec![3]), (vec![], vec![2]),]
         );
     }
 }

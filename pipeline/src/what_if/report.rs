@@ -121,10 +121,9 @@ fn write_row(text: &mut String, sign: &str, row: &Row) -> std::fmt::Result {
         || "no hypothesis".to_owned(),
         |first| format!("{} ({:.0} %)", clean(&first.summary), first.probability * 100.0),
     );
-    let paged = row.paged_at.map_or_else(
-        || "pages nobody".to_owned(),
-        |at| format!("pages at {}", at.to_hms()),
-    );
+    let paged = row
+        .paged_at
+        .map_or_else(|| "pages nobody".to_owned(), |at| format!("pages at {}", at.to_hms()));
     writeln!(
         text,
         "    {paged}; {} alerts, {} symptoms in {} services; {cause}",

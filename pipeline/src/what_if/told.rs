@@ -44,10 +44,7 @@ impl Keeper {
     pub fn end(self, settled: &BTreeSet<IncidentId>) -> Vec<Told> {
         let stands = |told: &Told| {
             settled.contains(&told.incident.id)
-                && !matches!(
-                    told.incident.state,
-                    IncidentState::Merged | IncidentState::Withdrawn
-                )
+                && !matches!(told.incident.state, IncidentState::Merged | IncidentState::Withdrawn)
         };
         let mut told: Vec<Told> = self.0.into_values().filter(stands).collect();
         told.sort_by_key(|told| (told.incident.onset_at, told.incident.id));

@@ -34,7 +34,7 @@ export function controls() {
     const open = live(it);
     return [
       open && (people.acknowledged
-        ? go("unack", "Take acknowledgement back", () => atOnce("unacknowledge", "Take acknowledgement back", (x) => !x.people.acknowledged))
+        ? go("unack", "Unacknowledge", () => atOnce("unacknowledge", "Unacknowledge", (x) => !x.people.acknowledged))
         : go("ack", "Acknowledge", () => atOnce("acknowledge", "Acknowledge", (x) => x.people.acknowledged), true)),
       go("assign", "Assign", assign),
       open && (people.snoozed_until

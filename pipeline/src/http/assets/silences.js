@@ -10,7 +10,7 @@ const KINDS = [
   { key: "maintenance", title: "Maintenance", add: "Add maintenance", end: "End", what: "What these services show in that time pages nobody, and is no evidence against anybody.", of: (r) => r.services },
   { key: "inhibitions", title: "Inhibitions", add: "Add inhibition", end: "Remove", what: "While one alert fires, others tell nobody.", of: (r) => [`${r.source.map(matcherText).join(", ")} mutes ${r.target.map(matcherText).join(", ")}`, ...(r.equal.length ? [`where ${r.equal.join(", ")} agree`] : [])] },
 ];
-const PHASE = { active: ["bad", "\u25cf", "Active"], pending: ["warn", "\u25d0", "Pending"], expired: ["plain", "\u2013", "Over"] };
+const PHASE = { active: ["good", "\u25cf", "Active"], pending: ["warn", "\u25d0", "Pending"], expired: ["plain", "\u2013", "Over"] };
 
 const matcherText = (m) => `${m.label}${m.op}"${m.value}"`;
 

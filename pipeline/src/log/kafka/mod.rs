@@ -218,7 +218,9 @@ impl Log for KafkaLog {
         let failed = |error: KafkaError| to_log_error(&at.topic, &error);
         let number = i32::try_from(at.partition).unwrap_or(i32::MAX);
         let mut asked = TopicPartitionList::with_capacity(1);
-        asked.add_partition_offset(&at.topic, number, Offset::Offset(timestamp_ms)).map_err(failed)?;
+        asked
+            .add_partition_offset(&at.topic, number, Offset::Offset(timestamp_ms))
+            .map_err(failed)?;
         let found =
             self.control.offsets_for_times(asked, self.config.request_timeout).map_err(failed)?;
         // No record is as late: what comes from now on is.
