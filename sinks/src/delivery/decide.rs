@@ -132,12 +132,24 @@ pub fn decide(
     known: Option<&Delivered>,
     now: Timestamp,
 ) -> Decision {
+    decide_snoozed(policy, incident, known, None, now)
+}
+
+/// Decides with what the incident's priority was when it was snoozed, as far as that is known.
+#[must_use]
+pub fn decide_snoozed(
+    policy: &DeliveryPolicy,
+    incident: &Incident,
+    known: Option<&Delivered>,
+    snoozed_at: Option<Priority>,
+    now: Timestamp,
+) -> Decision {
     let decision = match known {
         None => decide_first(policy, incident, now),
         Some(known) if known.is_intent() => decide_attempted(incident, now),
         Some(known) => decide_next(policy, incident, known),
     };
-    heed(decision, incident, known)
+    heed(decision, incident, known, snoozed_at)
 }
 
 fn decide_first(policy: &DeliveryPolicy, incident: &Incident, now: Timestamp) -> Decision {

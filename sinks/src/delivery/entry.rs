@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::incident::Incident;
+use model::incident::{Incident, Priority};
 use model::time::Timestamp;
 
 use super::decide::{Decision, SayReason};
@@ -19,11 +19,38 @@ pub(super) struct Entry {
     pub(super) known: Option<Delivered>,
     pub(super) failures: u32,
     pub(super) slot: Slot,
+    pub(super) snooze: Option<Snooze>,
+}
+
+/// A snooze, and how bad the incident was when it was first seen with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Snooze {
+    until: Timestamp,
+    pub(super) priority: Priority,
 }
 
 impl Entry {
     pub(super) fn new(now: Timestamp) -> Self {
-        Self { revision_seen: 0, newest: None, known: None, failures: 0, slot: Slot::Idle(now) }
+        Self {
+            revision_seen: 0,
+            newest: None,
+            known: None,
+            failures: 0,
+            slot: Slot::Idle(now),
+            snooze: None,
+        }
+    }
+
+    /// The priority at which the incident was snoozed; a new snooze counts anew.
+    pub(super) fn snoozed_at(&mut self, incident: &Incident) -> Option<Priority> {
+        let priority = incident.priority;
+        let until = incident.people.snoozed_until;
+        self.snooze = match (until, self.snooze) {
+            (Some(until), Some(old)) if old.until == until => Some(old),
+            (Some(until), _) => Some(Snooze { until, priority }),
+            (None, _) => None,
+        };
+        self.snooze.map(|snooze| snooze.priority)
     }
 
     /// Finds the slot of a newer revision.

@@ -14,7 +14,7 @@ use model::incident::{Incident, Ticket};
 use model::name::Name;
 use model::time::{Nanos, Timestamp};
 
-use super::decide::{Decision, DeliveryPolicy, SkipReason, decide};
+use super::decide::{Decision, DeliveryPolicy, SkipReason, decide_snoozed};
 use super::entry::{Entry, rank};
 use super::queue::{Queue, Slot};
 use super::record::{Delivered, SCHEMA_VERSION, content_hash, idempotency_key};
@@ -178,6 +178,7 @@ impl Outbox {
             known: Some(record),
             failures: 0,
             slot,
+            snooze: None,
         };
         self.entries.insert(id, entry);
         self.forget();
@@ -198,12 +199,13 @@ impl Outbox {
         {
             self.stats.superseded += 1;
         }
-        let known = old.and_then(|entry| entry.known.as_ref());
-        let decision = decide(&self.policy, &incident, known, now);
+        let mut entry = self.entries.remove(&id).unwrap_or_else(|| Entry::new(now));
+        let snoozed_at = entry.snoozed_at(&incident);
+        let known = entry.known.as_ref();
+        let decision = decide_snoozed(&self.policy, &incident, known, snoozed_at, now);
         if matches!(decision, Decision::Skip(_)) {
             self.stats.skipped += 1;
         }
-        let mut entry = self.entries.remove(&id).unwrap_or_else(|| Entry::new(now));
         let old_slot = entry.slot;
         entry.revision_seen = incident.revision;
         entry.schedule(incident, decision, now);
@@ -381,7 +383,10 @@ impl Outbox {
     fn reschedule(&mut self, id: IncidentId, until: Timestamp, now: Timestamp) -> Timestamp {
         let Some(entry) = self.entries.get_mut(&id) else { return until };
         let Some(newest) = entry.newest.clone() else { return until };
-        let (newest, slot) = match decide(&self.policy, &newest, entry.known.as_ref(), now) {
+        let snoozed_at = entry.snooze.map(|snooze| snooze.priority);
+        let known = entry.known.as_ref();
+        let decision = decide_snoozed(&self.policy, &newest, known, snoozed_at, now);
+        let (newest, slot) = match decision {
             Decision::Say(reason, due) => {
                 let rank = rank(&newest, reason);
                 (Some(newest), Slot::Waiting(until.max(due), rank))

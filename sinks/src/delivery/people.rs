@@ -3,14 +3,19 @@
 //! What a destination was told is told to its end, whoever wants quiet: nobody is left with an open
 //! page of an incident that is over, or that somebody works on.
 
-use model::incident::{Incident, TimelineKind};
+use model::incident::{Incident, Priority, TimelineKind};
 use model::time::{Nanos, Timestamp};
 
 use super::decide::{Decision, SayReason, SkipReason, is_over};
 use super::record::Delivered;
 
 /// Holds a decision against what people want.
-pub(super) fn heed(decision: Decision, incident: &Incident, known: Option<&Delivered>) -> Decision {
+pub(super) fn heed(
+    decision: Decision,
+    incident: &Incident,
+    known: Option<&Delivered>,
+    snoozed_at: Option<Priority>,
+) -> Decision {
     let Decision::Say(reason, at) = decision else { return decision };
     if known.is_some_and(|known| must_hear(incident, known)) {
         return decision;
@@ -19,7 +24,9 @@ pub(super) fn heed(decision: Decision, incident: &Incident, known: Option<&Deliv
         return Decision::Skip(SkipReason::Muted);
     }
     match incident.people.snoozed_until {
-        Some(until) if until > at && !rose(incident, known) => snoozed(incident, reason, until),
+        Some(until) if until > at && !rose(incident, known, snoozed_at) => {
+            snoozed(incident, reason, until)
+        }
         Some(_) | None => decision,
     }
 }
@@ -38,10 +45,12 @@ fn snoozed(incident: &Incident, reason: SayReason, until: Timestamp) -> Decision
     Decision::Say(reason, until)
 }
 
-/// Whether it is worse than what the destination was told last.
-fn rose(incident: &Incident, known: Option<&Delivered>) -> bool {
+/// Whether it is worse than when it was snoozed, and than what the destination was told.
+fn rose(incident: &Incident, known: Option<&Delivered>, snoozed_at: Option<Priority>) -> bool {
     // P1 is the highest and the smallest.
-    known.is_some_and(|known| incident.priority < known.told.priority)
+    let told = known.map(|known| known.told.priority);
+    let worst = told.into_iter().chain(snoozed_at).min();
+    worst.is_some_and(|worst| incident.priority < worst)
 }
 
 /// When a first page of an incident is due that goes out only if nobody acknowledges it in time;
@@ -64,7 +73,7 @@ fn active_since(incident: &Incident) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use model::incident::{IncidentState, Priority, TimelineEntry};
+    use model::incident::{IncidentState, TimelineEntry};
     use model::people::Said;
 
     use super::*;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use model::id::IncidentId;
-use model::incident::{Incident, IncidentState};
+use model::incident::{Incident, IncidentState, Priority};
 use model::time::Nanos;
-use sinks::delivery::decide::{Decision, DeliveryPolicy, SkipReason};
+use sinks::delivery::decide::{Decision, DeliveryPolicy, SayReason, SkipReason};
 use sinks::delivery::outbox::{DoneResult, Due, Outbox, OutboxLimits};
 use sinks::retry::{BreakerState, Jitter, RetryPolicy};
 use sinks::sink::{Outcome, Trouble, Wait};
@@ -133,4 +133,50 @@ fn every_first_attempt_of_a_revision_has_its_intent_and_a_repeat_has_none() {
     let intent = due.intent.expect("the next revision has one");
     assert_eq!((intent.revision, intent.attempted), (1, 2));
     assert_eq!(due.known.map(|known| known.revision), Some(1));
+}
+
+#[test]
+fn a_snooze_of_what_nobody_was_told_ends_when_it_gets_worse() {
+    let mut outbox = outbox(OutboxLimits::default());
+    let snoozed = |revision, priority| {
+        let mut incident = incident(revision);
+        incident.people.snoozed_until = Some(at(900));
+        incident.priority = priority;
+        Arc::new(incident)
+    };
+    let later = Decision::Say(SayReason::First, at(900));
+    assert_eq!(outbox.on_incident(snoozed(1, Priority::P3), at(10)), later);
+    assert_eq!(outbox.on_incident(snoozed(2, Priority::P4), at(11)), later);
+    assert_eq!(outbox.on_incident(snoozed(3, Priority::P3), at(12)), later, "as it was");
+    let now = Decision::Say(SayReason::First, at(13));
+    assert_eq!(outbox.on_incident(snoozed(4, Priority::P2), at(13)), now);
+    let due = poll(&mut outbox, 13);
+    outbox.on_outcome(&due, said(), at(13), Jitter(0));
+    let quiet = outbox.on_incident(snoozed(5, Priority::P2), at(50));
+    assert_eq!(quiet, Decision::Skip(SkipReason::SameContent));
+}
+
+#[test]
+fn an_escalation_that_is_acknowledged_in_time_is_never_said() {
+    let policy =
+        DeliveryPolicy { escalate_after: Some(Nanos::from_secs(600)), ..DeliveryPolicy::default() };
+    let limits = OutboxLimits::default();
+    let mut outbox = Outbox::new("ops".into(), policy, RetryPolicy::default(), limits);
+    outbox.on_incident(Arc::new(incident(1)), at(10));
+    assert!(outbox.poll_due(at(609)).is_none());
+    assert_eq!(outbox.next_deadline(at(20)), Some(at(610)));
+    let mut taken = incident(2);
+    taken.people.acknowledged = Some(model::people::Said {
+        act: "a-1".into(),
+        author: "ann".into(),
+        via: "cli".into(),
+        at: at(300),
+        text: String::new(),
+    });
+    let decision = outbox.on_incident(Arc::new(taken), at(300));
+    assert_eq!(decision, Decision::Skip(SkipReason::Acknowledged));
+    assert!(outbox.poll_due(at(700)).is_none());
+    // It is given back: the time has long passed.
+    outbox.on_incident(Arc::new(with_service(3, "cart")), at(700));
+    assert_eq!(poll(&mut outbox, 700).reason, SayReason::First);
 }

@@ -101,11 +101,12 @@ impl Destination for Webhook {
 
     fn seen(&self) -> Seen {
         let inbox = self.receiver.inbox();
-        let mine = inbox.events.iter().filter(|event| text(&event.json, "/subject") == INCIDENT);
+        let mut mine =
+            inbox.events.iter().filter(|event| text(&event.json, "/subject") == INCIDENT);
         let over = |kind: &str| kind.contains(".resolved") || kind.contains(".withdrawn");
         // An update of an ended incident does not say so in its type, but in its data.
         let ended = |json: &Value| text(json, "/data/state") == "resolved";
-        let active = mine.last().map(|event| !over(&event.kind) && !ended(&event.json));
+        let active = mine.next_back().map(|event| !over(&event.kind) && !ended(&event.json));
         // Repeats of an id are no second event: the receiver tells them apart.
         Seen { active, doubles: repeated(inbox.events.iter().map(|event| event.id.clone())) }
     }
@@ -299,10 +300,10 @@ impl Destination for Served<Teams> {
     fn seen(&self) -> Seen {
         let inner = self.lock();
         let cards = &inner.service.cards;
-        let mine = cards.iter().filter(|card| card.to_string().contains(INCIDENT));
+        let mut mine = cards.iter().filter(|card| card.to_string().contains(INCIDENT));
         let state = |card: &Value| text(card, "/body/0/inlines/0/text") == "Open: ";
         Seen {
-            active: mine.last().map(state),
+            active: mine.next_back().map(state),
             doubles: repeated(cards.iter().map(ToString::to_string)),
         }
     }
@@ -347,10 +348,10 @@ impl Destination for Served<Collector> {
             attribute(&log.attributes, &format!("faultline.incident.{key}"))
         };
         let logs = &inner.service.logs;
-        let mine = logs.iter().filter(|log| name("id", log).as_deref() == Some(INCIDENT));
+        let mut mine = logs.iter().filter(|log| name("id", log).as_deref() == Some(INCIDENT));
         let revisions: Vec<_> = mine.clone().map(|log| name("revision", log)).collect();
         Seen {
-            active: mine.last().map(|log| name("state", log).as_deref() == Some("open")),
+            active: mine.next_back().map(|log| name("state", log).as_deref() == Some("open")),
             doubles: repeated(revisions),
         }
     }
@@ -392,7 +393,7 @@ impl Destination for Topic {
             let data: Value = serde_json::from_slice(value).expect("json");
             text(&data, "/state") == "open"
         };
-        let last = mine.clone().last();
+        let last = mine.clone().next_back();
         // Equal records under one `ce_id` are one event; different ones would not be.
         let id = |record: &sinks::kafka::Message| {
             record.headers.iter().find(|(name, _)| name == "ce_id").map(|(_, id)| id.clone())

@@ -60,13 +60,14 @@ impl PagerDuty {
         if key.len() > 255 || (key.is_empty() && action != "trigger") {
             return Err("dedup_key");
         }
-        let open = self.alerts.iter().rposition(|a| a.key == key && a.status != "resolved");
+        let mut alerts = self.alerts.iter_mut();
+        let open = alerts.rfind(|alert| alert.key == key && alert.status != "resolved");
         match (action, open) {
             ("trigger", open) => {
                 let payload = event.get("payload").ok_or("payload")?;
                 trigger_fits(&event, payload)?;
                 match open {
-                    Some(place) => self.alerts[place].log.push(payload.clone()),
+                    Some(alert) => alert.log.push(payload.clone()),
                     None => self.alerts.push(Alert {
                         key: key.to_owned(),
                         status: "triggered",
@@ -74,8 +75,8 @@ impl PagerDuty {
                     }),
                 }
             }
-            ("acknowledge", Some(place)) => self.alerts[place].status = "acknowledged",
-            ("resolve", Some(place)) => self.alerts[place].status = "resolved",
+            ("acknowledge", Some(alert)) => alert.status = "acknowledged",
+            ("resolve", Some(alert)) => alert.status = "resolved",
             ("acknowledge" | "resolve", None) => {}
             _ => return Err("event_action"),
         }
