@@ -19,6 +19,30 @@ fn the_example_configuration_has_no_errors() {
     assert!(output.status.success(), "{}", said(&output));
 }
 
+/// The YAML examples of a document.
+fn examples(document: &str) -> Vec<String> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(document);
+    let text = std::fs::read_to_string(path).expect("the document is there");
+    let blocks = text.split("```yaml\n").skip(1);
+    blocks.filter_map(|block| Some(block.split_once("```")?.0.to_owned())).collect()
+}
+
+#[test]
+fn the_configurations_that_newcomers_copy_have_no_errors() {
+    for (document, parts) in [("README.md", 1), ("docs/tutorial.md", 2)] {
+        let of_ours = |block: &String| {
+            block.starts_with("# faultline.yaml\n") || block.starts_with("sinks:\n")
+        };
+        let blocks: Vec<String> = examples(document).into_iter().filter(of_ours).collect();
+        assert_eq!(blocks.len(), parts, "{document} has other examples than it had");
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("faultline.yaml");
+        std::fs::write(&path, blocks.concat()).expect("written");
+        let output = faultline(&["check", "-c", &path.display().to_string()]);
+        assert!(output.status.success(), "{document}: {}", said(&output));
+    }
+}
+
 #[test]
 fn a_wrong_configuration_exits_78_and_names_every_error() {
     let directory = tempfile::tempdir().expect("a directory");

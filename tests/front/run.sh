@@ -5,6 +5,7 @@
 #
 #   tests/front/run.sh           installs and builds what it needs, plays the story, judges
 #   tests/front/run.sh configs   only lets the real tools check the examples of deploy/
+#   tests/front/run.sh play      starts all of it, says where it is, and leaves it to you until Ctrl-C
 #
 # It needs Go (1.26 or later), a JDK and Debian's packages of Prometheus and Alertmanager; what is missing it
 # installs, but for Go. What it built stays in ${FAULTLINE_CACHE:-$HOME/.cache/faultline}.
@@ -15,7 +16,7 @@ set -euo pipefail
 
 cd "$(dirname "$0")/../.."
 cache=${FAULTLINE_CACHE:-$HOME/.cache/faultline}/front
-healthy=${FRONT_HEALTHY_S:-180}
+healthy=${FRONT_HEALTHY_S:-100}
 work=$(mktemp -d "${TMPDIR:-/tmp}/faultline-front.XXXXXX")
 pids=()
 
@@ -125,10 +126,30 @@ await() {
   done
 }
 
+# For people: where everything is, and what can be done to it.
+play() {
+  say "console at http://127.0.0.1:$at_console, Prometheus at http://127.0.0.1:$at_prometheus, \
+Alertmanager at http://127.0.0.1:$at_alertmanager"
+  say "  export FAULTLINE_URL=http://127.0.0.1:$at_console FAULTLINE_CONFIG=$work/faultline.yaml"
+  say "  curl -X POST http://127.0.0.1:$at_control/deploy/payment/1.8.0   a deploy that is announced"
+  say "  curl -X POST http://127.0.0.1:$at_control/leak/payment/on        its bug; off ends it; catalog has one, too"
+  say "  curl -X POST http://127.0.0.1:$at_control/stop/shipping          a service that is gone until it is deployed"
+  say "Ctrl-C ends all of it"
+  wait
+}
+
+mode=${1:-judge}
+case $mode in
+  judge | play | configs) ;;
+  *)
+    say "usage: tests/front/run.sh [configs | play]"
+    exit 2
+    ;;
+esac
 need
 build
 configs
-[ "${1:-}" != configs ] || exit 0
+[ "$mode" != configs ] || exit 0
 
 faultline=${FAULTLINE_BINARY:-${CARGO_TARGET_DIR:-target}/debug/faultline}
 [ -n "${FAULTLINE_BINARY:-}" ] || cargo build --quiet --bin faultline
@@ -142,7 +163,7 @@ services=(web accounts catalog cart checkout payment shipping)
 
 # A real Request Tracker, where it can be had.
 rt_sink=
-if [ -x tests/rt.sh ] && tests/rt.sh start "$work/rt"; then
+if [ "$mode" = judge ] && [ -x tests/rt.sh ] && tests/rt.sh start "$work/rt"; then
   JUDGE_RT=$(cat "$work/rt/url") JUDGE_RT_TOKEN=$(cat "$work/rt/person_token") JUDGE_RT_QUEUE=Incidents
   export JUDGE_RT JUDGE_RT_TOKEN JUDGE_RT_QUEUE
   rt_sink="  - rt:
@@ -151,7 +172,7 @@ if [ -x tests/rt.sh ] && tests/rt.sh start "$work/rt"; then
       auth: {bearer: {token: {file: $work/rt/token}}}
       queue: $JUDGE_RT_QUEUE
       delivery: {update_every_s: 5}"
-else
+elif [ "$mode" = judge ]; then
   say "no Request Tracker: tickets are judged by the webhook alone"
 fi
 
@@ -164,6 +185,9 @@ http: {listen: "127.0.0.1:$at_console"}
 intake: {listen: "127.0.0.1:$at_intake"}
 # Shorter than by default, so that the end of the incident can be waited for.
 incidents: {resolve_after_s: 60}
+YAML
+if [ "$mode" = judge ]; then
+  cat >>"$work/faultline.yaml" <<YAML
 sinks:
   - webhook:
       name: hook
@@ -172,6 +196,7 @@ sinks:
       delivery: {update_every_s: 5}
 $rt_sink
 YAML
+fi
 "$faultline" check -c "$work/faultline.yaml"
 start faultline "$faultline" run -c "$work/faultline.yaml"
 await faultline "http://127.0.0.1:$at_console/readyz"
@@ -218,5 +243,9 @@ start prometheus prometheus --config.file="$work/prometheus.yml" --storage.tsdb.
   --web.listen-address="127.0.0.1:$at_prometheus"
 await Prometheus "http://127.0.0.1:$at_prometheus/-/ready"
 
+if [ "$mode" = play ]; then
+  play
+  exit 0
+fi
 JUDGE_FAULTLINE="http://127.0.0.1:$at_console" JUDGE_SHOP="http://127.0.0.1:$at_control" \
   JUDGE_HOOK="127.0.0.1:$at_hook" JUDGE_HEALTHY_S=$healthy "$cache/judge"

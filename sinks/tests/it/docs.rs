@@ -40,9 +40,10 @@ fn the_commented_sinks_of_the_example_are_a_valid_configuration() {
 }
 
 /// The files that people copy; templates and inner files are YAML, too.
-const DEPLOY: [(&str, &str); 4] = [
+const DEPLOY: [(&str, &str); 5] = [
     ("otel-collector.yaml", include_str!("../../../deploy/otel-collector.yaml")),
     ("alertmanager.yml", include_str!("../../../deploy/alertmanager.yml")),
+    ("prometheus-rules.yml", include_str!("../../../deploy/prometheus-rules.yml")),
     ("argocd-notifications.yaml", include_str!("../../../deploy/argocd-notifications.yaml")),
     ("compose.yaml", include_str!("../../../deploy/compose.yaml")),
 ];

@@ -36,6 +36,7 @@ type supervisor struct {
 //
 //	POST /deploy/{service}/{version}   rolls a version out, tells SHOP_CHANGES, answers with the event's id
 //	POST /leak/{service}/{on|off}      switches the bug of a service on and off
+//	POST /stop/{service}               ends a service until it is deployed again
 func supervise(ctx context.Context) error {
 	s := &supervisor{running: map[string]*exec.Cmd{}}
 	if err := json.Unmarshal([]byte(env("SHOP_ADDRESSES")), &s.at); err != nil {
@@ -62,6 +63,15 @@ func supervise(ctx context.Context) error {
 		to := "http://" + s.at[r.PathValue("service")] + "/leak/" + r.PathValue("state")
 		if err := post(r.Context(), to); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})
+	mux.HandleFunc("POST /stop/{service}", func(w http.ResponseWriter, r *http.Request) {
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		service := r.PathValue("service")
+		if process := s.running[service]; process != nil {
+			delete(s.running, service)
+			_ = quit(process)
 		}
 	})
 	server := &http.Server{Addr: env("SHOP_CONTROL"), Handler: mux, ReadHeaderTimeout: 10 * time.Second}

@@ -1,6 +1,7 @@
 //! What a span means: whether it failed, of what, and whom it called.
 
 use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
 
 use model::id::{SpanId, TraceId};
 use model::name::Name;
@@ -140,7 +141,8 @@ impl SpanAttributes<'_> {
     }
 
     /// The other party, in the order of Tempo's service graph: a named service, a database, a
-    /// queue, an address.
+    /// queue, an address. A loopback address is a sidecar or a neighbour on the caller's own host: as a
+    /// name it would make one party of all that services reach through it.
     fn peer(&self, interner: &mut Interner) -> Option<Peer> {
         let service = self.peer_service.as_deref().or(self.peer_service_old.as_deref());
         let database = self.db_name.as_deref().or(self.db_name_old.as_deref());
@@ -161,6 +163,10 @@ impl SpanAttributes<'_> {
     }
 
     fn address(&self) -> Option<String> {
+        self.named_address().filter(|address| !is_loopback(address))
+    }
+
+    fn named_address(&self) -> Option<String> {
         if let Some(name) = self.server_address.as_deref().or(self.peer_name_old.as_deref()) {
             return Some(name.to_owned());
         }
@@ -170,6 +176,20 @@ impl SpanAttributes<'_> {
             None => address.to_owned(),
         })
     }
+}
+
+/// Whether an address, with a port or without, is one that every host has for itself.
+fn is_loopback(address: &str) -> bool {
+    let is = |ip: IpAddr| ip.to_canonical().is_loopback() || ip.is_unspecified();
+    let bare = address.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return is(ip);
+    }
+    if let Ok(with_port) = address.parse::<SocketAddr>() {
+        return is(with_port.ip());
+    }
+    let host = address.split_once(':').map_or(address, |(host, _)| host);
+    host.eq_ignore_ascii_case("localhost")
 }
 
 impl SpanFields<'_> {
@@ -365,6 +385,21 @@ mod tests {
         assert_eq!(of(vec![system.clone(), address]), (PeerKind::Database, "10.0.0.1".into()));
         assert_eq!(of(vec![system, service.clone()]), (PeerKind::Database, "stock".into()));
         assert_eq!(row(fields(2, 0, &[service])).unwrap().peer, None, "a server called nobody");
+    }
+
+    #[test]
+    fn a_loopback_address_names_no_party() {
+        let at = |address| ("server.address", text(address));
+        let of = |pairs: Vec<_>| row(fields(3, 0, &pairs)).unwrap().peer;
+        for address in ["127.0.0.1", "::1", "[::1]", "localhost", "LocalHost:80", "127.0.0.9:15001"]
+        {
+            assert_eq!(of(vec![at(address)]), None, "{address}");
+        }
+        let named = |pairs| of(pairs).map(|peer| peer.name.to_string());
+        assert_eq!(named(vec![at("10.0.0.1")]).as_deref(), Some("10.0.0.1"));
+        assert_eq!(named(vec![at("localhost.example")]).as_deref(), Some("localhost.example"));
+        let system = ("db.system", text("redis"));
+        assert_eq!(named(vec![system, at("127.0.0.1")]).as_deref(), Some("redis"));
     }
 
     #[test]
