@@ -81,11 +81,8 @@ const FAILING: [&str; 20] = [
 ];
 /// Words of what is left over: less of it is worse.
 const LEFT: [&str; 4] = ["free", "available", "remaining", "headroom"];
-/// Parts of attribute keys that name the other end of a call.
-const PEER: [&str; 8] =
-    ["destination", "source", "peer", "server", "client", "callee", "caller", "upstream"];
 
-fn parts(name: &str) -> impl Iterator<Item = &str> {
+fn parts(name: &str) -> impl DoubleEndedIterator<Item = &str> {
     name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty())
 }
 
@@ -97,7 +94,8 @@ fn has(name: &str, words: &[&str]) -> bool {
 pub(crate) fn subject(metric: &str, attributes: &str) -> Subject {
     if has(metric, &RESOURCE) {
         Subject::Resource
-    } else if has(metric, &WAITING) || has(metric, &FAILING) || callee(attributes).is_some() {
+    } else if has(metric, &WAITING) || has(metric, &FAILING) || callee(metric, attributes).is_some()
+    {
         Subject::Requests
     } else {
         Subject::Other
@@ -112,7 +110,8 @@ pub(crate) fn subject_of(detail: &str) -> Subject {
 
 /// As [`callee`], of a symptom's detail.
 pub(crate) fn callee_of(detail: &str) -> Option<&str> {
-    callee(detail.split_once('{')?.1.split('}').next()?)
+    let (metric, attributes) = detail.split_once('{')?;
+    callee(metric, attributes.split('}').next()?)
 }
 
 /// Which way is bad. `is_full` says that the series is a share that stands at its upper bound: it
@@ -136,14 +135,27 @@ pub(crate) fn is_waiting(metric: &str) -> bool {
     has(metric, &WAITING)
 }
 
-/// The service that a series' calls go to, if its attributes name one.
-pub(crate) fn callee(attributes: &str) -> Option<&str> {
-    let pairs = attributes.split(',').filter_map(|pair| pair.split_once('='));
+/// The service that a series' calls go to, if its attributes name one. What a server measures of itself
+/// (`http.server.request.duration`) has its own address in `server.address`: that is nobody's call.
+pub(crate) fn callee<'a>(metric: &str, attributes: &'a str) -> Option<&'a str> {
     let called = ["destination", "peer", "server", "callee", "upstream"];
+    let is_of_a_server = has(metric, &["server"]) && !has(metric, &["client"]);
+    let names_it = |key: &str| {
+        let first = parts(key).next().unwrap_or_default();
+        let is_its_own = first == "server" && is_of_a_server;
+        called.contains(&first) && !is_its_own && parts(key).next_back() != Some("port")
+    };
+    let pairs = attributes.split(',').filter_map(|pair| pair.split_once('='));
     pairs
-        .filter(|(key, value)| has(key, &PEER) && !value.is_empty())
-        .find(|(key, _)| parts(key).next().is_some_and(|first| called.contains(&first)))
+        .filter(|(_, value)| !value.is_empty() && !is_this_host(value))
+        .find(|(key, _)| names_it(key))
         .map(|(_, value)| value)
+}
+
+/// Whether an address is one that every host has for itself: it names nobody.
+fn is_this_host(address: &str) -> bool {
+    let host = address.trim_start_matches('[');
+    host.starts_with("127.") || host.starts_with("::1") || host.eq_ignore_ascii_case("localhost")
 }
 
 #[cfg(test)]
@@ -159,7 +171,20 @@ mod tests {
             Subject::Requests
         );
         assert_eq!(subject_of("hits{zone=a}"), Subject::Other);
-        assert_eq!(callee("destination.service=b,source.service=a"), Some("b"));
+        assert_eq!(callee("answered", "destination.service=b,source.service=a"), Some("b"));
+    }
+
+    #[test]
+    fn the_address_of_a_server_in_its_own_metrics_is_no_callee() {
+        let attributes = "http.route=/orders,server.address=shop.example.org,server.port=8080";
+        let of = |metric| callee(metric, attributes);
+        assert_eq!(of("http.client.request.duration"), Some("shop.example.org"));
+        assert_eq!(of("http.server.request.duration"), None);
+        assert_eq!(of("http_server_request_body_size_bytes"), None);
+        assert_eq!(subject("http.server.request.body.size.count", attributes), Subject::Other);
+        for nobody in ["server.address=127.0.0.1", "server.address=localhost", "server.port=8080"] {
+            assert_eq!(callee("http.client.request.duration", nobody), None, "{nobody}");
+        }
     }
 
     #[test]

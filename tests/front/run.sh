@@ -30,7 +30,7 @@ skip() {
 finish() {
   local status=$? at
   trap - EXIT
-  if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
+  if [ "$status" -ne 0 ] && [ "$status" -ne 77 ] && [ "$status" -ne 130 ]; then
     for at in "$work"/*.log; do
       [ ! -e "$at" ] || { printf -- '-- %s\n' "$at"; tail -n 15 "$at"; }
     done

@@ -188,7 +188,8 @@ fn shared_calls<'k>(judged: &[Judged<'k>]) -> BTreeMap<(&'k str, &'k str), bool>
 
 fn entity(case: &Case<'_>, key: &SeriesKey, shared: &BTreeMap<(&str, &str), bool>) -> Entity {
     let is_shared = shared.get(&(key.metric.as_str(), key.attributes.as_str())).copied();
-    if let Some(callee) = sense::callee(&key.attributes).filter(|name| *name != case.name.as_str())
+    if let Some(callee) =
+        sense::callee(&key.metric, &key.attributes).filter(|name| *name != case.name.as_str())
         && is_shared.unwrap_or_default()
     {
         return Entity::edge(case.name.as_str(), callee.into());

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,22 @@ import (
 
 // Where each service listens, by name; the supervisor says it in SHOP_ADDRESSES.
 type addresses map[string]string
+
+// resolved is a transport that finds services by their names, as a cluster's DNS does.
+func (a addresses) resolved() *http.Transport {
+	var dialer net.Dialer
+	return &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			name, _, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			return dialer.DialContext(ctx, network, a[name])
+		},
+		MaxIdleConnsPerHost: 20,
+		IdleConnTimeout:     90 * time.Second,
+	}
+}
 
 // leakFor is how long the leaky release of payment keeps a connection that it should give back at once.
 const leakFor = 20 * time.Second
@@ -105,7 +122,7 @@ func (s *shop) call(ctx context.Context, target string) error {
 			break
 		}
 	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.at[service]+path, nil)
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+service+path, nil)
 	if err != nil {
 		return err
 	}
@@ -133,10 +150,11 @@ func serve(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	s := &shop{name: name, client: &http.Client{Transport: otelhttp.NewTransport(http.DefaultTransport)}}
+	s := &shop{name: name}
 	if err := json.Unmarshal([]byte(env("SHOP_ADDRESSES")), &s.at); err != nil {
 		return fmt.Errorf("SHOP_ADDRESSES: %w", err)
 	}
+	s.client = &http.Client{Transport: otelhttp.NewTransport(s.at.resolved())}
 	if name == "catalog" || name == "payment" {
 		if s.db, err = dial(name+"-db", 10); err != nil {
 			return err
