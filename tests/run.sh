@@ -55,6 +55,18 @@ with_kafka() {
   tests/kafka.sh stop "$work/kafka"
 }
 
+# The hermetic tests speak to psql where it is; here it has to be.
+with_psql() {
+  if ! command -v psql >/dev/null 2>&1; then
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+      printf 'psql is not installed and cannot be (needs root and apt-get): skipped\n'
+      return 0
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-client >/dev/null
+  fi
+  FAULTLINE_TEST_PSQL=1 cargo test --workspace --test it -- psql::
+}
+
 # A shop, a real Collector, Prometheus and Alertmanager in front. It needs Go, and says so where there is none.
 with_collector() {
   local status=0
@@ -73,18 +85,19 @@ hermetic() {
 run() {
   case "$1" in
     hermetic) hermetic ;;
+    psql) phase 'the history through psql' with_psql ;;
     kafka) phase 'tests with a real Kafka' with_kafka ;;
     browser) phase 'browser' tests/browser/run.sh ;;
     collector) phase 'Collector, Prometheus and Alertmanager in front' with_collector ;;
     deploy) phase 'compose file, Helm chart, rules' tests/deploy.sh ;;
     *)
-      printf 'there is no phase %s: hermetic kafka browser collector deploy\n' "$1" >&2
+      printf 'there is no phase %s: hermetic psql kafka browser collector deploy\n' "$1" >&2
       exit 2
       ;;
   esac
 }
 
-[ $# -gt 0 ] || set -- hermetic kafka browser collector deploy
+[ $# -gt 0 ] || set -- hermetic psql kafka browser collector deploy
 for name in "$@"; do
   run "$name"
 done

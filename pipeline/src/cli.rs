@@ -54,6 +54,8 @@ pub enum Command {
     Control(control::Control),
     /// Watch a running system: rates, lag and open incidents, in the terminal.
     Top(TopArgs),
+    /// Ask the history in SQL.
+    Sql(SqlArgs),
     /// Print the records of a topic as they arrive, one JSON object a line.
     Tap(TapArgs),
     /// Ask a running system whether it is ready: exit code 0 if it is. For container probes.
@@ -205,6 +207,8 @@ pub enum Role {
     Deliver,
     /// Console and API.
     Console,
+    /// Keep incidents as files, and answer SQL over them.
+    History,
 }
 
 /// Options of `record`.
@@ -408,6 +412,34 @@ pub struct ExplainArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+/// Options of `sql`.
+#[derive(Debug, Args)]
+#[command(after_long_help = SQL_HELP)]
+pub struct SqlArgs {
+    /// The query (`-` is stdin).
+    #[arg(value_name = "SQL")]
+    pub query: String,
+    /// Read the files of this configuration's history instead of asking a running system.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where the running system is.
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+    /// Print the rows as JSON Lines.
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print the rows as CSV.
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// A start for `sql`.
+const SQL_HELP: &str = "\
+Tables and columns: docs/history.md, or `faultline sql 'SHOW TABLES'`.
+
+  faultline sql \"SELECT incident_id, priority, title, cause_summary FROM incidents WHERE is_open\"
+  faultline sql --csv \"SELECT * FROM changes WHERE occurred_at > now() - interval '1 day'\"";
 
 /// Options of `tap`.
 #[derive(Debug, Args)]

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => commands::explain::explain(args),
         Command::Control(command) => commands::control::control(command),
         Command::Top(args) => commands::top::top(args),
+        Command::Sql(args) => commands::sql::sql(args),
         Command::Tap(args) => commands::tap::tap(args),
         Command::Health(args) => return code(commands::health::health(args)),
         Command::Config(args) => commands::reference::reference(args),

@@ -10,3 +10,4 @@ mod casebook_decode;
 mod casebook;
 mod accuracy;
 mod service;
+mod history;

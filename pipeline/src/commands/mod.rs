@@ -15,6 +15,7 @@ pub mod reference;
 pub mod remote;
 pub mod replay;
 pub mod run;
+pub mod sql;
 pub mod tap;
 pub mod top;
 pub mod what_if;

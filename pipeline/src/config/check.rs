@@ -12,6 +12,7 @@ use model::time::{Nanos, PaneWidth};
 use sinks::config::SinkConfig;
 use sinks::config::secret::{Secret, SecretRef};
 
+use crate::config::HistoryConfig;
 use crate::config::raw::{RawConfig, RawListen, RawLog};
 use crate::control::desk::ActClock;
 use crate::http::security::{Security, check_listen};
@@ -42,6 +43,8 @@ pub struct Config {
     pub sinks: Vec<SinkConfig>,
     /// By which clock people decide.
     pub act_clock: ActClock,
+    /// How incidents are kept; `None`: they are not.
+    pub history: Option<HistoryConfig>,
 }
 
 /// Where the topics are.
@@ -119,6 +122,7 @@ impl Config {
             intake: http,
             sinks: Vec::new(),
             act_clock: ActClock::Story,
+            history: None,
         })
     }
 
@@ -207,6 +211,10 @@ impl Checker {
         }
         self.errors.extend(sinks::config::validate(&raw.sinks).iter().map(ToString::to_string));
         self.sink_topics(&raw.sinks, &settings);
+        let history = raw
+            .history
+            .as_ref()
+            .and_then(|raw| super::history::check(raw, &mut |key, what| self.error(key, what)));
         if !self.errors.is_empty() {
             return Err(self.errors);
         }
@@ -220,6 +228,7 @@ impl Checker {
             intake,
             sinks: raw.sinks,
             act_clock: ActClock::Wall,
+            history,
         })
     }
 
@@ -407,6 +416,32 @@ mod tests {
         for key in ["log.brokers", "cells", "time.pane_s", "http.listen", "intake.listen", "topics"]
         {
             assert!(errors.iter().any(|error| error.starts_with(key)), "{key}: {errors:#?}");
+        }
+    }
+
+    #[cfg(feature = "history")]
+    #[test]
+    fn a_history_is_kept_in_one_place_and_served_to_strangers_only_behind_tls() {
+        let with = |history: &str| {
+            check(&format!("log: {{kind: embedded, directory: d}}\nhistory: {history}\n"))
+        };
+        let kept = with("{directory: ./h, pg: {}}").unwrap().history.unwrap();
+        assert_eq!(kept.pg.unwrap().listen.to_string(), "127.0.0.1:5433");
+        for (history, key) in [
+            ("{}", "history"),
+            ("{directory: h, s3: {url: 's3://b/p'}}", "history"),
+            ("{s3: {url: 'http://b'}}", "history.s3.url"),
+            ("{directory: h, retention_days: 0}", "history.retention_days"),
+            ("{directory: h, pg: {listen: '0.0.0.0:5433'}}", "history.pg"),
+            ("{directory: h, pg: {listen: nowhere}}", "history.pg.listen"),
+            ("{directory: h, pg: {tls: {certificate: /no, key: /no}}}", "history.pg.tls"),
+            ("{directory: h, pg: {password: {env: NOT_SET_ANYWHERE}}}", "history.pg.password"),
+        ] {
+            let errors = with(history).unwrap_err();
+            assert!(
+                errors.iter().any(|e| e.starts_with(&format!("{key}:"))),
+                "{history}: {errors:?}"
+            );
         }
     }
 

@@ -5,6 +5,7 @@
 //! with a word for each key that nobody knows ([`unknown`]); [`check`] turns it into what the program
 //! uses. [`schema`] and [`reference`] tell people what they may write, from the same types.
 
+pub mod history;
 pub mod raw;
 pub mod schema;
 mod unknown;
@@ -15,3 +16,4 @@ pub mod reference;
 
 pub use check::{Config, ConfigErrors, LogChoice};
 pub use read::{defaults, load, load_parameters, load_with};
+pub use history::HistoryConfig;

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use sinks::config::SinkConfig;
 use sinks::config::secret::SecretRef;
 
+use crate::config::history::RawHistory;
+
 /// The file.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +44,9 @@ pub struct RawConfig {
     #[serde(default)]
     #[schemars(with = "Vec<serde_json::Value>")]
     pub sinks: Vec<SinkConfig>,
+    /// How incidents are kept and asked for in SQL. Without it, they are not.
+    #[serde(default)]
+    pub history: Option<RawHistory>,
 }
 
 /// Where the topics are.

@@ -25,12 +25,21 @@ pub enum Stage {
     Deliver,
     /// Incidents to the view behind this API.
     Console,
+    /// Incidents, alerts, changes and deliveries to files.
+    History,
 }
 
 impl Stage {
     /// All of them, in walking order.
-    pub const ALL: [Self; 6] =
-        [Self::Intake, Self::Observe, Self::Detect, Self::Correlate, Self::Deliver, Self::Console];
+    pub const ALL: [Self; 7] = [
+        Self::Intake,
+        Self::Observe,
+        Self::Detect,
+        Self::Correlate,
+        Self::Deliver,
+        Self::Console,
+        Self::History,
+    ];
 
     /// The label's value.
     #[must_use]
@@ -42,6 +51,7 @@ impl Stage {
             Self::Correlate => "correlate",
             Self::Deliver => "deliver",
             Self::Console => "console",
+            Self::History => "history",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! HTTP: health, metrics, the API and the console.
 //!
-//! It reads a bounded view of `faultline.incidents` that the program keeps up to date, and counters
-//! that the stages fill; it writes only what people decide, through the desk (`crate::control`).
+//! It reads a bounded view of `faultline.incidents` that the program keeps up to date, counters that
+//! the stages fill, and the history in SQL; it writes only what people decide, through the desk (`crate::control`).
 //! What is deliberately absent: any judgement, any knowledge of a log. The intake has its own
 //! router.
 //!
@@ -16,6 +16,7 @@ pub mod view;
 pub mod summary;
 pub mod api;
 pub mod control;
+pub mod sql;
 pub mod events;
 pub mod openapi;
 pub mod console;
@@ -62,6 +63,8 @@ pub struct HttpState {
     pub drift: Arc<DriftSlot>,
     /// Where people's decisions become durable.
     pub desk: Arc<Desk>,
+    /// The engine behind `POST /api/v1/sql`.
+    pub sql: Arc<sql::SqlSlot>,
     /// Who may ask, and by which host names.
     pub security: Arc<security::Security>,
 }

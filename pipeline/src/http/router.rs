@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::control::verb::Verb;
 use super::control::{self, BODY_BYTES_MAX, alertmanager, schema};
 use super::error::ApiError;
-use super::{HttpState, api, console, events, openapi, security};
+use super::{HttpState, api, console, events, openapi, security, sql};
 use crate::control::standing::Kind;
 
 /// Every route.
@@ -25,6 +25,7 @@ pub enum Endpoint {
     Incident,
     Revisions,
     Drift,
+    Sql,
     Events,
     IncidentSchema,
     OpenApi,
@@ -153,7 +154,7 @@ const fn ended(kind: Kind) -> Row {
 
 impl Endpoint {
     /// Those that are one each.
-    const SINGLE: [Self; 22] = [
+    const SINGLE: [Self; 23] = [
         Self::Livez,
         Self::Readyz,
         Self::Metrics,
@@ -162,6 +163,7 @@ impl Endpoint {
         Self::Incident,
         Self::Revisions,
         Self::Drift,
+        Self::Sql,
         Self::Events,
         Self::IncidentSchema,
         Self::OpenApi,
@@ -220,6 +222,14 @@ impl Endpoint {
                 JSON,
                 "Dependencies that were declared but never seen, and the other way round.",
             ),
+            Self::Sql => Row {
+                method: "post",
+                ..row(
+                    "/api/v1/sql",
+                    JSON,
+                    "One SQL query over the history: `{\"query\": \"SELECT ...\"}`; CSV by Accept: text/csv.",
+                )
+            },
             Self::Events => row(
                 "/api/v1/events",
                 "text/event-stream",
@@ -296,6 +306,7 @@ impl Endpoint {
             Self::Incident => get(api::incident),
             Self::Revisions => get(api::revisions),
             Self::Drift => get(api::drift),
+            Self::Sql => post(sql::sql),
             Self::Events => get(events::events),
             Self::IncidentSchema => get(api::incident_schema),
             Self::OpenApi => get(openapi::document),

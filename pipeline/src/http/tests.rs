@@ -272,3 +272,20 @@ fn event_time_only_moves_forward() {
     view.observe_time(Timestamp::from_millis(3));
     assert_eq!(view.now(), Some(Timestamp::from_millis(5)));
 }
+
+#[tokio::test]
+async fn sql_takes_no_forms_and_says_where_there_is_no_history() {
+    let server = serve(HttpState::default()).await;
+    let ask = |kind: &str, body: &str| {
+        let (head, body) = (format!("Content-Type: {kind}\r\n"), body.to_owned());
+        let server = &server;
+        async move { server.ask("POST", "/api/v1/sql", "localhost", &head, &body).await }
+    };
+    for form in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"] {
+        assert_eq!(ask(form, "SELECT 1").await.0, 415, "{form}: any page could send it");
+    }
+    assert_eq!(ask("application/json", "{}").await.0, 400);
+    let (status, _, body) = ask("application/json", "{\"query\": \"SELECT 1\"}").await;
+    assert_eq!(status, 501);
+    assert!(body.contains("history:"), "{body}");
+}

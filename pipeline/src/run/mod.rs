@@ -32,6 +32,8 @@ pub mod follow;
 pub mod publish;
 pub mod acts;
 pub mod deliver;
+#[cfg(feature = "history")]
+pub mod history;
 pub mod serve;
 
 /// A service that runs.
@@ -42,6 +44,16 @@ pub struct Running {
     pub view: Arc<IncidentView>,
     threads: Vec<JoinHandle<Result<()>>>,
     servers: serve::Servers,
+    #[cfg(feature = "history")]
+    history: HistoryServed,
+}
+
+/// What of the history lives as long as the service, beside its thread.
+#[cfg(feature = "history")]
+#[derive(Default)]
+struct HistoryServed {
+    sql: Arc<crate::http::sql::SqlSlot>,
+    pg: Option<::history::pg::server::PgServer>,
 }
 
 impl Running {
@@ -69,6 +81,12 @@ impl Running {
             }
         }
         self.servers.end();
+        // The PostgreSQL protocol first waits for what it has in hand.
+        #[cfg(feature = "history")]
+        {
+            drop(self.history.pg);
+            self.history.sql.clear();
+        }
         ended
     }
 }
@@ -93,6 +111,8 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
     };
     let starter = Starter { config, settings, log, http: http.clone(), stop: Stop::default() };
     let mut threads = Vec::new();
+    #[cfg(feature = "history")]
+    let mut history = HistoryServed { sql: http.sql.clone(), pg: None };
     for role in roles {
         match role {
             Role::Observe => threads.push(starter.observe()?),
@@ -103,12 +123,28 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
                 threads.push(follow::start(&starter)?);
                 threads.push(acts::follow(&starter)?);
             }
+            #[cfg(feature = "history")]
+            Role::History => {
+                let config = config.history.as_ref().context("`history:` is not configured")?;
+                let (thread, pg) = history::start(&starter, config)?;
+                threads.push(thread);
+                history.pg = pg;
+            }
+            #[cfg(not(feature = "history"))]
+            Role::History => anyhow::bail!("this build has no history"),
             Role::Intake => {}
         }
     }
     let servers = serve::start(config, &starter, roles)?;
     let view = http.incidents;
-    Ok(Running { stop: starter.stop, view, threads, servers })
+    Ok(Running {
+        stop: starter.stop,
+        view,
+        threads,
+        servers,
+        #[cfg(feature = "history")]
+        history,
+    })
 }
 
 /// What every part needs to start.

@@ -1,0 +1,259 @@
+//! The gate: which statements are let through. A list of what is allowed, not of what is not.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{Expr, Query, Set, SetExpr, Statement, Visit, Visitor};
+
+use super::error::{READ_ONLY, SqlError, UNSUPPORTED};
+
+/// What may be done with a statement.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Allowed {
+    /// The query engine answers it.
+    Query(Statement),
+    /// `SHOW name`.
+    Show(String),
+    /// `SHOW TABLES`.
+    ShowTables,
+    /// `SET name = value`.
+    Set(String, String),
+    /// `RESET name`, or all.
+    Reset(Option<String>),
+    /// `BEGIN`; there is nothing to roll back, but clients want to say it.
+    Begin,
+    /// `COMMIT`.
+    Commit,
+    /// `ROLLBACK`.
+    Rollback,
+    /// Accepted and without effect; the word is the command tag.
+    Nothing(&'static str),
+}
+
+/// Lets a statement through, or says why not.
+///
+/// # Errors
+/// Code 25006 for whatever would write, 0A000 for the rest.
+pub fn check(statement: Statement) -> Result<Allowed, SqlError> {
+    match statement {
+        Statement::Query(ref query) => {
+            reads_only(query)?;
+            Ok(Allowed::Query(statement))
+        }
+        Statement::Explain { statement: ref inner, .. } => match &**inner {
+            Statement::Query(query) => {
+                reads_only(query)?;
+                Ok(Allowed::Query(statement))
+            }
+            other => Err(refused(other)),
+        },
+        Statement::ShowVariable { variable } => {
+            let words: Vec<String> =
+                variable.iter().map(|word| word.value.to_ascii_lowercase()).collect();
+            Ok(Allowed::Show(words.join("_")))
+        }
+        Statement::ShowTables { .. } => Ok(Allowed::ShowTables),
+        Statement::Set(set) => check_set(set),
+        Statement::Reset(reset) => {
+            let text = reset.to_string();
+            let name = text.split_whitespace().nth(1).unwrap_or("ALL").to_ascii_lowercase();
+            Ok(Allowed::Reset((name != "all").then_some(name)))
+        }
+        Statement::StartTransaction { .. } => Ok(Allowed::Begin),
+        Statement::Commit { .. } => Ok(Allowed::Commit),
+        Statement::Rollback { savepoint: None, .. } => Ok(Allowed::Rollback),
+        Statement::Rollback { .. } => Ok(Allowed::Nothing("ROLLBACK")),
+        Statement::Savepoint { .. } => Ok(Allowed::Nothing("SAVEPOINT")),
+        Statement::ReleaseSavepoint { .. } => Ok(Allowed::Nothing("RELEASE")),
+        Statement::Deallocate { .. } => Ok(Allowed::Nothing("DEALLOCATE")),
+        Statement::Discard { .. } => Ok(Allowed::Nothing("DISCARD ALL")),
+        Statement::Close { .. } => Ok(Allowed::Nothing("CLOSE CURSOR")),
+        other => Err(refused(&other)),
+    }
+}
+
+/// What to say of a text that is not even understood: one that begins like a write is refused as
+/// a write, so that nobody looks for the typing error.
+#[must_use]
+pub fn not_understood(sql: &str, reason: &str) -> SqlError {
+    let first = sql.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+    if WRITES.contains(&first.as_str()) {
+        return read_only(&first);
+    }
+    SqlError::new(super::error::SYNTAX, reason)
+}
+
+/// First words of what PostgreSQL would change something by.
+const WRITES: [&str; 26] = [
+    "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "TRUNCATE", "COPY", "GRANT",
+    "REVOKE", "VACUUM", "ANALYZE", "REINDEX", "CLUSTER", "COMMENT", "LOCK", "CALL", "DO", "IMPORT",
+    "REFRESH", "LOAD", "SECURITY", "REASSIGN", "PREPARE", "EXECUTE",
+];
+
+fn refused(statement: &Statement) -> SqlError {
+    let text = statement.to_string();
+    let first = text.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+    if WRITES.contains(&first.as_str()) {
+        read_only(&first)
+    } else {
+        SqlError::new(UNSUPPORTED, format!("{first} is not offered here"))
+            .hint("SELECT, EXPLAIN, SHOW, SET and transaction statements are.")
+    }
+}
+
+fn read_only(what: &str) -> SqlError {
+    SqlError::new(READ_ONLY, format!("cannot execute {what}: the history is read-only"))
+        .hint("SELECT, EXPLAIN, SHOW, SET and transaction statements are what it answers.")
+}
+
+/// Looks into every query inside of a query.
+fn reads_only(query: &Query) -> Result<(), SqlError> {
+    struct Look;
+    impl Visitor for Look {
+        type Break = SqlError;
+
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<SqlError> {
+            if let Some(first) = query.locks.first() {
+                return ControlFlow::Break(read_only(&format!("SELECT {first}")));
+            }
+            match body(&query.body) {
+                Some(error) => ControlFlow::Break(error),
+                None => ControlFlow::Continue(()),
+            }
+        }
+    }
+    match query.visit(&mut Look) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+fn body(expression: &SetExpr) -> Option<SqlError> {
+    match expression {
+        SetExpr::Select(select) if select.into.is_some() => Some(read_only("SELECT INTO")),
+        SetExpr::Insert(statement)
+        | SetExpr::Update(statement)
+        | SetExpr::Delete(statement)
+        | SetExpr::Merge(statement) => Some(refused(statement)),
+        SetExpr::SetOperation { left, right, .. } => body(left).or_else(|| body(right)),
+        _ => None,
+    }
+}
+
+fn check_set(set: Set) -> Result<Allowed, SqlError> {
+    let single = |name: String, values: &[Expr]| {
+        let values: Vec<String> = values.iter().map(bare).collect();
+        Allowed::Set(name, values.join(", "))
+    };
+    match set {
+        Set::SingleAssignment { variable, values, hivevar: false, .. } => {
+            Ok(single(variable.to_string().to_ascii_lowercase(), &values))
+        }
+        Set::SetTimeZone { value, .. } => Ok(single("timezone".into(), &[value])),
+        Set::SetNames { charset_name, .. } => {
+            Ok(Allowed::Set("client_encoding".into(), charset_name.value))
+        }
+        Set::SetNamesDefault {} => Ok(Allowed::Reset(Some("client_encoding".into()))),
+        // READ WRITE is heard as well: writes are refused one by one.
+        Set::SetTransaction { .. } => Ok(Allowed::Nothing("SET")),
+        other => Err(SqlError::new(UNSUPPORTED, format!("{other} is not offered here"))),
+    }
+}
+
+/// A value without its quotes.
+fn bare(value: &Expr) -> String {
+    value.to_string().trim_matches(['\'', '"']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+
+    fn verdict(sql: &str) -> Result<Vec<Allowed>, SqlError> {
+        let parsed = PostgresCompatibilityParser::new()
+            .parse(sql)
+            .map_err(|error| not_understood(sql, &error.to_string()))?;
+        parsed.into_iter().map(check).collect()
+    }
+
+    #[test]
+    fn whatever_writes_is_refused_as_a_write() {
+        for sql in [
+            "INSERT INTO incidents VALUES (1)",
+            "UPDATE incidents SET title = 'x'",
+            "DELETE FROM incidents",
+            "MERGE INTO a USING b ON a.x = b.x WHEN MATCHED THEN DELETE",
+            "CREATE TABLE t (a int)",
+            "CREATE TABLE t AS SELECT 1",
+            "CREATE VIEW v AS SELECT 1",
+            "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
+            "CREATE FUNCTION f() RETURNS int LANGUAGE c AS '/tmp/x.so', 'f'",
+            "DROP TABLE incidents",
+            "ALTER TABLE incidents ADD COLUMN x int",
+            "TRUNCATE incidents",
+            "COPY incidents TO '/tmp/x'",
+            "COPY (SELECT 1) TO '/tmp/x'",
+            "COPY incidents FROM PROGRAM 'id'",
+            "COPY incidents FROM STDIN",
+            "SELECT 1 INTO t",
+            "WITH x AS (SELECT 1 INTO t) SELECT * FROM x",
+            "WITH x AS (DELETE FROM incidents RETURNING 1) SELECT * FROM x",
+            "SELECT * FROM (SELECT 1 INTO t) s",
+            "SELECT 1 UNION SELECT 2 INTO t",
+            "SELECT * FROM incidents FOR UPDATE",
+            "EXPLAIN INSERT INTO incidents VALUES (1)",
+            "EXPLAIN ANALYZE DELETE FROM incidents",
+            "GRANT ALL ON incidents TO public",
+            "VACUUM",
+            "CALL f()",
+            "DO $$ BEGIN END $$",
+            "PREPARE p AS DELETE FROM incidents",
+            "EXECUTE p",
+        ] {
+            let error = verdict(sql).expect_err(sql);
+            assert_eq!(error.code, READ_ONLY, "{sql}: {error}");
+            assert!(error.message.contains("read-only"), "{sql}: {error}");
+        }
+    }
+
+    #[test]
+    fn one_write_among_reads_is_found() {
+        assert!(verdict("SELECT 1; DELETE FROM incidents; SELECT 2").is_err());
+    }
+
+    #[test]
+    fn what_clients_say_on_their_way_is_let_through() {
+        for sql in [
+            "SELECT 1",
+            "WITH x AS (SELECT 1 AS a) SELECT * FROM x UNION ALL SELECT 2",
+            "EXPLAIN SELECT 1",
+            "EXPLAIN ANALYZE SELECT 1",
+            "VALUES (1), (2)",
+            "SHOW server_version",
+            "SHOW TRANSACTION ISOLATION LEVEL",
+            "SHOW TABLES",
+            "SET application_name = 'grafana'",
+            "SET extra_float_digits = 3",
+            "SET TIME ZONE 'UTC'",
+            "SET NAMES 'UTF8'",
+            "BEGIN",
+            "BEGIN READ ONLY",
+            "START TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+            "SET TRANSACTION READ ONLY",
+            "COMMIT",
+            "ROLLBACK",
+            "ABORT",
+            "SAVEPOINT a",
+            "DEALLOCATE ALL",
+            "DISCARD ALL",
+            "RESET ALL",
+        ] {
+            verdict(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
+    }
+
+    #[test]
+    fn a_typing_error_is_told_as_one() {
+        assert_eq!(verdict("SELEC 1").unwrap_err().code, "42601");
+    }
+}
