@@ -70,8 +70,9 @@ fn statements_end_at_their_bounds_and_others_go_on() {
     assert_eq!(ask(&engine, &series("1000")).unwrap().len(), 1_000);
 
     let memory =
-        "SELECT count(*) AS n FROM (SELECT DISTINCT value FROM generate_series(1, 50000000)) t";
-    let error = ask(&engine, memory).unwrap_err();
+        "SELECT count(*) AS n FROM (SELECT DISTINCT value FROM generate_series(1, 5000000)) t";
+    let patient = with_some(Limits { time: Duration::from_secs(120), ..limits });
+    let error = ask(&patient.1, memory).unwrap_err();
     assert!(error.starts_with("53200: "), "{error}");
 
     let time = "SELECT count(*) AS n FROM generate_series(1, 10000000) a \
@@ -88,8 +89,6 @@ fn statements_end_at_their_bounds_and_others_go_on() {
     for sql in ["SELECT repeat('x', 1000000000) AS x", "SELECT array_repeat(1, 1000000000) AS x"] {
         ask(&engine, sql).expect_err(sql);
     }
-    let deep = format!("SELECT {}1 AS x", "1+".repeat(20_000));
-    let _either = ask(&engine, &deep);
     assert!(
         ask(&engine, &format!("SELECT '{}'", "x".repeat(70_000))).unwrap_err().contains("54000")
     );
