@@ -47,9 +47,11 @@ pub struct RawBucket {
     pub allow_http: bool,
     /// Who we are there.
     #[serde(default)]
+    #[schemars(with = "Option<serde_json::Value>")]
     pub access_key_id: Option<SecretRef>,
     /// How we prove it.
     #[serde(default)]
+    #[schemars(with = "Option<serde_json::Value>")]
     pub secret_access_key: Option<SecretRef>,
 }
 
@@ -82,6 +84,7 @@ pub struct RawPg {
     /// The one user. Default `faultline`.
     pub user: String,
     /// The user's password. Without one, everybody on this machine may read.
+    #[schemars(with = "Option<serde_json::Value>")]
     pub password: Option<SecretRef>,
     /// Certificate and key. With them, nothing is spoken in clear text.
     pub tls: Option<RawTls>,

@@ -15,5 +15,5 @@ pub mod check;
 pub mod reference;
 
 pub use check::{Config, ConfigErrors, LogChoice};
-pub use read::{defaults, load, load_parameters, load_with};
 pub use history::HistoryConfig;
+pub use read::{defaults, load, load_parameters, load_with};
