@@ -1,7 +1,7 @@
 //! The engine: statements in, bounded answers out.
 //!
-//! Statements are planned and run on threads of their own, so that a heavy one holds up neither the
-//! protocols nor another session's timer. Each has a memory pool of its own, no files to spill to,
+//! Each statement is planned and run on a thread of its own, so that a heavy one holds up neither
+//! the protocols nor another statement: the machine's scheduler shares the cores among them. Each has a memory pool of its own, no files to spill to,
 //! and one deadline over everything until its last row.
 
 use std::pin::Pin;
@@ -27,8 +27,7 @@ use datafusion_pg_catalog::pg_catalog::setup_pg_catalog;
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use futures_util::StreamExt;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinHandle;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Sleep;
 
 use super::catalog::{DATABASE, Described, information_schema};
@@ -82,6 +81,7 @@ struct Inner {
     base: SessionContext,
     limits: Limits,
     slots: Arc<Semaphore>,
+    planners: Arc<Semaphore>,
     parser: PostgresCompatibilityParser,
     runtime: Option<Runtime>,
 }
@@ -103,19 +103,14 @@ impl Engine {
     /// When threads cannot be started.
     pub fn new(store: &Store, shared: Shared, limits: Limits) -> Result<Self, HistoryError> {
         let failed = |error: &dyn std::fmt::Display| HistoryError::Settings(error.to_string());
-        let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(threads)
-            .thread_name("history-sql")
-            .thread_stack_size(STACK_BYTES)
-            .enable_all()
-            .build()?;
-        let base = runtime.block_on(context(store, threads)).map_err(|error| failed(&error))?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let base = runtime.block_on(context(store)).map_err(|error| failed(&error))?;
         Ok(Self(Arc::new(Inner {
             shared,
             base,
             limits,
             slots: Arc::new(Semaphore::new(limits.statements.max(1))),
+            planners: Arc::new(Semaphore::new(limits.statements.max(1))),
             parser: PostgresCompatibilityParser::new(),
             runtime: Some(runtime),
         })))
@@ -153,30 +148,51 @@ impl Engine {
             .build())
     }
 
-    /// Runs a future on the engine's threads and waits for it; a panic there is an error here.
-    async fn on_own_threads<T: Send + 'static>(
+    /// Runs a future on a thread of its own and waits for it; a panic there is an error here.
+    async fn on_own_thread<T: Send + 'static>(
         &self,
         future: impl Future<Output = Result<T, SqlError>> + Send + 'static,
     ) -> Result<T, SqlError> {
-        let Some(runtime) = &self.0.runtime else { return Err(ended()) };
-        let mut task = AbortOnDrop(runtime.spawn(future));
-        match (&mut task.0).await {
-            Ok(done) => done,
-            Err(_) => Err(broken()),
-        }
+        let (sender, receiver) = oneshot::channel();
+        let _work = OwnThread::start(async move {
+            let _gone = sender.send(future.await);
+        })?;
+        receiver.await.unwrap_or_else(|_| Err(broken()))
     }
-}
-
-fn ended() -> SqlError {
-    SqlError::new("57P01", "the history is shutting down")
 }
 
 fn broken() -> SqlError {
     SqlError::new("XX000", "the query engine failed on this statement")
 }
 
-/// Aborts the task when nobody waits for it any more.
-struct AbortOnDrop<T>(JoinHandle<T>);
+/// A thread that works on one thing. When nobody waits for it any more, the work is dropped where it
+/// next pauses, and the thread ends.
+struct OwnThread(#[expect(dead_code, reason = "its end is what it says")] oneshot::Sender<()>);
+
+impl OwnThread {
+    fn start(work: impl Future<Output = ()> + Send + 'static) -> Result<Self, SqlError> {
+        let failed = |error: std::io::Error| {
+            SqlError::new("53000", format!("no thread for the statement: {error}"))
+        };
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let (sender, dropped) = oneshot::channel::<()>();
+        std::thread::Builder::new()
+            .name("history-sql".into())
+            .stack_size(STACK_BYTES)
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        biased;
+                        _ = dropped => {}
+                        () = work => {}
+                    }
+                });
+                runtime.shutdown_background();
+            })
+            .map_err(failed)?;
+        Ok(Self(sender))
+    }
+}
 
 /// One client's session.
 pub struct Session {
@@ -220,7 +236,10 @@ impl Session {
             ));
         }
         let (engine, text) = (self.engine.clone(), sql.to_owned());
+        let planners = engine.0.planners.clone();
         let work = async move {
+            // Held until the plan is made, however long the client waited for it.
+            let _planner = planners.acquire_owned().await.map_err(|_| broken())?;
             let statements = engine
                 .0
                 .parser
@@ -243,7 +262,7 @@ impl Session {
             Ok(prepared)
         };
         let limit = self.settings().timeout(self.engine.0.limits.time);
-        tokio::time::timeout(limit, self.engine.on_own_threads(work))
+        tokio::time::timeout(limit, self.engine.on_own_thread(work))
             .await
             .unwrap_or_else(|_| Err(too_late(limit)))
     }
@@ -318,7 +337,7 @@ impl Session {
         let plan = plan.clone();
         let slots = engine.0.slots.clone();
         let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
-        let (schema_sender, schema) = tokio::sync::oneshot::channel();
+        let (schema_sender, schema) = oneshot::channel();
         let work = async move {
             let _running = running;
             let Ok(_slot) = slots.acquire_owned().await else { return };
@@ -342,14 +361,15 @@ impl Session {
             }
             while let Some(batch) = stream.next().await {
                 let last = batch.is_err();
-                let batch = batch.map_err(SqlError::from);
+                let batch = batch.map(Some).map_err(SqlError::from);
                 if sender.send(batch).await.is_err() || last {
                     return;
                 }
             }
+            // Without this word the answer was cut off.
+            let _gone = sender.send(Ok(None)).await;
         };
-        let Some(runtime) = &self.engine.0.runtime else { return Err(ended()) };
-        let task = AbortOnDrop(runtime.spawn(work));
+        let thread = OwnThread::start(work)?;
         let schema = tokio::select! {
             biased;
             schema = schema => schema.unwrap_or_else(|_| Err(broken()))?,
@@ -357,7 +377,7 @@ impl Session {
         };
         Ok(Answer {
             schema,
-            rows: Rows::Coming { batches: receiver, deadline, time, task },
+            rows: Rows::Coming { batches: receiver, deadline, time, _thread: thread },
             left: limits.rows,
             limit: limits.rows,
             _running: Some(self.running.clone()),
@@ -405,10 +425,10 @@ pub struct Answer {
 
 enum Rows {
     Coming {
-        batches: mpsc::Receiver<Result<RecordBatch, SqlError>>,
+        batches: mpsc::Receiver<Result<Option<RecordBatch>, SqlError>>,
         deadline: Pin<Box<Sleep>>,
         time: Duration,
-        task: AbortOnDrop<()>,
+        _thread: OwnThread,
     },
     There(Option<RecordBatch>),
 }
@@ -430,21 +450,14 @@ impl Answer {
 
     /// The next rows; `None` at the end. After an error there is nothing more.
     pub async fn next(&mut self) -> Option<Result<RecordBatch, SqlError>> {
-        let Rows::Coming { batches, deadline, time, task } = &mut self.rows else {
+        let Rows::Coming { batches, deadline, time, .. } = &mut self.rows else {
             let Rows::There(batch) = &mut self.rows else { return None };
             return batch.take().map(Ok);
         };
         let got = tokio::select! {
             biased;
             () = deadline => Some(Err(too_late(*time))),
-            got = batches.recv() => match got {
-                // The channel closes after the last row, or because the task broke.
-                None => match (&mut task.0).await {
-                    Ok(()) => None,
-                    Err(_) => Some(Err(broken())),
-                },
-                some => some,
-            },
+            got = batches.recv() => got.unwrap_or_else(|| Err(broken())).transpose(),
         };
         let got = match got {
             Some(Ok(batch)) if batch.num_rows() > self.left => Some(Err(SqlError::new(
@@ -462,19 +475,13 @@ impl Answer {
     }
 }
 
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// The context from which every statement's state is made. Nothing in it changes afterwards.
-async fn context(store: &Store, threads: usize) -> datafusion::error::Result<SessionContext> {
+async fn context(store: &Store) -> datafusion::error::Result<SessionContext> {
     let mut config = SessionConfig::new()
         .with_information_schema(false)
         .with_create_default_catalog_and_schema(false)
         .with_default_catalog_and_schema(DATABASE, views::PUBLIC)
-        .with_target_partitions(threads.min(4));
+        .with_target_partitions(1);
     let options = config.options_mut();
     options.execution.time_zone = Some("UTC".into());
     options.execution.parquet.schema_force_view_types = false;
