@@ -250,7 +250,7 @@ impl Session {
                 statements.into_iter().map(check).collect::<Result<_, _>>()?;
             for allowed in allowed {
                 prepared.push(match allowed {
-                    Allowed::Query(statement) => plan(&engine, statement).await?,
+                    Allowed::Query(statement) => plan(&engine, *statement).await?,
                     Allowed::ShowTables => {
                         let statements = engine.0.parser.parse(SHOW_TABLES).unwrap_or_default();
                         let statement = statements.into_iter().next().ok_or_else(broken)?;

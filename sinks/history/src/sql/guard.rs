@@ -10,7 +10,7 @@ use super::error::{READ_ONLY, SqlError, UNSUPPORTED};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Allowed {
     /// The query engine answers it.
-    Query(Statement),
+    Query(Box<Statement>),
     /// `SHOW name`.
     Show(String),
     /// `SHOW TABLES`.
@@ -37,12 +37,12 @@ pub fn check(statement: Statement) -> Result<Allowed, SqlError> {
     match statement {
         Statement::Query(ref query) => {
             reads_only(query)?;
-            Ok(Allowed::Query(statement))
+            Ok(Allowed::Query(Box::new(statement)))
         }
         Statement::Explain { statement: ref inner, .. } => match &**inner {
             Statement::Query(query) => {
                 reads_only(query)?;
-                Ok(Allowed::Query(statement))
+                Ok(Allowed::Query(Box::new(statement)))
             }
             other => Err(refused(other)),
         },

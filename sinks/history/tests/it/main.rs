@@ -1,7 +1,11 @@
 //! The history as a whole: what is recorded is what is asked for, over restarts, repeats and
 //! compactions, by real clients and within bounds.
 
+#[cfg(test)]
 mod sample;
+#[cfg(test)]
 mod keeping;
+#[cfg(test)]
 mod asking;
+#[cfg(test)]
 mod psql;
