@@ -14,6 +14,7 @@ pub mod recording;
 pub mod backlog;
 pub mod intake;
 pub mod dead_letter;
+pub mod grouping;
 pub mod stages;
 pub mod snapshot;
 pub mod run;

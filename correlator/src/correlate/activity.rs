@@ -16,6 +16,8 @@ use super::config::CorrelateConfig;
 use super::dedup::Alerts;
 use super::habits::{Habits, TELLING_ALERT};
 use super::limits::{ACTIVE_NODES_MAX, EXEMPLARS_MAX};
+use super::people::Muted;
+use super::world::Fired;
 use crate::sense::{self, Subject};
 
 /// Evidence of one pane from which a symptom counts as present in it.
@@ -102,6 +104,8 @@ pub(super) struct ActiveNode {
     pub(super) shown_by: Vec<BTreeSet<TraceId>>,
     /// What fires.
     pub(super) alerts: Vec<Fingerprint>,
+    /// The keys that grouping rules gave to what fires.
+    pub(super) keys: BTreeSet<Name>,
 }
 
 impl ActiveNode {
@@ -160,6 +164,11 @@ impl Activity {
         self.tracks.retain(|_, tracks| !tracks.is_empty());
     }
 
+    /// Whether telemetry of a service is abnormal.
+    pub(super) fn is_abnormal(&self, service: &Name) -> bool {
+        self.tracks.contains_key(service.as_str())
+    }
+
     /// The service at which a trace fails.
     pub(super) fn service_of_trace(&self, trace: TraceId) -> Option<Name> {
         let shows = |track: &Track| track.exemplars.contains(&trace);
@@ -169,12 +178,12 @@ impl Activity {
 
     /// All nodes that are abnormal at the end of a pane, sorted by key, at most
     /// [`ACTIVE_NODES_MAX`], the strongest first kept. Alerts in `fired` count even if they were
-    /// resolved inside the pane: no alert is dropped.
+    /// resolved inside the pane: no alert is dropped. Those in `muted` do not count.
     pub(super) fn nodes(
         &self,
         now: Timestamp,
         (alerts, habits): (&Alerts, &Habits),
-        fired: &BTreeSet<Fingerprint>,
+        (fired, muted): (&Fired, &Muted),
         has_requests: bool,
         fresh: &BTreeSet<Name>,
         config: &CorrelateConfig,
@@ -188,13 +197,12 @@ impl Activity {
             nodes.insert(key, node);
         }
         for (fingerprint, state) in alerts.iter() {
-            if !state.holds(now, config.alert_stale_after) && !fired.contains(&fingerprint) {
+            let fires =
+                state.holds(now, config.alert_stale_after) || fired.contains_key(&fingerprint);
+            if !fires || muted.contains_key(&fingerprint) {
                 continue;
             }
-            let key = match state.binding.node() {
-                Some(service) => NodeKey::Service(service.clone()),
-                None => NodeKey::Rule(state.alert.name.clone()),
-            };
+            let key = state.node();
             let since = alert_onset(state.since, now);
             let onset = config.width.pane_of(since);
             let node = nodes.entry(key.clone()).or_insert_with(|| alerted_node(key, onset));
@@ -203,6 +211,7 @@ impl Activity {
             }
             node.ties |= habits.surprise(&state.alert) >= TELLING_ALERT;
             node.alerts.push(fingerprint);
+            node.keys.extend(state.alert.group.clone());
         }
         let mut nodes: Vec<ActiveNode> = nodes.into_values().collect();
         if nodes.len() > ACTIVE_NODES_MAX {
@@ -234,6 +243,7 @@ fn alerted_node(key: NodeKey, onset: Pane) -> ActiveNode {
         symptoms: Vec::new(),
         shown_by: Vec::new(),
         alerts: Vec::new(),
+        keys: BTreeSet::new(),
     }
 }
 
@@ -275,5 +285,6 @@ fn measured_node(key: NodeKey, tracks: &BTreeMap<SymptomKey, Track>, is_fresh: b
             .map(|track| track.exemplars.clone())
             .collect(),
         alerts: Vec::new(),
+        keys: BTreeSet::new(),
     }
 }

@@ -86,6 +86,12 @@ pub(super) struct Case {
     pub(super) merged_from: Vec<IncidentId>,
     /// The case it was split from.
     pub(super) split_from: Option<IncidentId>,
+    /// A person said that it is one: it is not split by itself.
+    #[serde(default)]
+    pub(super) is_whole: bool,
+    /// What a person parted from it; it does not take that in again.
+    #[serde(default)]
+    pub(super) apart: BTreeSet<NodeKey>,
     /// What it showed at its end.
     pub(super) frozen: Option<Arc<Frozen>>,
     /// What was not kept for a bound.
@@ -118,6 +124,8 @@ impl Case {
             reopened: 0,
             merged_from: Vec::new(),
             split_from: None,
+            is_whole: false,
+            apart: BTreeSet::new(),
             frozen: None,
             shed: 0,
         }

@@ -4,7 +4,8 @@
 //! with the onsets in the right order; the same change; similar labels. What is weak evidence (all
 //! but shared traces) pays a hub penalty of half `ln(deg u * deg v)`: a node that everybody knows
 //! ties nobody. Connected at 2. Then two corrections: components with independent roots are
-//! parted (`roots`), and components that one candidate cause covers are joined (`covers`).
+//! parted (`roots`), and components that one candidate cause covers are joined (`covers`). Last, what grouping
+//! rules gave the same key is one (`keys`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,7 @@ use super::activity::ActiveNode;
 use super::config::CorrelateConfig;
 use super::covers::join_by_cause;
 use super::dedup::Alerts;
+use super::keys;
 use super::map::Map;
 use super::roots::part_by_roots;
 use super::ties::scored;
@@ -61,8 +63,12 @@ pub(super) fn components(nodes: &[ActiveNode], around: &Surroundings<'_>) -> Vec
     }
     let mut groups: Vec<Vec<usize>> =
         sets.groups().into_iter().flat_map(|group| part_by_roots(&group, nodes, around)).collect();
-    groups = join_by_cause(groups, nodes, around);
-    let reason = |node: &usize| reasons.get(node).map_or(JoinReason::Dependency, |found| found.1);
+    groups = keys::join(join_by_cause(groups, nodes, around), nodes);
+    let reason = |node: &usize| match reasons.get(node) {
+        Some(found) => found.1,
+        None if nodes.get(*node).is_some_and(|node| !node.keys.is_empty()) => JoinReason::Grouped,
+        None => JoinReason::Dependency,
+    };
     groups
         .into_iter()
         .map(|group| Component { members: group.iter().map(|n| (*n, reason(n))).collect() })

@@ -11,6 +11,7 @@ use model::name::Name;
 use model::time::{Nanos, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::activity::NodeKey;
 use super::binding::Binding;
 use super::facts::AlertFact;
 use super::limits::{ALERTS_MAX, HABITS_MAX, TRANSITIONS_MAX};
@@ -65,6 +66,14 @@ impl AlertState {
         let Some(last) = self.transitions.last() else { return false };
         let recent = self.transitions.iter().filter(|at| *last - **at <= FLAPPING_WITHIN).count();
         recent > FLAPPING_ABOVE
+    }
+
+    /// What it is a sign of: its service, else its rule.
+    pub(super) fn node(&self) -> NodeKey {
+        match self.binding.node() {
+            Some(service) => NodeKey::Service(service.clone()),
+            None => NodeKey::Rule(self.alert.name.clone()),
+        }
     }
 
     /// Whether it holds an incident open: firing, and somebody said so within `stale_after`. A

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use model::alert::{Alert, AlertStatus};
-use model::command::Command;
+use model::command::{Act, Command, Decision};
 use model::id::{CellId, IncidentId};
 use model::journal::{JournalEntry, JournalRecord};
 use model::symptom::SymptomBatch;
@@ -18,7 +18,8 @@ use super::facts::{AlertFact, BatchVerdict, Ring};
 use super::lifecycle;
 use super::limits::RING_FACTS_MAX;
 use super::output::{CorrelateStats, Output, ShedReason};
-use super::publish::{Registry, Told};
+use super::people::{self, ActFault, ActsSeen, Cover, Decree, Standing};
+use super::publish::{Around, Done, Registry, Told};
 use super::render;
 use super::stamps::Stamps;
 use super::world::{Layer, Rules, World};
@@ -38,6 +39,13 @@ pub struct Correlator {
     ring: Ring,
     settled: World,
     registry: Registry,
+    #[serde(default)]
+    standing: Standing,
+    #[serde(default)]
+    acts: ActsSeen,
+    /// When the newest act arrived: mutes count from then, whatever telemetry has reached.
+    #[serde(default)]
+    newest_act: Option<Timestamp>,
     outputs: VecDeque<Output>,
     now: Timestamp,
     judged: Option<Pane>,
@@ -59,6 +67,9 @@ impl Correlator {
             ring: Ring::default(),
             settled,
             registry: Registry::default(),
+            standing: Standing::default(),
+            acts: ActsSeen::default(),
+            newest_act: None,
             outputs: VecDeque::new(),
             now: Timestamp::EPOCH,
             judged: None,
@@ -87,10 +98,7 @@ impl Correlator {
                 self.ring.put_document(document.clone(), entry.arrival, pane);
                 false
             }
-            JournalRecord::Command(command) => {
-                self.take_command(command);
-                false
-            }
+            JournalRecord::Command(command) => self.take_command(command, entry.arrival),
         };
         if news {
             self.settle();
@@ -105,7 +113,7 @@ impl Correlator {
             self.now = self.now.max(self.config.width.end(last));
             self.settle_through(last);
         }
-        let rules = Rules { cell: &self.cell, config: &self.config };
+        let rules = Rules::new(&self.cell, &self.config, &self.standing);
         lifecycle::pass_time(&mut self.settled, self.now, rules);
         self.close_ended();
         let world = self.settled.clone();
@@ -182,14 +190,90 @@ impl Correlator {
         alert.status == AlertStatus::Firing && bound.node().is_some() && !known
     }
 
-    fn take_command(&mut self, command: &Command) {
+    /// True if the view must be derived again.
+    fn take_command(&mut self, command: &Command, arrival: Timestamp) -> bool {
         match command {
             Command::LinkTicket { incident, ticket } => {
                 let output = self.registry.link(*incident, ticket.clone(), self.now);
                 self.outputs.extend(output);
+                false
             }
-            Command::Act(_) => self.stats.acts_unknown += 1,
+            Command::Act(act) => self.take_act(act, arrival),
         }
+    }
+
+    /// Carries out what a person decided, once. True if the view must be derived again.
+    fn take_act(&mut self, act: &Act, arrival: Timestamp) -> bool {
+        if self.acts.knows(&act.id) {
+            self.stats.repeats += 1;
+            return false;
+        }
+        let done = people::check(act).and_then(|()| match act.decision.incident() {
+            Some(incident) => self.about_one(act, incident, arrival),
+            None => self.about_all(act, arrival),
+        });
+        match done {
+            Ok(news) => {
+                self.acts.note(act.id.clone());
+                self.stats.acts += 1;
+                news
+            }
+            Err(fault) => {
+                self.stats.acts_unknown += 1;
+                self.outputs
+                    .push_back(Output::Refused { act: act.id.clone(), why: fault.to_string() });
+                false
+            }
+        }
+    }
+
+    fn about_one(
+        &mut self,
+        act: &Act,
+        incident: IncidentId,
+        arrival: Timestamp,
+    ) -> Result<bool, ActFault> {
+        let rules = Rules::new(&self.cell, &self.config, &self.standing);
+        let now = self.now.max(arrival);
+        let around = Around { world: &self.settled, rules, now };
+        let Done { outputs, bond, judged } = self.registry.act(act, incident, around)?;
+        self.outputs.extend(outputs);
+        if let (
+            Decision::ConfirmCause { cause, .. } | Decision::RejectCause { cause, .. },
+            Some(id),
+        ) = (&act.decision, judged)
+            && let Some(incident) = self.registry.newest(id)
+        {
+            let is_cause = matches!(act.decision, Decision::ConfirmCause { .. });
+            self.standing.opinions.note(incident, cause, is_cause, arrival);
+        }
+        let Some(bond) = bond else { return Ok(false) };
+        // Not after what is known: time passes for cases by what is told of them.
+        let pane = self.config.width.pane_of(arrival.min(self.now));
+        self.ring.put_decree(Decree { at: arrival, act: act.id.clone(), bond }, pane);
+        Ok(true)
+    }
+
+    fn about_all(&mut self, act: &Act, arrival: Timestamp) -> Result<bool, ActFault> {
+        let id = act.id.clone();
+        let mutes = &mut self.standing.mutes;
+        mutes.forget(self.now.min(arrival));
+        match &act.decision {
+            Decision::Silence { matchers, starts_at, ends_at } => {
+                mutes.silence(id, matchers.clone(), (*starts_at, *ends_at), arrival)?;
+            }
+            Decision::Maintenance { services, starts_at, ends_at } => {
+                mutes.maintain(id, services.clone(), (*starts_at, *ends_at), arrival)?;
+            }
+            Decision::Inhibit { source, target, equal } => {
+                mutes.inhibit(id, (source.clone(), target.clone()), equal.clone(), arrival)?;
+            }
+            Decision::Expire { target } => mutes.expire(target, arrival)?,
+            Decision::Uninhibit { target } => mutes.uninhibit(target, arrival)?,
+            _ => return Ok(false),
+        }
+        self.newest_act = self.newest_act.max(Some(arrival));
+        Ok(true)
     }
 
     /// Folds for good what can no longer change.
@@ -214,7 +298,7 @@ impl Correlator {
     }
 
     fn settle_through(&mut self, through: Pane) {
-        let rules = Rules { cell: &self.cell, config: &self.config };
+        let rules = Rules::new(&self.cell, &self.config, &self.standing);
         while let Some((pane, mut facts)) = self.ring.take_settled(through) {
             self.settled.fold(pane, &mut facts, Layer::Settled, rules);
         }
@@ -230,11 +314,12 @@ impl Correlator {
     fn close_ended(&mut self) {
         let Some((through, _)) = self.settled.recent.back() else { return };
         let end = self.config.width.end(*through);
-        let rules = Rules { cell: &self.cell, config: &self.config };
+        let rules = Rules::new(&self.cell, &self.config, &self.standing);
         for case in self.settled.take_ended(end, &self.config) {
             if let Some(incident) = render::incident(&self.settled, &case, rules) {
                 let told = Told::new(&case, incident, true);
-                self.outputs.extend(self.registry.close(told, self.now));
+                let around = Around { world: &self.settled, rules, now: self.now };
+                self.outputs.extend(self.registry.close(told, around));
             }
         }
     }
@@ -243,7 +328,7 @@ impl Correlator {
     fn derive(&mut self) {
         self.stats.derivations += 1;
         self.derived_pane = Some(self.config.width.pane_of(self.now));
-        let rules = Rules { cell: &self.cell, config: &self.config };
+        let rules = Rules::new(&self.cell, &self.config, &self.standing);
         let mut world = self.settled.clone();
         for (pane, facts) in self.ring.iter_mut() {
             world.fold(pane, facts, Layer::Provisional, rules);
@@ -253,14 +338,23 @@ impl Correlator {
     }
 
     fn tell(&mut self, world: &World, last: bool) {
-        let rules = Rules { cell: &self.cell, config: &self.config };
+        let rules = Rules::new(&self.cell, &self.config, &self.standing);
+        // A mute that has just arrived counts at once, even if telemetry is behind.
+        let at = self.newest_act.map_or(self.now, |act| self.now.max(act));
+        let cover = Cover::of(world, at, rules);
+        self.stats.alerts_muted = cover.muted.len() as u64;
         let mut told = Vec::new();
         for case in world.cases.values().filter(|case| case.is_told()) {
-            let Some(incident) = render::incident(world, case, rules) else { continue };
+            let Some(mut incident) = render::incident(world, case, rules) else { continue };
+            for alert in &mut incident.alerts {
+                alert.muted_by = cover.muted.get(&alert.fingerprint).cloned();
+            }
             let same = self.settled.cases.get(&case.id).is_some_and(|known| known == case);
-            told.push(Told::new(case, incident, last || (same && !case.is_live())));
+            let muted_by = cover.mutes(case, world, at, rules);
+            told.push(Told::new(case, incident, last || (same && !case.is_live())).muted(muted_by));
         }
-        self.outputs.extend(self.registry.update(told, self.now));
+        let around = Around { world, rules, now: self.now };
+        self.outputs.extend(self.registry.update(told, around));
     }
 
     fn shed(&mut self, reason: ShedReason, count: u64) {

@@ -14,6 +14,7 @@ use model::symptom::{EntryObservation, Symptom, SymptomBatch, VersionObservation
 use model::time::{Nanos, Pane, PaneWidth, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::people::Decree;
 use super::signs;
 
 /// An alert with the time that counts for it.
@@ -61,6 +62,9 @@ pub(super) struct PaneFacts {
     pub(super) changes: Vec<Arc<ChangeEvent>>,
     /// Declared structure with its arrival, sorted.
     pub(super) documents: Vec<(Timestamp, Arc<TopologyDocument>)>,
+    /// What people decided about which services are one incident, sorted.
+    #[serde(default)]
+    pub(super) decrees: Vec<Decree>,
     #[serde(skip)]
     summary: Option<Arc<PaneSummary>>,
 }
@@ -73,7 +77,8 @@ impl PaneFacts {
     }
 
     fn len(&self) -> usize {
-        self.batches.len() + self.alerts.len() + self.changes.len() + self.documents.len()
+        let told = self.batches.len() + self.alerts.len() + self.changes.len();
+        told + self.documents.len() + self.decrees.len()
     }
 }
 
@@ -108,6 +113,21 @@ impl PaneSummary {
         let mut all = self.clone();
         all.symptoms.extend(more);
         sort(&mut all.symptoms);
+        all
+    }
+
+    /// The same without what some services show: their symptoms, their words, and what failed because
+    /// of them.
+    pub(super) fn without(&self, left_out: impl Fn(&Name) -> bool) -> Self {
+        let mut all = self.clone();
+        all.symptoms.retain(|symptom| !left_out(&symptom.entity.service));
+        all.signs.retain(|sign| !left_out(&sign.entity.service));
+        all.reach.retain(|(origin, _), _| !left_out(origin));
+        all.voices.retain(|voice| !left_out(&voice.service));
+        all.versions.retain(|version| !left_out(&version.service));
+        for entry in &mut all.entries {
+            entry.origins.retain(|(origin, _)| !left_out(origin));
+        }
         all
     }
 
@@ -224,6 +244,14 @@ impl Ring {
         let wanted = key(at, &doc);
         let place = facts.documents.partition_point(|(at, other)| key(*at, other) < wanted);
         facts.documents.insert(place, (at, Arc::new(doc)));
+        self.facts += 1;
+    }
+
+    /// Puts in what a person decided, by its arrival.
+    pub(super) fn put_decree(&mut self, decree: Decree, pane: Pane) {
+        let facts = self.place(pane);
+        let place = facts.decrees.partition_point(|other| *other < decree);
+        facts.decrees.insert(place, decree);
         self.facts += 1;
     }
 

@@ -359,7 +359,7 @@ fn enter(world: &mut World, id: IncidentId, event: CaseEvent, now: Timestamp, ru
 /// Keeps what a case showed at its end.
 fn freeze(world: &mut World, id: IncidentId, rules: Rules<'_>) {
     let Some(case) = world.cases.get(&id) else { return };
-    let analysis = ranking::analyse(world, case, rules.config);
+    let analysis = ranking::analyse(world, case, rules);
     let alerts = render::alerts(world, case);
     if let Some(case) = world.cases.get_mut(&id) {
         Arc::make_mut(case).frozen = Some(Arc::new(Frozen { analysis, alerts }));

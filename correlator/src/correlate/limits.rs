@@ -61,3 +61,21 @@ pub(super) const SEEN_VERSIONS_MAX: usize = 64;
 pub(super) const CASE_VOICES_MAX: usize = 400;
 /// Metrics by which two versions are compared in one incident.
 pub(super) const CASE_SPLIT_METRICS_MAX: usize = 64;
+/// Acts of people whose ids are remembered, so that each counts once.
+pub(super) const ACTS_SEEN_MAX: usize = 10_000;
+/// Silences in force at once. Each is asked for every alert that fires.
+pub(super) const SILENCES_MAX: usize = 1_000;
+/// Maintenance windows in force at once.
+pub(super) const WINDOWS_MAX: usize = 1_000;
+/// Inhibitions in force at once.
+pub(super) const INHIBITIONS_MAX: usize = 200;
+/// Verdicts on causes from which rankings learn; the newest stay.
+pub(super) const OPINIONS_MAX: usize = 1_000;
+/// Rules of alerts that one verdict remembers.
+pub(super) const OPINION_RULES_MAX: usize = 50;
+/// Alerts by which a case is found again that a person spoke of.
+pub(super) const ANCHOR_ALERTS_MAX: usize = 200;
+/// Comments, verdicts and lines of decisions of one incident; the oldest leave first.
+pub(super) const SAID_MAX: usize = 50;
+/// Incidents without evidence that people hold open at once.
+pub(super) const KEPT_OPEN_MAX: usize = 1_000;

@@ -14,7 +14,7 @@ use model::time::{Pane, Timestamp};
 use super::activity::{ActiveNode, NodeKey};
 use super::case::{Case, Member};
 use super::cluster::{Component, Surroundings};
-use super::dedup::AlertState;
+use super::dedup::{AlertState, Alerts};
 use super::facts::PaneSummary;
 use super::incident::CaseState;
 use super::roots;
@@ -39,7 +39,8 @@ pub(super) fn assign(
     for case in world.cases.values().filter(|case| case.is_live()) {
         held.extend(case.nodes.keys().map(|key| (key.clone(), case.id)));
     }
-    for component in components {
+    let components = parted_by_people(world, nodes, components);
+    for component in &components {
         part_from_the_past(world, nodes, component, &mut held, rules);
         let owners = owners(world, nodes, component, &held);
         let case = match owners.as_slice() {
@@ -57,6 +58,35 @@ pub(super) fn assign(
     split_cases(world, pane, around, rules);
 }
 
+/// Clusters without what people parted from the live case that holds some of their nodes: that stands
+/// for itself.
+fn parted_by_people(world: &World, nodes: &[ActiveNode], all: &[Component]) -> Vec<Component> {
+    let live = world.cases.values().filter(|case| case.is_live() && !case.apart.is_empty());
+    let cases: Vec<&Case> = live.map(Arc::as_ref).collect();
+    if cases.is_empty() {
+        return all.to_vec();
+    }
+    let mut clusters = Vec::new();
+    for component in all {
+        let keys = |at: usize| nodes.get(at).map(|node| &node.key);
+        let has = |set: &dyn Fn(&NodeKey) -> bool| {
+            component.members.iter().any(|(at, _)| keys(*at).is_some_and(set))
+        };
+        let torn = cases.iter().find(|case| {
+            has(&|key| case.nodes.contains_key(key)) && has(&|key| case.apart.contains(key))
+        });
+        let Some(case) = torn else {
+            clusters.push(component.clone());
+            continue;
+        };
+        let leaves = |at: usize| keys(at).is_some_and(|key| case.apart.contains(key));
+        let (gone, kept) = component.members.iter().partition(|(at, _)| leaves(*at));
+        clusters.push(Component { members: kept });
+        clusters.push(Component { members: gone });
+    }
+    clusters
+}
+
 /// Which live case each node is a member of.
 type Holders = BTreeMap<NodeKey, IncidentId>;
 
@@ -68,7 +98,17 @@ fn owners(
     held: &Holders,
 ) -> Vec<IncidentId> {
     let keys = component.members.iter().filter_map(|(at, _)| nodes.get(*at)).map(|n| &n.key);
-    let ids: BTreeSet<IncidentId> = keys.filter_map(|key| held.get(key).copied()).collect();
+    let mut ids: BTreeSet<IncidentId> = keys.filter_map(|key| held.get(key).copied()).collect();
+    let grouped = group_keys(nodes, component);
+    if !grouped.is_empty() {
+        let live = world.cases.values().filter(|case| case.is_live());
+        let parted = |case: &Case| {
+            let members = component.members.iter().filter_map(|(at, _)| nodes.get(*at));
+            members.into_iter().any(|node| case.apart.contains(&node.key))
+        };
+        let same = live.filter(|case| case.has_key(&grouped, &world.alerts) && !parted(case));
+        ids.extend(same.map(|case| case.id));
+    }
     let cases = ids.iter().filter_map(|id| world.cases.get(id));
     let mut found: Vec<(Pane, IncidentId)> = cases.map(|case| (case.born, case.id)).collect();
     found.sort();
@@ -77,9 +117,16 @@ fn owners(
     found.into_iter().map(|(_, id)| id).collect()
 }
 
+/// The keys that grouping rules gave to the alerts of a cluster.
+fn group_keys<'a>(nodes: &'a [ActiveNode], component: &Component) -> BTreeSet<&'a Name> {
+    let members = component.members.iter().filter_map(|(at, _)| nodes.get(*at));
+    members.flat_map(|node| &node.keys).collect()
+}
+
 /// Parts a cluster from live cases of another time: two nodes are tied only if their onsets are in order,
 /// and so must a cluster be with the case that holds its nodes. An open case lets go of them and of
-/// their alerts; one that nobody was woken for starts anew with what is shown now.
+/// those of their alerts that fire now; one that has ended is listed where it was. A case that nobody was
+/// woken for starts anew with what is shown now.
 fn part_from_the_past(
     world: &mut World,
     nodes: &[ActiveNode],
@@ -91,6 +138,9 @@ fn part_from_the_past(
         component.members.iter().filter_map(|(at, _)| nodes.get(*at)).collect();
     let shown = |node: &&&ActiveNode| node.opening_level() >= rules.config.support_level;
     let Some(onset) = members.iter().filter(shown).map(|node| node.onset).min() else { return };
+    let fires: BTreeSet<Fingerprint> =
+        members.iter().flat_map(|node| node.alerts.iter().copied()).collect();
+    let grouped = group_keys(nodes, component);
     let alerts = &world.alerts;
     let recent = &world.recent;
     for slot in world.cases.values_mut().filter(|case| case.is_live()) {
@@ -100,13 +150,13 @@ fn part_from_the_past(
             .filter(|key| held.get(*key) == Some(&slot.id))
             .cloned()
             .collect();
-        if own.is_empty() || slot.goes_on(onset, rules) {
+        if own.is_empty() || slot.goes_on(onset, rules) || slot.has_key(&grouped, alerts) {
             continue;
         }
         let case = Arc::make_mut(slot);
         if case.state == CaseState::Open {
             case.nodes.retain(|key, _| !own.contains(key));
-            case.alerts.retain(|fp, _| !speaks_of(&alerts.get(*fp), &own));
+            case.alerts.retain(|fp, _| !fires.contains(fp) || !speaks_of(&alerts.get(*fp), &own));
             held.retain(|key, _| !own.contains(key));
         } else {
             let mine: Vec<&ActiveNode> =
@@ -233,6 +283,13 @@ fn join_cases(
 /// other, or all members with telemetry depend on one candidate. A case of alerts alone has no
 /// origin of its own and follows the cluster.
 fn may_merge(a: &Case, b: &Case, nodes: &[ActiveNode], around: &Surroundings<'_>) -> bool {
+    let parted = |case: &Case, other: &Case| other.nodes.keys().any(|key| case.apart.contains(key));
+    if parted(a, b) || parted(b, a) {
+        return false;
+    }
+    if b.has_key(&a.keys(around.alerts).collect(), around.alerts) {
+        return true;
+    }
     let origins = |case: &Case| -> Vec<Name> {
         let active = nodes.iter().filter(|n| n.measured && case.nodes.contains_key(&n.key));
         let strong = active.filter(|node| node.opening_level() >= around.config.support_level);
@@ -328,30 +385,47 @@ fn split_cases(world: &mut World, pane: Pane, around: &Surroundings<'_>, rules: 
         let Some(case) = world.cases.get(&id) else { continue };
         let services: Vec<&Name> = case.nodes.keys().filter_map(NodeKey::service).collect();
         let roots = roots::independent_roots(&services, SPLIT_SHARE, around);
-        let two = roots.len() >= 2;
+        let two = roots.len() >= 2 && !case.is_whole;
         if !two && case.two_roots == 0 {
             continue;
         }
         let due = two && case.two_roots + 1 >= SPLIT_PANES;
-        let parts = if due { parts(case, &roots, around) } else { Vec::new() };
+        let mut parts = if due { parts(case, &roots, around) } else { Vec::new() };
+        parts.retain(|keys| !case.is_torn(keys, around.alerts));
         let Some(slot) = world.cases.get_mut(&id) else { continue };
         let case = Arc::make_mut(slot);
         case.two_roots = if two && !due { case.two_roots + 1 } else { 0 };
         let mut born = Vec::new();
         for keys in parts {
-            let mut part = case.cut(&keys, IncidentId(0), pane);
-            part.hot_panes = case.hot_panes;
-            part.state = case.state;
-            part.history.clone_from(&case.history);
-            let moved = |fp: &Fingerprint| speaks_of(&around.alerts.get(*fp), &keys);
-            part.alerts = case.alerts.extract_if(.., |fp, _| moved(fp)).collect();
+            let part = part(case, &keys, pane, around.alerts);
             born.push((keys, part));
         }
-        for (keys, mut part) in born {
-            part.id = free_id(world, keys.first(), part.first_onset, rules);
-            world.cases.insert(part.id, Arc::new(part));
+        for (keys, part) in born {
+            settle_in(world, part, keys.first(), rules);
         }
     }
+}
+
+/// Cuts members out of a case, with their alerts, as a case of its own in the same state.
+pub(super) fn part(case: &mut Case, keys: &BTreeSet<NodeKey>, pane: Pane, alerts: &Alerts) -> Case {
+    let mut part = case.cut(keys, IncidentId(0), pane);
+    part.hot_panes = case.hot_panes;
+    part.state = case.state;
+    part.history.clone_from(&case.history);
+    let moved = |fp: &Fingerprint| speaks_of(&alerts.get(*fp), keys);
+    part.alerts = case.alerts.extract_if(.., |fp, _| moved(fp)).collect();
+    part
+}
+
+/// Gives a new case its id and its place.
+pub(super) fn settle_in(
+    world: &mut World,
+    mut case: Case,
+    first: Option<&NodeKey>,
+    rules: Rules<'_>,
+) {
+    case.id = free_id(world, first, case.first_onset, rules);
+    world.cases.insert(case.id, Arc::new(case));
 }
 
 /// The members of each root but the leading one, which keeps the id: the one with most evidence.

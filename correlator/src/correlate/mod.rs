@@ -5,6 +5,7 @@
 //! `change_ledger` for changes, `signs` for words, `activity` for symptoms; `cluster` ties what is
 //! abnormal (`ties`, `roots`, `covers`), `membership` hands clusters to cases (`case`, `sums`, `carriers`, `parts`),
 //! `lifecycle` moves each case along the table in `incident`.
+//! What people decide (`people`) is a fact like any other, or stands beside the fold.
 //! What a case means is told by `ranking` and `blast_radius`, put in words by `narrative` and
 //! `timeline`, drawn up by `render`; `publish` compares it with what was told before.
 //!
@@ -35,6 +36,7 @@ mod ties;
 mod roots;
 mod covers;
 mod cluster;
+mod keys;
 mod sums;
 mod carriers;
 mod parts;

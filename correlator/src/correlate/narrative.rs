@@ -64,10 +64,19 @@ pub(super) fn narrative(incident: &Incident) -> String {
     if let Some(owner) = &incident.owner {
         say.push(format!("It belongs to {owner}."));
     }
-    if incident.state == IncidentState::Resolved {
-        say.push(String::from("Its causes are quiet now."));
-    }
+    say.extend(ending(incident));
     say.join(" ")
+}
+
+/// Whether it is over, and who says so.
+fn ending(incident: &Incident) -> Option<String> {
+    let is_over = incident.state == IncidentState::Resolved;
+    match (&incident.people.state_held, is_over) {
+        (Some(said), true) => Some(format!("{} called it over.", said.author)),
+        (Some(said), false) => Some(format!("{} holds it open.", said.author)),
+        (None, true) => Some(String::from("Its causes are quiet now.")),
+        (None, false) => None,
+    }
 }
 
 fn broken(incident: &Incident) -> String {

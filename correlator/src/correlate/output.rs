@@ -1,6 +1,7 @@
 //! What leaves the correlator: a closed list, each with its reason.
 
 use model::incident::Incident;
+use model::name::Name;
 use serde::{Deserialize, Serialize};
 
 /// Why an incident was told again.
@@ -51,6 +52,13 @@ pub enum Output {
         /// Why.
         reason: ChangeReason,
     },
+    /// An act of a person was not carried out.
+    Refused {
+        /// The act's id.
+        act: Name,
+        /// Why, and what to do.
+        why: String,
+    },
     /// Something was not kept.
     Shed {
         /// Why.
@@ -67,9 +75,15 @@ pub struct CorrelateStats {
     pub entries: u64,
     /// Records that said nothing new.
     pub repeats: u64,
+    /// Acts of people that were carried out.
+    #[serde(default)]
+    pub acts: u64,
     /// Acts of people that could not be carried out.
     #[serde(default)]
     pub acts_unknown: u64,
+    /// Alerts that fire and are muted, as of the last view.
+    #[serde(default)]
+    pub alerts_muted: u64,
     /// Symptom batches of settled panes.
     pub late: u64,
     /// What bounds took.

@@ -46,6 +46,8 @@ impl Case {
         self.quiet_panes = self.quiet_panes.min(other.quiet_panes);
         self.last_loud = self.last_loud.max(other.last_loud);
         self.surge_milli = self.surge_milli.max(other.surge_milli);
+        self.is_whole |= other.is_whole;
+        self.apart.extend(other.apart.iter().cloned());
         if other.is_told() {
             self.merged_from.push(other.id);
         }

@@ -23,7 +23,7 @@ pub(super) fn incident(world: &World, case: &Case, rules: Rules<'_>) -> Option<I
     let state = published(case.state)?;
     let (analysis, alerts) = match &case.frozen {
         Some(frozen) => (frozen.analysis.clone(), frozen.alerts.clone()),
-        None => (ranking::analyse(world, case, rules.config), alerts(world, case)),
+        None => (ranking::analyse(world, case, rules), alerts(world, case)),
     };
     let Analysis { hypotheses, confidence_set_size, blast_radius } = analysis;
     let severity = alerts.iter().map(|alert| alert.severity).max().unwrap_or(Severity::Unknown);

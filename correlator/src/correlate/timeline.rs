@@ -38,7 +38,18 @@ pub(super) fn draw(
         };
         lines.push(line(*at, TimelineKind::State, None, text.to_owned()));
     }
-    // Where there are too many, the latest alerts go: never a change or a state.
+    bounded(lines)
+}
+
+/// A timeline with further lines in their places.
+pub(super) fn with(mut drawn: Vec<TimelineEntry>, more: &[TimelineEntry]) -> Vec<TimelineEntry> {
+    drawn.extend_from_slice(more);
+    bounded(drawn)
+}
+
+/// Sorted, at most [`TIMELINE_MAX`] lines. Where there are too many, the latest alerts go: never a change,
+/// a state or a decision.
+fn bounded(mut lines: Vec<TimelineEntry>) -> Vec<TimelineEntry> {
     lines.sort_by_cached_key(|line| (weight(line.kind), line.clone()));
     lines.dedup();
     lines.truncate(TIMELINE_MAX);

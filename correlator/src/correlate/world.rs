@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use model::id::{CellId, Fingerprint, IncidentId};
+use model::incident::JoinReason;
 use model::name::Name;
 use model::time::{Nanos, Pane, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,7 @@ use super::lifecycle;
 use super::limits::RECENT_PANES_MAX;
 use super::map::Map;
 use super::membership;
+use super::people::{self, Muted, Standing};
 use super::releases::{self, Releases};
 use super::signs::Signs;
 use super::traffic::Traffic;
@@ -54,7 +56,23 @@ pub(super) struct Rules<'a> {
     pub(super) cell: &'a CellId,
     /// Settings.
     pub(super) config: &'a CorrelateConfig,
+    /// What people said that stands for all incidents.
+    pub(super) standing: &'a Standing,
 }
+
+impl<'a> Rules<'a> {
+    /// Gathers them.
+    pub(super) fn new(
+        cell: &'a CellId,
+        config: &'a CorrelateConfig,
+        standing: &'a Standing,
+    ) -> Self {
+        Self { cell, config, standing }
+    }
+}
+
+/// Alerts that began to fire in a pane, with the first instant.
+pub(super) type Fired = BTreeMap<Fingerprint, Timestamp>;
 
 /// The state of the fold.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -107,7 +125,9 @@ impl World {
         lifecycle::pass_time(self, rules.config.width.start(pane), rules);
         self.learn(facts, &summary, pane, layer, now);
         let summary = self.with_overdue(pane, summary, rules.config);
+        let summary = self.without_work(pane, summary, rules);
         let fired = self.take_alerts(facts, rules.config);
+        let muted = self.muted(&fired, now, rules);
         let active_panes = rules.config.width.panes_in(rules.config.active_after);
         self.activity.update(pane, &summary.symptoms, active_panes);
         if !summary.signs.is_empty() || !self.signs.is_empty() {
@@ -141,12 +161,17 @@ impl World {
         } else {
             releases::fresh(&self.ledger, &self.map, now)
         };
-        let nodes = self.activity.nodes(now, said, &fired, has_requests, &fresh, rules.config);
+        let heard = (&fired, &muted);
+        let nodes = self.activity.nodes(now, said, heard, has_requests, &fresh, rules.config);
         if !nodes.is_empty() {
             self.cluster(pane, &nodes, surge, rules);
         }
+        people::carry_out(self, pane, &facts.decrees, rules);
+        self.list_muted(&muted);
         lifecycle::judge(self, pane, &nodes, rules);
-        let explained = self.explained_alerts(pane);
+        let mut explained = self.explained_alerts(pane);
+        // What fires while people work on it is no habit.
+        explained.extend(muted.keys().copied());
         let said = (&self.alerts, &explained);
         Arc::make_mut(&mut self.habits).note(pane, now, said, rules.config);
     }
@@ -199,20 +224,61 @@ impl World {
         if overdue.is_empty() { summary } else { Arc::new(summary.with(overdue)) }
     }
 
-    fn take_alerts(
-        &mut self,
-        facts: &PaneFacts,
-        config: &CorrelateConfig,
-    ) -> BTreeSet<Fingerprint> {
+    /// Leaves out what services show while people work on them: it is no evidence of anything.
+    fn without_work(
+        &self,
+        pane: Pane,
+        summary: Arc<PaneSummary>,
+        rules: Rules<'_>,
+    ) -> Arc<PaneSummary> {
+        let width = rules.config.width;
+        let inside = (width.start(pane), width.end(pane));
+        let worked_on = rules.standing.mutes.worked_on(inside, |name| self.node(name));
+        if worked_on.is_empty() {
+            return summary;
+        }
+        Arc::new(summary.without(|service| worked_on.contains_key(service)))
+    }
+
+    /// Which of the alerts that fire in a pane that ends `now` are muted.
+    fn muted(&self, fired: &Fired, now: Timestamp, rules: Rules<'_>) -> Muted {
+        let last = now - Nanos(1);
+        let stale_after = rules.config.alert_stale_after;
+        let node = |name: &Name| self.node(name);
+        rules.standing.mutes.muted(&self.alerts, fired, last, stale_after, node)
+    }
+
+    /// Makes muted alerts members of the told incident of their service, if there is one: they open
+    /// nothing, but whoever looks at the incident must see them.
+    fn list_muted(&mut self, muted: &Muted) {
+        for fingerprint in muted.keys() {
+            let Some(state) = self.alerts.get(*fingerprint) else { continue };
+            let key = state.node();
+            let holds = |case: &&mut Arc<Case>| {
+                case.is_live() && case.is_told() && case.nodes.contains_key(&key)
+            };
+            let holder = self.cases.values_mut().find(holds);
+            if let Some(case) = holder.filter(|case| !case.alerts.contains_key(fingerprint)) {
+                Arc::make_mut(case).add_alert(*fingerprint, JoinReason::SameEntity);
+            }
+        }
+    }
+
+    /// What the map calls a service that a person named.
+    fn node(&self, name: &Name) -> Name {
+        self.map.bind(name).unwrap_or_else(|| name.clone())
+    }
+
+    fn take_alerts(&mut self, facts: &PaneFacts, config: &CorrelateConfig) -> Fired {
         let (map, activity) = (&self.map, &self.activity);
-        let mut fired = BTreeSet::new();
+        let mut fired = Fired::new();
         for fact in &facts.alerts {
             let bind = || {
                 let trace_at = |trace| activity.service_of_trace(trace);
                 binding::bind(&fact.alert, &config.bindings, map, trace_at)
             };
             if self.alerts.apply(fact, bind) == AlertChange::Firing {
-                fired.insert(fact.alert.fingerprint);
+                fired.entry(fact.alert.fingerprint).or_insert(fact.at);
             }
         }
         if let Some(last) = facts.alerts.last() {

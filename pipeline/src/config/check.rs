@@ -15,6 +15,7 @@ use sinks::config::secret::{Secret, SecretRef};
 use crate::config::HistoryConfig;
 use crate::config::raw::{RawConfig, RawListen, RawLog};
 use crate::control::desk::ActClock;
+use crate::grouping::Grouping;
 use crate::http::security::{Security, check_listen};
 use crate::log::embedded::{Durability, EmbeddedLog};
 use crate::log::kafka::{KafkaConfig, KafkaLog};
@@ -292,6 +293,10 @@ impl Checker {
         settings.correlate.quiet_after = Nanos::from_secs(quiet);
         settings.correlate.reopen_within = Nanos::from_secs(reopen);
         settings.correlate.alert_stale_after = Nanos::from_secs(stale);
+        match Grouping::compile(&raw.grouping, settings.correlate.bindings.clone()) {
+            Ok(grouping) => settings.grouping = grouping,
+            Err(errors) => self.errors.extend(errors),
+        }
         settings
     }
 

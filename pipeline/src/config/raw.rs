@@ -8,7 +8,11 @@ use serde::{Deserialize, Serialize};
 use sinks::config::SinkConfig;
 use sinks::config::secret::SecretRef;
 
+<<<<<<< HEAD
 use crate::config::history::RawHistory;
+=======
+use crate::grouping::RawRule;
+>>>>>>> 0944dca (Carry out what people decide, in the fold)
 
 /// The file.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +38,9 @@ pub struct RawConfig {
     /// When incidents are resolved and reopened.
     #[serde(default)]
     pub incidents: RawIncidents,
+    /// Expressions that give alerts a key: those with the same key are in one incident.
+    #[serde(default)]
+    pub grouping: Vec<RawRule>,
     /// Console, API, health and metrics.
     #[serde(default = "default_http")]
     pub http: RawListen,

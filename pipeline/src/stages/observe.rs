@@ -111,8 +111,9 @@ impl ObserveStage {
 
     fn alerts(&mut self, record: &Record, alerts: Vec<Alert>, out: &mut Vec<Emit>) {
         let written = Timestamp::from_millis(record.timestamp_ms);
-        for (item, alert) in (0..).zip(alerts) {
+        for (item, mut alert) in (0..).zip(alerts) {
             self.stats.alerts += 1;
+            alert.group = self.settings.grouping.key(&alert);
             let environment = ["environment", "deployment_environment_name", "env"]
                 .into_iter()
                 .find_map(|name| alert.labels.get(name));

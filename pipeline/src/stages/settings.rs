@@ -5,6 +5,7 @@ use correlator::detect::DetectConfig;
 use correlator::observe::ObserveConfig;
 use model::id::CellId;
 
+use crate::grouping::Grouping;
 use crate::topics::{InputTopics, OwnTopics};
 
 /// The settings of one installation, as far as the stages need them.
@@ -27,6 +28,8 @@ pub struct Settings {
     pub detect: DetectConfig,
     /// Parameters of CORRELATE.
     pub correlate: CorrelateConfig,
+    /// Rules that give alerts their keys.
+    pub grouping: Grouping,
 }
 
 impl Default for Settings {
@@ -40,6 +43,7 @@ impl Default for Settings {
             observe: ObserveConfig::default(),
             detect: DetectConfig::default(),
             correlate: CorrelateConfig::default(),
+            grouping: Grouping::default(),
         }
     }
 }

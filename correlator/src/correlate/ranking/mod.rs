@@ -14,11 +14,13 @@ mod deeper;
 mod diff;
 pub(super) mod words;
 mod evidence;
+mod feedback;
 mod nothing;
 mod split;
 mod path;
 mod score;
 mod signs;
+pub(super) mod verdicts;
 
 use model::blast_radius::BlastRadius;
 use model::hypothesis::Hypothesis;
@@ -27,7 +29,8 @@ use serde::{Deserialize, Serialize};
 use super::blast_radius;
 use super::case::Case;
 use super::config::CorrelateConfig;
-use super::world::World;
+use super::people::Standing;
+use super::world::{Rules, World};
 
 /// What a case means: causes and reach.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -41,11 +44,12 @@ pub(super) struct Analysis {
 }
 
 /// Ranks the causes of a case and measures its reach.
-pub(super) fn analyse(world: &World, case: &Case, config: &CorrelateConfig) -> Analysis {
-    let view = View { world, case, config };
+pub(super) fn analyse(world: &World, case: &Case, rules: Rules<'_>) -> Analysis {
+    let view = View { world, case, config: rules.config, standing: rules.standing };
     let mut drafts = candidates::drafts(&view);
     deeper::explain(&view, &mut drafts);
     drafts.push(nothing::draft(&view, &drafts));
+    feedback::learn(&view, &mut drafts);
     let hypotheses = score::rank(drafts, &view);
     let confidence_set_size = score::confidence_set_size(&hypotheses);
     let blast_radius = blast_radius::measure(world, case, hypotheses.first());
@@ -57,6 +61,7 @@ pub(super) struct View<'a> {
     world: &'a World,
     case: &'a Case,
     config: &'a CorrelateConfig,
+    standing: &'a Standing,
 }
 
 /// Three decimals: what is printed is what is summed.

@@ -42,12 +42,29 @@ pub(super) fn rank(drafts: Vec<Draft>, view: &View<'_>) -> Vec<Hypothesis> {
         |(at, ((log_odds, draft), probability))| hypothesis(at, log_odds, draft, probability, view);
     let mut hypotheses: Vec<Hypothesis> =
         kept.into_iter().zip(chances).enumerate().map(make).collect();
+    compare(&mut hypotheses);
+    hypotheses
+}
+
+/// Orders hypotheses whose sums have changed, and gives each its place and its probability anew.
+pub(super) fn rank_again(hypotheses: &mut [Hypothesis], temperature: f64) {
+    hypotheses.sort_by(|a, b| b.log_odds.total_cmp(&a.log_odds));
+    let scores: Vec<f64> = hypotheses.iter().map(|hypothesis| hypothesis.log_odds).collect();
+    let chances = softmax(&scores, temperature);
+    for (at, (hypothesis, probability)) in hypotheses.iter_mut().zip(chances).enumerate() {
+        hypothesis.rank = u32::try_from(at + 1).unwrap_or(u32::MAX);
+        hypothesis.probability = probability;
+        hypothesis.lacks = None;
+    }
+    compare(hypotheses);
+}
+
+fn compare(hypotheses: &mut [Hypothesis]) {
     if let Some((first, others)) = hypotheses.split_first_mut() {
         for other in others {
             other.lacks = lacks(first, other);
         }
     }
-    hypotheses
 }
 
 /// The row of the first hypothesis in whose term it is furthest ahead.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use model::alert::{Alert, AlertStatus, Labels, Severity};
 use model::change::{ChangeContent, ChangeEvent, ChangeKind, ChangeOutcome};
+use model::command::{Act, CauseRef, Command, Decision};
 use model::entity::{Entity, EntityKind};
 use model::id::{CellId, IncidentId, TraceId};
 use model::incident::Incident;
@@ -20,7 +21,7 @@ use model::time::{Nanos, Pane, PaneWidth, Timestamp};
 use crate::correlate::{ChangeReason, CorrelateConfig, Correlator, Output};
 
 /// Pane 0 of every story.
-pub(super) const START: i64 = 100_000_000;
+pub(in crate::correlate) const START: i64 = 100_000_000;
 
 /// What one pane holds.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +37,7 @@ struct Telemetry {
 
 /// A story: telemetry by pane, and records at instants.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Story {
+pub(in crate::correlate) struct Story {
     panes: BTreeMap<i64, Telemetry>,
     calls: Vec<(Name, Name, EntityKind)>,
     records: Vec<(Timestamp, JournalRecord)>,
@@ -44,13 +45,13 @@ pub(super) struct Story {
 }
 
 /// Seconds of the story as an instant.
-pub(super) fn at(secs: i64) -> Timestamp {
+pub(in crate::correlate) fn at(secs: i64) -> Timestamp {
     PaneWidth::default().start(Pane(START)) + Nanos::from_secs(secs)
 }
 
 impl Story {
     /// A system with calls `from>to`, and panes of telemetry for so many seconds.
-    pub(super) fn new(calls: &str, secs: i64) -> Self {
+    pub(in crate::correlate) fn new(calls: &str, secs: i64) -> Self {
         let mut story = Self { last: secs / 10, ..Self::default() };
         for call in calls.split_whitespace() {
             let (from, to) = call.split_once('>').unwrap();
@@ -69,7 +70,13 @@ impl Story {
     }
 
     /// A service originates errors for a while; its failing traces pass `through`.
-    pub(super) fn errors(self, service: &str, from: i64, to: i64, through: &[&str]) -> Self {
+    pub(in crate::correlate) fn errors(
+        self,
+        service: &str,
+        from: i64,
+        to: i64,
+        through: &[&str],
+    ) -> Self {
         self.symptom(
             Entity::service(service.into()),
             SymptomKind::ErrorOrigin,
@@ -80,7 +87,13 @@ impl Story {
     }
 
     /// A service is slow for a while.
-    pub(super) fn slow(self, service: &str, from: i64, to: i64, through: &[&str]) -> Self {
+    pub(in crate::correlate) fn slow(
+        self,
+        service: &str,
+        from: i64,
+        to: i64,
+        through: &[&str],
+    ) -> Self {
         self.symptom(
             Entity::service(service.into()),
             SymptomKind::SlowSelf,
@@ -91,7 +104,7 @@ impl Story {
     }
 
     /// Any symptom for a while, with so many nats a pane.
-    pub(super) fn symptom(
+    pub(in crate::correlate) fn symptom(
         mut self,
         entity: Entity,
         kind: SymptomKind,
@@ -148,7 +161,7 @@ impl Story {
     }
 
     /// Words in the log of `by`, or of the platform about it: so many nats a pane for a while.
-    pub(super) fn says(
+    pub(in crate::correlate) fn says(
         mut self,
         by: &str,
         kind: SymptomKind,
@@ -176,7 +189,13 @@ impl Story {
     }
 
     /// Traffic at an entry in every pane of a time.
-    pub(super) fn traffic(mut self, service: &str, calls: u64, from: i64, to: i64) -> Self {
+    pub(in crate::correlate) fn traffic(
+        mut self,
+        service: &str,
+        calls: u64,
+        from: i64,
+        to: i64,
+    ) -> Self {
         for pane in from / 10..to / 10 {
             let key: (Name, Name) = (service.into(), "GET /".into());
             self.pane(pane)
@@ -197,7 +216,7 @@ impl Story {
     }
 
     /// No telemetry at all for a while.
-    pub(super) fn gap(mut self, from: i64, to: i64) -> Self {
+    pub(in crate::correlate) fn gap(mut self, from: i64, to: i64) -> Self {
         for pane in from / 10..to / 10 {
             self.pane(pane).silent = true;
         }
@@ -205,7 +224,7 @@ impl Story {
     }
 
     /// Two versions side by side for a while: (version, calls, bad) a pane.
-    pub(super) fn versions(
+    pub(in crate::correlate) fn versions(
         mut self,
         service: &str,
         rows: &[(&str, u64, u64)],
@@ -228,13 +247,24 @@ impl Story {
     }
 
     /// Telemetry shows a version of a service for the first time.
-    pub(super) fn shows_version(mut self, secs: i64, service: &str, version: &str) -> Self {
+    pub(in crate::correlate) fn shows_version(
+        mut self,
+        secs: i64,
+        service: &str,
+        version: &str,
+    ) -> Self {
         self.pane(secs / 10).first_seen.push((service.into(), version.into()));
         self
     }
 
     /// A service logs an error for a while, once a pane.
-    pub(super) fn mentions(mut self, service: &str, text: &str, from: i64, to: i64) -> Self {
+    pub(in crate::correlate) fn mentions(
+        mut self,
+        service: &str,
+        text: &str,
+        from: i64,
+        to: i64,
+    ) -> Self {
         for pane in from / 10..to / 10 {
             self.pane(pane).voices.push(Voice {
                 service: service.into(),
@@ -247,13 +277,13 @@ impl Story {
     }
 
     /// A firing alert: `labels` are `k=v` words, `alertname` first.
-    pub(super) fn fires(self, secs: i64, labels: &str, severity: Severity) -> Self {
+    pub(in crate::correlate) fn fires(self, secs: i64, labels: &str, severity: Severity) -> Self {
         let alert = alert(secs, labels, severity, AlertStatus::Firing);
         self.record(secs, JournalRecord::Alert(alert))
     }
 
     /// A firing alert that began `began` and arrives later.
-    pub(super) fn fires_late(
+    pub(in crate::correlate) fn fires_late(
         self,
         began: i64,
         arrives: i64,
@@ -264,14 +294,29 @@ impl Story {
         self.record(arrives, JournalRecord::Alert(alert))
     }
 
+    /// All alerts so far that a grouping rule gave a key.
+    pub(in crate::correlate) fn grouped(mut self, key: &str) -> Self {
+        for (_, record) in &mut self.records {
+            if let JournalRecord::Alert(alert) = record {
+                alert.group = Some(key.into());
+            }
+        }
+        self
+    }
+
     /// The same alert resolved.
-    pub(super) fn resolves(self, secs: i64, labels: &str, severity: Severity) -> Self {
+    pub(in crate::correlate) fn resolves(
+        self,
+        secs: i64,
+        labels: &str,
+        severity: Severity,
+    ) -> Self {
         let alert = alert(secs, labels, severity, AlertStatus::Resolved);
         self.record(secs, JournalRecord::Alert(alert))
     }
 
     /// A change that takes effect and arrives at once.
-    pub(super) fn change(
+    pub(in crate::correlate) fn change(
         self,
         secs: i64,
         id: &str,
@@ -302,8 +347,15 @@ impl Story {
         self
     }
 
+    /// What a person decided.
+    pub(in crate::correlate) fn act(self, secs: i64, decision: Decision) -> Self {
+        let place = self.records.len();
+        let act = said(secs, &format!("act-{place}"), decision);
+        self.record(secs, JournalRecord::Command(Command::Act(act)))
+    }
+
     /// The journal: what came when, a pane's symptoms 5 s after its end.
-    pub(super) fn journal(&self) -> Vec<JournalEntry> {
+    pub(in crate::correlate) fn journal(&self) -> Vec<JournalEntry> {
         let mut entries: Vec<JournalEntry> = self
             .records
             .iter()
@@ -359,8 +411,43 @@ impl Story {
     }
 
     /// Runs the story and returns what came of it.
-    pub(super) fn run(&self) -> Ending {
+    pub(in crate::correlate) fn run(&self) -> Ending {
         Ending::of(&self.journal())
+    }
+}
+
+/// An act of ann, by the API.
+pub(in crate::correlate) fn said(secs: i64, id: &str, decision: Decision) -> Act {
+    Act {
+        id: id.into(),
+        author: "ann".into(),
+        via: "api".into(),
+        at: at(secs),
+        reason: String::from("because"),
+        decision,
+    }
+}
+
+/// What a person decides when they look at the last revisions.
+pub(in crate::correlate) type Say = fn(&Told<'_>) -> Decision;
+
+/// The last revisions, as a person sees them.
+pub(in crate::correlate) struct Told<'a>(&'a Ending);
+
+impl Told<'_> {
+    /// The incident that was told last and has a service.
+    pub(in crate::correlate) fn of(&self, service: &str) -> IncidentId {
+        let has = |incident: &&Incident| incident.services.iter().any(|name| **name == *service);
+        let told = self.0.revisions.iter().rev().map(|(incident, _)| incident);
+        told.into_iter().find(has).map(|incident| incident.id).unwrap()
+    }
+
+    /// The first hypothesis of an incident as a person names it.
+    pub(in crate::correlate) fn first_cause(&self, id: IncidentId) -> CauseRef {
+        let mut told = self.0.revisions.iter().rev().map(|(incident, _)| incident);
+        let first = told.find(|incident| incident.id == id).unwrap().hypotheses[0].clone();
+        let service = Some(first.entity.service).filter(|name| !name.is_empty());
+        CauseRef { service, change: first.change.map(|change| change.id) }
     }
 }
 
@@ -388,16 +475,18 @@ fn alert(secs: i64, labels: &str, severity: Severity, status: AlertStatus) -> Al
 
 /// What came of a story.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ending {
+pub(in crate::correlate) struct Ending {
     /// Every revision in order.
-    pub(super) revisions: Vec<(Incident, ChangeReason)>,
+    pub(in crate::correlate) revisions: Vec<(Incident, ChangeReason)>,
+    /// Why acts were refused.
+    pub(in crate::correlate) refused: Vec<String>,
     /// The last record of each settled incident, by id.
-    pub(super) last: BTreeMap<IncidentId, Incident>,
+    pub(in crate::correlate) last: BTreeMap<IncidentId, Incident>,
 }
 
 impl Ending {
     /// Folds a journal from the start.
-    pub(super) fn of(journal: &[JournalEntry]) -> Self {
+    pub(in crate::correlate) fn of(journal: &[JournalEntry]) -> Self {
         let cell = CellId("test".into());
         let mut correlator = Correlator::new(cell, 1, CorrelateConfig::default());
         let mut ending = Self::default();
@@ -408,17 +497,46 @@ impl Ending {
         ending.end(correlator)
     }
 
+    /// Folds a journal into which a person speaks at instants: what they say may depend on what was
+    /// told by then. Returns the journal with the acts in it, too.
+    pub(in crate::correlate) fn with_people(
+        journal: &[JournalEntry],
+        says: &[(i64, Say)],
+    ) -> (Vec<JournalEntry>, Self) {
+        let mut correlator = Correlator::new(CellId("test".into()), 1, CorrelateConfig::default());
+        let (mut all, mut ending) = (Vec::new(), Self::default());
+        let mut says = says.iter().enumerate().peekable();
+        for entry in journal {
+            while let Some((place, (secs, say))) =
+                says.next_if(|(_, (secs, _))| at(*secs) < entry.arrival)
+            {
+                let act = said(*secs, &format!("said-{place}"), say(&Told(&ending)));
+                let record = JournalRecord::Command(Command::Act(act));
+                let spoken = JournalEntry { arrival: at(*secs), position: None, record };
+                correlator.step(&spoken);
+                ending.take(&mut correlator);
+                all.push(spoken);
+            }
+            correlator.step(entry);
+            ending.take(&mut correlator);
+            all.push(entry.clone());
+        }
+        (all, ending.end(correlator))
+    }
+
     /// Takes what has left so far.
-    pub(super) fn take(&mut self, correlator: &mut Correlator) {
+    pub(in crate::correlate) fn take(&mut self, correlator: &mut Correlator) {
         while let Some(output) = correlator.poll_output() {
-            if let Output::Incident { incident, reason } = output {
-                self.revisions.push((*incident, reason));
+            match output {
+                Output::Incident { incident, reason } => self.revisions.push((*incident, reason)),
+                Output::Refused { why, .. } => self.refused.push(why),
+                Output::Shed { .. } => {}
             }
         }
     }
 
     /// The end of the input.
-    pub(super) fn end(mut self, mut correlator: Correlator) -> Self {
+    pub(in crate::correlate) fn end(mut self, mut correlator: Correlator) -> Self {
         correlator.finish();
         self.take(&mut correlator);
         for id in correlator.settled_ids() {
@@ -429,7 +547,7 @@ impl Ending {
     }
 
     /// The incidents, drawn: one line each, in order of their onset.
-    pub(super) fn drawn(&self) -> String {
+    pub(in crate::correlate) fn drawn(&self) -> String {
         let mut lines: Vec<String> = self.last.values().map(draw).collect();
         lines.sort();
         lines.join("\n")

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use super::dsl::{Ending, Story};
 use crate::correlate::{CorrelateConfig, Correlator};
 
-fn story() -> Story {
+pub(super) fn story() -> Story {
     Story::new("front>checkout checkout>payment front>ads checkout>db:db payment>db:db", 1600)
         .change(200, "ads-v2", Deploy, "ads", "new banner")
         .change(440, "cfg", Config, "payment", "pool size")
@@ -32,7 +32,7 @@ fn story() -> Story {
 }
 
 /// What must not depend on order: everything but ids, revisions and moments of decision.
-fn canonical(ending: &Ending) -> Vec<String> {
+pub(super) fn canonical(ending: &Ending) -> Vec<String> {
     let mut all: Vec<String> = ending
         .last
         .values()
@@ -52,7 +52,7 @@ fn canonical(ending: &Ending) -> Vec<String> {
 }
 
 /// Moves every entry by at most `jitter` seconds in the order of the journal.
-fn shuffled(journal: &[JournalEntry], jitter: &[i64]) -> Vec<JournalEntry> {
+pub(super) fn shuffled(journal: &[JournalEntry], jitter: &[i64]) -> Vec<JournalEntry> {
     let moved = journal.iter().zip(jitter.iter().cycle());
     let mut keyed: Vec<(i64, usize, &JournalEntry)> = moved
         .enumerate()

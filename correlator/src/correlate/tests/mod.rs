@@ -1,8 +1,10 @@
 //! Tests of the whole machine: signals in, drawn incidents out.
 
-mod dsl;
+pub(super) mod dsl;
 mod stories;
 mod times;
 mod words;
 mod laws;
 mod changes;
+mod acts;
+mod act_laws;

@@ -2,7 +2,9 @@
 //!
 //! A case is matched with its record by its own id, else by the largest overlap of members. What
 //! grows a little every pane is told at most every 30 s; what changes a decision is told at once.
-//! Only here do moments of decision (`opened_at`, `updated_at`) and revision numbers exist.
+//! Only here do moments of decision (`opened_at`, `updated_at`) and revision numbers exist. What people say
+//! of an incident is kept with its record (`spoken`, by `act`) and put over whatever the fold says of it;
+//! `lineage` follows records into each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +17,17 @@ use serde::{Deserialize, Serialize};
 use super::case::Case;
 use super::limits::CLOSED_PUBLISHED_MAX;
 use super::output::{ChangeReason, Output};
+use super::world::{Rules, World};
+
+mod act;
+mod lineage;
+mod spoken;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use act::Done;
+use spoken::Spoken;
 
 /// Least event time between two revisions that only differ in their numbers.
 const NUMBERS_AFTER: Nanos = Nanos::from_secs(30);
@@ -25,12 +38,26 @@ struct Published {
     incident: Incident,
     told_at: Timestamp,
     closed: bool,
+    /// A person holds it open although its case is gone.
+    #[serde(default)]
+    kept: bool,
+    /// Incidents that were found to live on in it.
+    #[serde(default)]
+    adopted: BTreeSet<IncidentId>,
+    /// What people said about it.
+    #[serde(default)]
+    spoken: Option<Box<Spoken>>,
 }
 
 impl Published {
     fn is_live(&self) -> bool {
         let gone = matches!(self.incident.state, IncidentState::Merged | IncidentState::Withdrawn);
         !self.closed && !gone
+    }
+
+    /// Whether a case stands behind it.
+    fn has_case(&self) -> bool {
+        self.is_live() && !self.kept
     }
 }
 
@@ -53,6 +80,19 @@ pub(super) struct Told {
     pub(super) incident: Incident,
     /// Whether nothing can change it any more but being reopened.
     pub(super) settled: bool,
+    /// The acts that mute all that it shows; `None` if that cannot be said now: what was true stays.
+    pub(super) muted_by: Option<Vec<Name>>,
+}
+
+/// What records are drawn up against: for what people say of causes.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    /// Changes and owners.
+    pub(super) world: &'a World,
+    /// Settings.
+    pub(super) rules: Rules<'a>,
+    /// The time of the decision.
+    pub(super) now: Timestamp,
 }
 
 impl Told {
@@ -64,13 +104,19 @@ impl Told {
             split_from: case.split_from,
             incident,
             settled,
+            muted_by: None,
         }
+    }
+
+    /// The same with what mutes it.
+    pub(super) fn muted(self, by: Option<Vec<Name>>) -> Self {
+        Self { muted_by: by, ..self }
     }
 }
 
 impl Registry {
     /// Compares all told cases with what was published and returns what is new.
-    pub(super) fn update(&mut self, told: Vec<Told>, now: Timestamp) -> Vec<Output> {
+    pub(super) fn update(&mut self, told: Vec<Told>, around: Around<'_>) -> Vec<Output> {
         let mut outputs = Vec::new();
         let merged: BTreeMap<IncidentId, IncidentId> = told
             .iter()
@@ -81,18 +127,19 @@ impl Registry {
             told.iter().zip(&places).map(|(one, place)| (one.case, *place)).collect();
         let present: BTreeSet<IncidentId> = places.iter().copied().collect();
         for (one, place) in told.into_iter().zip(places) {
-            outputs.extend(self.tell(one, place, now));
+            outputs.extend(self.tell(one, place, around));
         }
         let missing: Vec<IncidentId> = self
             .records
             .iter()
-            .filter(|(id, record)| record.is_live() && !present.contains(id))
+            .filter(|(id, record)| record.has_case() && !present.contains(id))
             .map(|(id, _)| *id)
             .collect();
         for id in missing {
             let into = self.records.get(&id).and_then(|record| merged.get(&record.case));
             let into = into.and_then(|case| by_case.get(case)).copied();
-            outputs.extend(self.take_back(id, into, now));
+            let into = into.or_else(|| self.lives_on_in(id, &present));
+            outputs.extend(self.take_back(id, into, around));
         }
         outputs
     }
@@ -137,66 +184,80 @@ impl Registry {
         found.map_or(case, |(id, _)| *id)
     }
 
-    fn tell(&mut self, told: Told, id: IncidentId, now: Timestamp) -> Option<Output> {
+    fn tell(&mut self, told: Told, id: IncidentId, around: Around<'_>) -> Option<Output> {
+        let now = around.now;
         let mut incident = told.incident;
         incident.id = id;
         incident.updated_at = now;
         let mut from: Vec<IncidentId> = told.merged_from.iter().map(|c| self.public(*c)).collect();
+        from.extend(self.records.get(&id).iter().flat_map(|record| record.adopted.iter().copied()));
         from.retain(|other| *other != id);
         from.sort();
         from.dedup();
         incident.lineage.merged_from = from;
         incident.lineage.split_from = told.split_from.map(|case| self.public(case));
-        let reason = match self.records.get_mut(&id) {
-            None => {
-                incident.opened_at = now;
-                ChangeReason::Opened
-            }
-            Some(before) => {
-                before.case = told.case;
-                incident.opened_at = before.incident.opened_at;
-                incident.tickets.clone_from(&before.incident.tickets);
-                incident.revision = before.incident.revision;
-                let due = told.settled || now - before.told_at >= NUMBERS_AFTER;
-                difference(&before.incident, &incident, due)?
-            }
+        self.has_come_back(id);
+        let Some(before) = self.records.get_mut(&id) else {
+            incident.opened_at = now;
+            incident.people.muted_by = told.muted_by.unwrap_or_default();
+            return Some(self.enter(id, told.case, incident, now));
         };
+        before.case = told.case;
+        before.kept = false;
+        let known = &before.incident;
+        incident.opened_at = known.opened_at;
+        incident.updated_at = now.max(known.updated_at);
+        incident.tickets.clone_from(&known.tickets);
+        incident.revision = known.revision;
+        incident.people.muted_by = told.muted_by.unwrap_or_else(|| known.people.muted_by.clone());
+        let mut is_over = false;
+        if let Some(spoken) = &mut before.spoken {
+            incident = spoken.hear(incident, around);
+            is_over = spoken.is_over();
+        }
+        let due = told.settled || now - before.told_at >= NUMBERS_AFTER;
+        let reason = difference(known, &incident, due)?;
+        // What a person called over is not told again for every number that moves.
+        let moves = matches!(reason, ChangeReason::Ranked | ChangeReason::Symptoms);
+        if moves && is_over && !told.settled {
+            return None;
+        }
         incident.revision = incident.revision.saturating_add(1);
-        let record = Published { case: told.case, incident, told_at: now, closed: false };
-        let incident = Box::new(record.incident.clone());
-        self.records.insert(id, record);
-        Some(Output::Incident { incident, reason })
+        before.told_at = now;
+        before.incident = incident;
+        Some(Output::Incident { incident: Box::new(before.incident.clone()), reason })
     }
 
-    /// A record without a case: it became part of another, or it never was one.
-    fn take_back(
+    /// A record of its own for what is told for the first time.
+    fn enter(
         &mut self,
         id: IncidentId,
-        into: Option<IncidentId>,
+        case: IncidentId,
+        mut incident: Incident,
         now: Timestamp,
-    ) -> Option<Output> {
-        let record = self.records.get_mut(&id)?;
-        let incident = &mut record.incident;
-        let (state, reason) = match into {
-            Some(_) => (IncidentState::Merged, ChangeReason::Merged),
-            None => (IncidentState::Withdrawn, ChangeReason::Withdrawn),
+    ) -> Output {
+        incident.revision = 1;
+        let record = Published {
+            case,
+            incident: incident.clone(),
+            told_at: now,
+            closed: false,
+            kept: false,
+            adopted: BTreeSet::new(),
+            spoken: None,
         };
-        incident.state = state;
-        incident.lineage.merged_into = into;
-        incident.resolved_at = Some(now);
-        incident.updated_at = now;
-        incident.revision = incident.revision.saturating_add(1);
-        record.told_at = now;
-        Some(Output::Incident { incident: Box::new(incident.clone()), reason })
+        self.records.insert(id, record);
+        Output::Incident { incident: Box::new(incident), reason: ChangeReason::Opened }
     }
 
     /// Closes the record of a case that can no longer change, with its last word.
-    pub(super) fn close(&mut self, told: Told, now: Timestamp) -> Option<Output> {
+    pub(super) fn close(&mut self, told: Told, around: Around<'_>) -> Option<Output> {
         let places = self.places(std::slice::from_ref(&told), &BTreeMap::new());
         let id = *places.first()?;
-        let output = self.tell(told, id, now);
+        let output = self.tell(told, id, around);
         if let Some(record) = self.records.get_mut(&id) {
-            record.closed = true;
+            record.kept = record.is_held_open();
+            record.closed = !record.kept;
         }
         self.closed.insert(id);
         self.forget();
@@ -292,6 +353,9 @@ fn difference(before: &Incident, after: &Incident, numbers: bool) -> Option<Chan
         |i: &Incident| i.alerts.iter().map(|alert| alert.fingerprint).collect::<BTreeSet<_>>();
     if alerts(before) != alerts(after) {
         return Some(ChangeReason::AlertJoined);
+    }
+    if before.people != after.people {
+        return Some(ChangeReason::Decided);
     }
     if before.services != after.services {
         return Some(ChangeReason::Symptoms);

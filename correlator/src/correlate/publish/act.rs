@@ -1,0 +1,207 @@
+//! Acts about one incident: what each changes in its record, and what the fold has to do about it.
+
+use model::command::{Act, CauseRef, Decision};
+use model::id::IncidentId;
+use model::incident::IncidentState;
+use model::name::Name;
+use model::people::{Said, Verdict};
+use model::time::Nanos;
+
+use super::spoken::{Hold, Word};
+use super::{Around, ChangeReason, Output, Registry, difference};
+use crate::correlate::limits::KEPT_OPEN_MAX;
+use crate::correlate::people::{ActFault, Anchor, Bond, line};
+
+/// How much a clock elsewhere may be behind: an act is not believed to be older when it arrives.
+const BEHIND_MAX: Nanos = Nanos::from_secs(3600);
+
+/// What came of an act.
+#[derive(Debug, Default)]
+pub(in crate::correlate) struct Done {
+    /// New revisions.
+    pub(in crate::correlate) outputs: Vec<Output>,
+    /// What the fold has to do: which incidents are one.
+    pub(in crate::correlate) bond: Option<Bond>,
+    /// A verdict to learn from: of which incident.
+    pub(in crate::correlate) judged: Option<IncidentId>,
+}
+
+impl Registry {
+    /// Carries out an act about the incident `id`, or about what it became part of.
+    ///
+    /// # Errors
+    /// What the act asks for cannot be done to that incident.
+    pub(in crate::correlate) fn act(
+        &mut self,
+        act: &Act,
+        id: IncidentId,
+        around: Around<'_>,
+    ) -> Result<Done, ActFault> {
+        let id = self.heir(id).ok_or(ActFault::UnknownIncident(id))?;
+        let mut done = Done::default();
+        match &act.decision {
+            Decision::Merge { into, .. } => return self.merge(act, id, *into, around),
+            Decision::Split { services, .. } => done.bond = Some(self.split(id, services)?),
+            Decision::ConfirmCause { cause, .. } | Decision::RejectCause { cause, .. } => {
+                self.knows(id, cause, around)?;
+                done.judged = Some(id);
+            }
+            Decision::Reopen { .. } => self.has_room(id)?,
+            _ => {}
+        }
+        self.say(act, id, around);
+        done.outputs.extend(self.revised(id, around));
+        Ok(done)
+    }
+
+    /// Notes what was said with the record.
+    fn say(&mut self, act: &Act, id: IncidentId, around: Around<'_>) {
+        let Some(record) = self.records.get_mut(&id) else { return };
+        let at = act.at.min(around.now).max(around.now - BEHIND_MAX);
+        let said = said(act);
+        let hold = |word| Some(Hold { word, since: at, said: said.clone() });
+        let had_case = record.has_case();
+        let was_over = record.incident.state != IncidentState::Open;
+        let spoken = record.spoken();
+        let people = &mut spoken.people;
+        match &act.decision {
+            Decision::Acknowledge { .. } => people.acknowledged = Some(said),
+            Decision::Unacknowledge { .. } => people.acknowledged = None,
+            Decision::Snooze { until, .. } => people.snoozed_until = Some(*until),
+            Decision::Unsnooze { .. } => people.snoozed_until = None,
+            Decision::Assign { to, .. } => people.assignee.clone_from(to),
+            Decision::Comment { .. } => spoken.comment(said),
+            Decision::Resolve { .. } => spoken.hold = hold(Word::Over),
+            Decision::Reopen { .. } => {
+                spoken.reopened += u32::from(was_over);
+                spoken.hold = hold(Word::Open);
+            }
+            Decision::ConfirmCause { cause, .. } => {
+                spoken.judge(Verdict { said, cause: cause.clone(), is_cause: true });
+            }
+            Decision::RejectCause { cause, .. } => {
+                spoken.judge(Verdict { said, cause: cause.clone(), is_cause: false });
+            }
+            Decision::Merge { .. }
+            | Decision::Split { .. }
+            | Decision::Silence { .. }
+            | Decision::Expire { .. }
+            | Decision::Maintenance { .. }
+            | Decision::Inhibit { .. }
+            | Decision::Uninhibit { .. } => {}
+        }
+        spoken.tell(line(act, at));
+        if !had_case {
+            record.kept = record.is_held_open();
+            record.closed = !record.kept;
+            self.closed.insert(id);
+        }
+    }
+
+    /// The new revision of a record of which something was said: always one, whatever it changed.
+    fn revised(&mut self, id: IncidentId, around: Around<'_>) -> Option<Output> {
+        let record = self.records.get_mut(&id)?;
+        let before = record.incident.clone();
+        let Output::Incident { incident, .. } = record.revise(ChangeReason::Decided, around) else {
+            return None;
+        };
+        let reason = difference(&before, &incident, false).unwrap_or(ChangeReason::Decided);
+        let reason = match reason {
+            ChangeReason::Resolved | ChangeReason::Reopened => reason,
+            _ => ChangeReason::Decided,
+        };
+        self.forget();
+        Some(Output::Incident { incident, reason })
+    }
+
+    /// Two incidents are one. Where a case stands behind both, the fold makes them one; what has none any
+    /// more is only noted as part of the other.
+    fn merge(
+        &mut self,
+        act: &Act,
+        id: IncidentId,
+        into: IncidentId,
+        around: Around<'_>,
+    ) -> Result<Done, ActFault> {
+        let into = self.heir(into).ok_or(ActFault::UnknownIncident(into))?;
+        if id == into {
+            return Err(ActFault::IntoItself);
+        }
+        let has_case = |id| self.records.get(&id).is_some_and(super::Published::has_case);
+        let mut done = Done::default();
+        if has_case(id) {
+            if !has_case(into) {
+                return Err(ActFault::IntoClosed(into));
+            }
+            let anchors = self.anchor(id).zip(self.anchor(into));
+            done.bond = anchors.map(|(from, into)| Bond::Merge(from, into));
+            self.say(act, id, around);
+            done.outputs.extend(self.revised(id, around));
+            return Ok(done);
+        }
+        self.say(act, id, around);
+        if let Some(record) = self.records.get_mut(&id) {
+            record.closed = true;
+            let state = IncidentState::Merged;
+            done.outputs.push(record.end(state, Some(into), ChangeReason::Merged, around));
+        }
+        done.outputs.extend(self.adopt(id, into, around));
+        Ok(done)
+    }
+
+    fn split(&self, id: IncidentId, services: &[Name]) -> Result<Bond, ActFault> {
+        let record = self.records.get(&id).filter(|record| record.has_case());
+        let record = record.ok_or(ActFault::SplitOfClosed(id))?;
+        let own = &record.incident.services;
+        if let Some(service) = services.iter().find(|service| !own.contains(service)) {
+            return Err(ActFault::NotAMember { incident: id, service: service.clone() });
+        }
+        if own.iter().all(|service| services.contains(service)) {
+            return Err(ActFault::NothingLeft(id));
+        }
+        let anchor = Anchor::new(record.case, &record.incident);
+        Ok(Bond::Split(anchor, services.iter().cloned().collect()))
+    }
+
+    fn anchor(&self, id: IncidentId) -> Option<Anchor> {
+        self.records.get(&id).map(|record| Anchor::new(record.case, &record.incident))
+    }
+
+    /// Whether the change that a person names is known.
+    fn knows(&self, id: IncidentId, cause: &CauseRef, around: Around<'_>) -> Result<(), ActFault> {
+        let Some(named) = &cause.change else { return Ok(()) };
+        let hypotheses = self.records.get(&id).map(|record| &record.incident.hypotheses);
+        let blamed = hypotheses.into_iter().flatten().filter_map(|h| h.change.as_ref());
+        let known = blamed.map(|change| &change.id).any(|id| id == named)
+            || around.world.ledger.events().any(|event| event.id == *named);
+        if known { Ok(()) } else { Err(ActFault::UnknownChange(named.clone())) }
+    }
+
+    /// Whether one more incident without a case may be held open.
+    fn has_room(&self, id: IncidentId) -> Result<(), ActFault> {
+        let kept = self.records.values().filter(|record| record.kept).count();
+        let needs = self.records.get(&id).is_some_and(|record| !record.has_case());
+        if needs && kept >= KEPT_OPEN_MAX {
+            return Err(ActFault::Full(kept, "reopened incidents"));
+        }
+        Ok(())
+    }
+
+    /// The newest revision of a record.
+    pub(in crate::correlate) fn newest(
+        &self,
+        id: IncidentId,
+    ) -> Option<&model::incident::Incident> {
+        self.records.get(&id).map(|record| &record.incident)
+    }
+}
+
+fn said(act: &Act) -> Said {
+    Said {
+        act: act.id.clone(),
+        author: act.author.clone(),
+        via: act.via.clone(),
+        at: act.at,
+        text: act.reason.clone(),
+    }
+}
