@@ -129,7 +129,7 @@ impl Spoken {
             incident.owner = first.and_then(|h| around.world.map.owner(&h.entity.service));
             incident.title = narrative::title(&incident);
         }
-        if !said.is_empty() || incident.state != self.bare.state {
+        if !said.is_empty() || self.hold.is_some() {
             incident.narrative = narrative::narrative(&incident);
         }
         incident.timeline = timeline::with(std::mem::take(&mut incident.timeline), &self.lines);
