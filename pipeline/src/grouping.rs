@@ -110,7 +110,8 @@ fn compile(source: &str) -> Result<Program, String> {
             |error| format!("line {}, column {}: {}", error.pos.0, error.pos.1, error.msg),
         )
     })?;
-    let mut unknown: Vec<&str> = program.references().variables();
+    let references = program.references();
+    let mut unknown: Vec<&str> = references.variables();
     unknown.retain(|name| !VARIABLES.contains(name) && !name.starts_with(['@', '_']));
     unknown.sort_unstable();
     // The variables of its own loops are no strangers.
@@ -123,6 +124,7 @@ fn compile(source: &str) -> Result<Program, String> {
     if depth(&program.expression().expr) > 1 {
         return Err(String::from("a loop inside a loop is not evaluated; write it without one"));
     }
+    drop(references);
     Ok(program)
 }
 
