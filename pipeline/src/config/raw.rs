@@ -8,11 +8,8 @@ use serde::{Deserialize, Serialize};
 use sinks::config::SinkConfig;
 use sinks::config::secret::SecretRef;
 
-<<<<<<< HEAD
 use crate::config::history::RawHistory;
-=======
 use crate::grouping::RawRule;
->>>>>>> 0944dca (Carry out what people decide, in the fold)
 
 /// The file.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
