@@ -78,7 +78,7 @@ pub struct DemoArgs {
     #[arg(long, requires = "headless")]
     pub json: bool,
     /// Address of the console.
-    #[arg(long, default_value = "127.0.0.1:7070")]
+    #[arg(long, default_value = "127.0.0.1:7070", value_parser = parse_listen)]
     pub listen: String,
     /// How many times faster than life the story is told.
     #[arg(long, default_value_t = 30.0)]
@@ -469,6 +469,14 @@ fn parse_speed(text: &str) -> Result<Speed, String> {
         Ok(Speed::Times(times))
     } else {
         Err("expected a speed above zero".to_owned())
+    }
+}
+
+fn parse_listen(text: &str) -> Result<String, String> {
+    let address = text.replace("localhost", "127.0.0.1");
+    match address.parse::<std::net::SocketAddr>() {
+        Ok(_) => Ok(address),
+        Err(_) => Err("expected an address and a port, as 127.0.0.1:7171".to_owned()),
     }
 }
 

@@ -24,7 +24,10 @@ const HYPOTHESES: usize = 4;
 pub fn line(incident: &Incident) -> String {
     let cause = incident.hypotheses.first().map_or_else(
         || "no hypothesis yet".to_owned(),
-        |first| format!("{} ({:.0} %)", first.summary, first.probability * 100.0),
+        |first| {
+            let said = first.summary.trim_end_matches('.');
+            format!("{said} ({:.0} %)", first.probability * 100.0)
+        },
     );
     clean(&format!(
         "{} {} r{:<3} {:<9} {:?} {} | {}",
@@ -108,10 +111,10 @@ fn write_page(text: &mut String, incident: &Incident) -> std::fmt::Result {
     }
     writeln!(
         text,
-        "Members: {} alerts, {} symptoms in {} services; onset {}",
-        incident.alerts.len(),
-        incident.symptoms.len(),
-        incident.services.len(),
+        "Members: {}, {} in {}; onset {}",
+        counted(incident.alerts.len(), "alert"),
+        counted(incident.symptoms.len(), "symptom"),
+        counted(incident.services.len(), "service"),
         incident.onset_at
     )
 }
@@ -177,6 +180,12 @@ fn write_reach(text: &mut String, incident: &Incident) -> std::fmt::Result {
     Ok(())
 }
 
+/// A number and its noun: `1 alert`, `2 alerts`.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// The word for a state.
 #[must_use]
 pub const fn state(state: IncidentState) -> &'static str {
@@ -202,6 +211,12 @@ pub fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thing_is_no_things() {
+        assert_eq!(counted(1, "alert"), "1 alert");
+        assert_eq!(counted(0, "alert"), "0 alerts");
+    }
 
     #[test]
     fn no_text_can_move_the_cursor_or_turn_the_line() {

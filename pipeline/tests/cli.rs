@@ -119,3 +119,105 @@ fn a_suite_that_is_not_whole_is_refused_with_what_to_do() {
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("no stream `b`"), "{}", said(&output));
 }
+
+#[test]
+fn every_command_with_wrong_input_says_what_to_do() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let embedded = directory.path().join("embedded.yaml");
+    std::fs::write(&embedded, "log: {kind: embedded, directory: /nonexistent/log}\n")
+        .expect("written");
+    let embedded = embedded.display().to_string();
+    let example =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../deploy/faultline.example.yaml");
+    let example = example.display().to_string();
+    let nobody = "http://127.0.0.1:9";
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["demoo"], 2, "'demo'"),
+        (&["demo", "--listen", "nowhere"], 2, "127.0.0.1:7171"),
+        (&["demo", "--json"], 2, "--headless"),
+        (&["check", "-c", "no-such.yaml"], 78, "faultline.example.yaml"),
+        (&["check", "-c", &example, "--set", "time.pnae_s=1"], 78, "did you mean `pane_s`"),
+        (&["check", "-c", &example, "--set", "time"], 78, "KEY=VALUE"),
+        (&["run", "-c", "no-such.yaml"], 78, "FAULTLINE_CONFIG"),
+        (&["record", "-c", &embedded, "-o", "x.jsonl"], 1, "there is no embedded log"),
+        (&["tap", "alerts", "-c", &embedded], 1, "there is no embedded log"),
+        (&["replay"], 2, "RECORDINGS"),
+        (&["replay", "--last", "4h"], 2, "--config"),
+        (&["replay", "--last", "4x", "-c", &embedded], 2, "`15m`"),
+        (&["replay", "--last", "4h", "-c", &embedded], 1, "there is no embedded log"),
+        (&["replay", "--speed", "fast", "x"], 2, "`60x`"),
+        (&["replay", "--against", "no-such.yaml", "x.jsonl"], 78, "no-such.yaml"),
+        (&["replay", "--set", "log.x=1", "x.jsonl"], 78, "log.x"),
+        (&["explain", "the-big-one"], 1, "16 hexadecimal digits"),
+        (&["explain", "ab", "--file", "no-such.jsonl"], 1, "no-such.jsonl"),
+        (&["incidents", "--url", "nonsense"], 1, "http://127.0.0.1:7070"),
+        (&["incidents", "--url", nobody], 1, "faultline demo"),
+        (&["incidents", "--state", "opne"], 2, "open"),
+        (&["top", "--url", nobody], 1, "--once"),
+        (&["top", "--once", "--url", nobody], 1, "faultline demo"),
+        (&["top", "--every", "0"], 2, "0.5 to 3600"),
+        (&["eval", "/nonexistent/suite"], 1, "/nonexistent/suite"),
+        (&["corpus", "/dev/null/suite"], 1, "/dev/null/suite"),
+        (&["man", "/dev/null/man"], 1, "/dev/null/man"),
+        (&["completions", "tcsh"], 2, "fish"),
+        (&["config", "yaml"], 2, "schema"),
+    ];
+    for (args, code, expected) in cases {
+        let output = faultline(args);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(*code), "{args:?}: {said}");
+        assert!(said.contains(expected), "{args:?}: expected {expected}: {said}");
+        assert!(!said.contains("panicked"), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_and_ends_the_service() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let output = faultline(&["demo", "--once", "--listen", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = said(&output);
+    assert!(said.contains(&address) && said.contains("choose another port"), "{said}");
+}
+
+#[test]
+fn check_tells_programs_too() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("wrong.yaml");
+    std::fs::write(&path, "log: {kind: kafka, brokers: ''}\nsink: []\n").expect("written");
+    let output = faultline(&["check", "--json", "-c", &path.display().to_string()]);
+    assert_eq!(output.status.code(), Some(78));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(told["ok"], false);
+    let errors: Vec<&str> =
+        told["errors"].as_array().expect("a list").iter().filter_map(|e| e.as_str()).collect();
+    assert!(errors.contains(&"sink: is no key; did you mean `sinks`?"), "{errors:?}");
+    assert!(errors.iter().any(|error| error.starts_with("log.brokers")), "{errors:?}");
+}
+
+#[test]
+fn shells_get_completions_and_people_manual_pages() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = faultline(&["completions", shell]);
+        let script = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && script.contains("incidents"), "{shell}");
+    }
+    let output = faultline(&["man"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("EXIT STATUS"));
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = faultline(&["man", &directory.path().display().to_string()]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(directory.path().join("faultline-top.1").exists());
+}
+
+#[test]
+fn a_recording_of_nothing_that_is_read_is_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("other.jsonl");
+    std::fs::write(&path, "{\"topic\":\"spans_of_others\",\"timestamp\":1,\"value\":{}}\n")
+        .expect("written");
+    let output = faultline(&["replay", &path.display().to_string()]);
+    assert!(said(&output).contains("none of the 1 records"), "{}", said(&output));
+    assert!(said(&output).contains("otlp_spans"), "{}", said(&output));
+}

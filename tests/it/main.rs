@@ -2,6 +2,7 @@
 
 mod tidy;
 mod schema;
+mod docs;
 mod demo;
 mod deploy;
 mod laws;

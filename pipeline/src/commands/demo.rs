@@ -97,7 +97,11 @@ fn live(story: &Scenario, args: &DemoArgs) -> Result<()> {
     if args.once || stop.is_set() {
         return running.end();
     }
-    eprintln!("\nThe story is told. The console stays at http://{} until Ctrl-C.", args.listen);
+    eprintln!(
+        "\nThe story is told. The console stays at http://{0} until Ctrl-C. In another terminal:\n  \
+         faultline incidents --url http://{0}\n  faultline explain ID --url http://{0}",
+        args.listen
+    );
     running.wait()
 }
 
@@ -201,12 +205,12 @@ impl Said {
 }
 
 fn spoken(incident: &Incident) -> String {
-    let services = incident.services.len();
     format!(
-        "{}\n         {} alerts and {} symptoms in {services} services",
+        "{}\n         {} and {} in {}",
         tell::line(incident),
-        incident.alerts.len(),
-        incident.symptoms.len(),
+        tell::counted(incident.alerts.len(), "alert"),
+        tell::counted(incident.symptoms.len(), "symptom"),
+        tell::counted(incident.services.len(), "service"),
     )
 }
 

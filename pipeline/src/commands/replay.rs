@@ -39,13 +39,15 @@ pub fn replay(args: &ReplayArgs) -> Result<()> {
     }
     let settings = settings_of(args)?;
     let records = records(args, &settings, None)?;
-    let mut player = Player::new(settings, args.partitions.max(1));
+    let mut player = Player::new(settings.clone(), args.partitions.max(1));
     let mut printer = Printer::new(args.json, args.last_only);
     let mut pace = Pace::new(args.speed);
     let progress = Progress::spinner("replaying");
-    let mut count = 0_u64;
+    let topics = settings.inputs.all().map(|(name, _)| name.to_owned());
+    let (mut count, mut known) = (0_u64, 0_u64);
     for record in records {
         let record = record?;
+        known += u64::from(topics.contains(&record.topic));
         pace.wait_for(record.timestamp_ms);
         player.play(record, &mut |output| printer.take(output))?;
         count += 1;
@@ -55,7 +57,17 @@ pub fn replay(args: &ReplayArgs) -> Result<()> {
     }
     player.finish(&mut |output| printer.take(output))?;
     progress.clear();
+    let incidents = printer.last.len();
     printer.end(&player)?;
+    if count > 0 && known == 0 {
+        eprintln!(
+            "none of the {count} records is of a topic that is read ({}); see `topics` in the \
+             configuration",
+            topics.join(", ")
+        );
+    } else if !args.json {
+        eprintln!("{count} records, {}", tell::counted(incidents, "incident"));
+    }
     let stats = player.line.stats();
     tracing::info!(
         records = stats.records,

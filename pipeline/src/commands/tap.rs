@@ -12,6 +12,9 @@ use crate::log::{Record, Start, TopicPartition};
 use crate::stages::settings::Settings;
 use crate::stages::wire;
 
+/// The short names of our own topics.
+const OWN: [&str; 5] = ["panes", "journal", "incidents", "deliveries", "dead-letters"];
+
 /// Prints records until it has printed enough, or for ever.
 ///
 /// # Errors
@@ -22,7 +25,11 @@ pub fn tap(args: &TapArgs) -> Result<()> {
     let topic = full_name(&config.settings, &args.topic);
     let count = log.partitions(&topic)?;
     if count == 0 {
-        bail!("there is no topic {topic}");
+        let inputs = config.settings.inputs.all().map(|(name, _)| name);
+        bail!(
+            "the log has no topic {topic}; there are {}, and what you have made yourself",
+            OWN.into_iter().chain(inputs).collect::<Vec<_>>().join(", ")
+        );
     }
     let start = if args.all { Start::Oldest } else { Start::Newest };
     let from: Vec<_> = (0..count).map(|p| (TopicPartition::new(&topic, p), start)).collect();

@@ -46,7 +46,6 @@ pub struct RawConfig {
     pub intake: RawListen,
     /// Who is told of incidents.
     #[serde(default)]
-    #[schemars(with = "Vec<serde_json::Value>")]
     pub sinks: Vec<SinkConfig>,
     /// How incidents are kept and asked for in SQL. Without it, they are not.
     #[serde(default)]
@@ -66,7 +65,6 @@ pub enum RawLog {
         properties: BTreeMap<String, String>,
         /// Properties whose values are secrets: read from an environment variable or a file.
         #[serde(default)]
-        #[schemars(with = "BTreeMap<String, serde_json::Value>")]
         secret_properties: BTreeMap<String, SecretRef>,
         /// Whether missing topics are created. Default true.
         #[serde(default = "yes")]
@@ -178,7 +176,6 @@ pub struct RawListen {
     pub listen: String,
     /// A bearer token that callers must show.
     #[serde(default)]
-    #[schemars(with = "Option<serde_json::Value>")]
     pub token: Option<SecretRef>,
     /// Host names under which people reach it, besides localhost and plain addresses.
     #[serde(default)]

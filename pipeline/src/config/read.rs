@@ -95,7 +95,10 @@ fn parsed(text: Option<&str>, mut value: Value, sets: &[String]) -> Result<RawCo
     let read = match as_written {
         // From the text: errors name line and column.
         Some(text) => serde_saphyr::from_str(text).map_err(|error| error.to_string()),
-        None => serde_json::from_value(value).map_err(|error| error.to_string()),
+        // Written anew first: an error shows the line that it is about.
+        None => serde_saphyr::to_string(&value)
+            .map_err(|error| error.to_string())
+            .and_then(|text| serde_saphyr::from_str(&text).map_err(|error| error.to_string())),
     };
     match read {
         Ok(raw) if errors.is_empty() => Ok(raw),

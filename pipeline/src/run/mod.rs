@@ -25,6 +25,7 @@ use crate::stages::observe::ObserveStage;
 use crate::stages::settings::Settings;
 
 pub mod stop;
+pub mod lag;
 pub mod monitor;
 pub mod epoch;
 pub mod worker;
@@ -109,7 +110,14 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
         security: Arc::new(config.http.security.clone()),
         ..HttpState::default()
     };
-    let starter = Starter { config, settings, log, http: http.clone(), stop: Stop::default() };
+    let starter = Starter {
+        config,
+        settings,
+        log,
+        http: http.clone(),
+        lag: Arc::default(),
+        stop: Stop::default(),
+    };
     let mut threads = Vec::new();
     #[cfg(feature = "history")]
     let mut history = HistoryServed { sql: http.sql.clone(), pg: None };
@@ -135,6 +143,7 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
             Role::Intake => {}
         }
     }
+    threads.push(starter.watch_lag()?);
     let servers = serve::start(config, &starter, roles)?;
     let view = http.incidents;
     Ok(Running {
@@ -153,6 +162,7 @@ pub struct Starter<'a> {
     settings: Arc<Settings>,
     log: Arc<dyn Log>,
     http: HttpState,
+    lag: Arc<lag::LagBoard>,
     stop: Stop,
 }
 
@@ -197,6 +207,7 @@ impl Starter<'_> {
             group: format!("faultline-{}", name.label()),
             dead_letters: self.settings.own.dead_letters.clone(),
             monitor: StageMonitor::new(name, self.http.clone()),
+            lag: self.lag.clone(),
             stop: self.stop.clone(),
         };
         let data_dir = self.config.data_dir.clone();
@@ -207,6 +218,10 @@ impl Starter<'_> {
             }
             Ok(ended?)
         })
+    }
+
+    fn watch_lag(&self) -> Result<JoinHandle<Result<()>>> {
+        lag::watch(self.lag.clone(), self.log.clone(), self.http.clone(), self.stop.clone())
     }
 
     /// A thread that stops the whole service when it fails: a service without one of its stages
@@ -242,5 +257,8 @@ fn prepare(config: &Config, log: &dyn Log) -> Result<()> {
         compacted: false,
     }));
     topics.extend(publish::topics(&config.sinks));
-    log.ensure_topics(&topics).context("cannot create the topics")
+    log.ensure_topics(&topics).context(
+        "cannot make the topics; check that the log is there and that `log` in the configuration names \
+         it",
+    )
 }

@@ -24,6 +24,12 @@ impl StageMonitor {
         Self { stage, http, troubled: AtomicBool::new(false) }
     }
 
+    /// Whose it is.
+    #[must_use]
+    pub const fn stage(&self) -> Stage {
+        self.stage
+    }
+
     /// Its inputs are open and its state is that of their offsets.
     pub fn ready(&self) {
         self.http.health.set(self.stage, Condition::PartitionsKnown, true);

@@ -13,6 +13,7 @@ use model::time::{Nanos, Timestamp};
 
 use crate::clock::StopWatch;
 use crate::log::{Batch, Log, LogError, LogReader, NewRecord, Record, Start, TopicPartition};
+use crate::run::lag::LagBoard;
 use crate::run::monitor::StageMonitor;
 use crate::run::stop::Stop;
 use crate::snapshot::{Snapshot, SnapshotStore};
@@ -67,6 +68,8 @@ pub struct Worker {
     pub dead_letters: String,
     /// What it tells of itself.
     pub monitor: StageMonitor,
+    /// Where it tells how far it has come.
+    pub lag: Arc<LagBoard>,
     /// When to stop.
     pub stop: Stop,
 }
@@ -136,8 +139,10 @@ impl Worker {
         let any = !records.is_empty();
         let read = records.iter().map(|r| r.value.as_ref().map_or(0, Vec::len) as u64).sum();
         self.monitor.read(records.len() as u64, read);
-        if let Some(newest_ms) = records.iter().map(|record| record.timestamp_ms).max() {
-            self.monitor.event_time(Timestamp::from_millis(newest_ms));
+        let newest = records.iter().map(|record| record.timestamp_ms).max();
+        let newest = newest.map(Timestamp::from_millis);
+        if let Some(newest) = newest {
+            self.monitor.event_time(newest);
         }
         let mut bytes = 0;
         for record in records {
@@ -151,6 +156,9 @@ impl Worker {
             }
         }
         self.flush(&mut state.emits)?;
+        if any {
+            self.lag.at(self.monitor.stage(), &state.next_offsets, newest);
+        }
         state.dirty |= any;
         self.monitor.open(state.arrival.waiting());
         Ok(any)

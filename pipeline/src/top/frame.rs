@@ -68,14 +68,12 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, shown: &Shown) {
     ]);
     let time = match (shown.event_time, shown.behind_clock_s) {
         (Some(at), Some(behind)) => {
-            format!("event time {} ({} behind the clock)", at.to_rfc3339(), span(behind))
+            let at: String = at.to_rfc3339().chars().take(19).collect();
+            format!("event time {at}Z, {} behind now", span(behind))
         }
         _ => "no event time yet".to_owned(),
     };
-    let second = format!(
-        "{} open, {} suspected, {} resolved  {time}",
-        shown.open_count, shown.suspected_count, shown.resolved_count
-    );
+    let second = format!("{} open, {} suspected  {time}", shown.open_count, shown.suspected_count);
     frame.render_widget(Paragraph::new(vec![first, Line::raw(second)]), area);
 }
 

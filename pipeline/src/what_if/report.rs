@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Runs;
 use super::difference::{Change, Difference, Kind, Row, What, differences};
 use super::told::Told;
-use crate::tell::{clean, short_id, state};
+use crate::tell::{clean, counted, short_id, state};
 
 /// What the two runs are called.
 pub struct Names<'a> {
@@ -60,19 +60,24 @@ fn write(text: &mut String, runs: &Runs, names: &Names<'_>) -> std::fmt::Result 
     let same = all.iter().filter(|difference| difference.kind == Kind::Same).count();
     let different: Vec<_> = all.iter().filter(|d| d.kind != Kind::Same).collect();
     if different.is_empty() {
-        return writeln!(text, "\nNo difference: {same} incident(s) tell the same.");
+        return writeln!(text, "\nNo difference: {} told alike.", counted(same, "incident"));
     }
     for difference in &different {
         writeln!(text)?;
         write_difference(text, difference)?;
     }
-    writeln!(text, "\n{} difference(s), {same} incident(s) tell the same.", different.len())
+    let differences = counted(different.len(), "difference");
+    writeln!(text, "\n{differences}, {} told alike.", counted(same, "incident"))
 }
 
 fn write_run(text: &mut String, which: &str, name: &str, told: &[Told]) -> std::fmt::Result {
     let paged = told.iter().filter(|told| told.paged_at.is_some()).count();
     let name = clean(name);
-    writeln!(text, "{which}: {name}: {} incident(s), {paged} of them would page", told.len())
+    writeln!(
+        text,
+        "{which}: {name}: {}, {paged} of them would page",
+        counted(told.len(), "incident")
+    )
 }
 
 fn write_difference(text: &mut String, difference: &Difference) -> std::fmt::Result {
@@ -119,17 +124,20 @@ fn write_row(text: &mut String, sign: &str, row: &Row) -> std::fmt::Result {
     )?;
     let cause = row.first_hypothesis.as_ref().map_or_else(
         || "no hypothesis".to_owned(),
-        |first| format!("{} ({:.0} %)", clean(&first.summary), first.probability * 100.0),
+        |first| {
+            let said = clean(&first.summary);
+            format!("{} ({:.0} %)", said.trim_end_matches('.'), first.probability * 100.0)
+        },
     );
     let paged = row
         .paged_at
         .map_or_else(|| "pages nobody".to_owned(), |at| format!("pages at {}", at.to_hms()));
     writeln!(
         text,
-        "    {paged}; {} alerts, {} symptoms in {} services; {cause}",
-        row.alerts_count,
-        row.symptoms_count,
-        row.services.len()
+        "    {paged}; {}, {} in {}; {cause}",
+        counted(row.alerts_count, "alert"),
+        counted(row.symptoms_count, "symptom"),
+        counted(row.services.len(), "service"),
     )
 }
 

@@ -2,6 +2,7 @@
 
 use model::incident::Priority;
 use model::time::Nanos;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::Check;
@@ -9,7 +10,7 @@ use crate::delivery::decide::{DeliveryPolicy, Suspected, TicketNews};
 use crate::delivery::when::When;
 
 /// What is said, and how often.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeliveryConfig {
     /// Lowest priority that is told.

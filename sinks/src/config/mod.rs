@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use model::name::Name;
 use model::time::Nanos;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -41,7 +42,7 @@ pub use teams::TeamsConfig;
 pub use webhook::{WebhookConfig, WebhookFormat};
 
 /// One sink: `- webhook: {...}` or `- servicenow: {...}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SinkConfig {
     /// CloudEvents over signed HTTP.

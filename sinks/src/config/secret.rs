@@ -5,13 +5,14 @@ use std::fmt;
 use std::io::Read as _;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Longest secret. Unit: bytes.
 const SECRET_BYTES_MAX: u64 = 16 * 1024;
 
 /// Where a secret is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SecretRef {
     /// In this environment variable.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::auth::AuthConfig;
@@ -12,7 +13,7 @@ use crate::servicenow::ServiceNow;
 use crate::sink::Sink;
 
 /// Tickets in ServiceNow.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceNowConfig {
     /// The sink's name: 1 to 40 of `a-z 0-9 - _`.
@@ -51,7 +52,7 @@ pub struct ServiceNowConfig {
 }
 
 /// What a service is in ServiceNow. Values are `sys_id`s: 32 hexadecimal digits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceNowService {
     /// Its configuration item.

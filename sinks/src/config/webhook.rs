@@ -1,5 +1,6 @@
 //! What a webhook's configuration holds.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, UrlPath};
@@ -11,7 +12,7 @@ use crate::sink::Sink;
 use crate::webhook::Webhook;
 
 /// A webhook.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookConfig {
     /// The sink's name: 1 to 40 of `a-z 0-9 - _`.

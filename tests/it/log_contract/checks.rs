@@ -17,6 +17,8 @@ pub(super) const CHECKS: &[(&str, Check)] = &[
     ("everything of a record comes back", everything_of_a_record_comes_back),
     ("reading starts where it is told", reading_starts_where_it_is_told),
     ("newest means from now on", newest_means_from_now_on),
+    ("the end is behind the newest record", the_end_is_behind_the_newest_record),
+    (SINCE, a_start_since_a_time_leaves_nothing_out),
     ("a start beyond the end means the end", a_start_beyond_the_end_means_the_end),
     ("readers do not disturb each other", readers_do_not_disturb_each_other),
     (TURNS, partitions_take_turns),
@@ -38,6 +40,9 @@ pub(super) const CHECKS: &[(&str, Check)] = &[
 /// load a small partition's records may not be at the client before a large one is through. The
 /// real broker answers for all partitions at once.
 pub(super) const TURNS: &str = "partitions take turns";
+
+/// Not asked of the mock broker, which knows the ends of partitions but no times.
+pub(super) const SINCE: &str = "a start since a time leaves nothing out";
 
 /// Not asked of the mock broker, which creates whatever is asked for.
 pub(super) const UNKNOWN_TOPICS: &str = "unknown topics are refused and not created";
@@ -123,6 +128,29 @@ fn newest_means_from_now_on(world: &World<'_>) -> Result<()> {
     let mut read = texts(&read_some(&mut *reader, 2)?);
     read.sort();
     ensure!(read == ["after", "after too"], "read {read:?}");
+    Ok(())
+}
+
+fn the_end_is_behind_the_newest_record(world: &World<'_>) -> Result<()> {
+    let at = one(world.topic("end", 1)?)?;
+    ensure!(world.log.end(&at)? == 0, "an empty partition ends at 0");
+    let last = world.append(&at, &["a", "b", "c"])?;
+    let end = world.log.end(&at)?;
+    ensure!(end == last + 1, "the end is {end}, the last record is at {last}");
+    Ok(())
+}
+
+fn a_start_since_a_time_leaves_nothing_out(world: &World<'_>) -> Result<()> {
+    let at = one(world.topic("since", 1)?)?;
+    let dated = |timestamp_ms| NewRecord { timestamp_ms, ..text(&timestamp_ms.to_string()) };
+    let first = 1_700_000_000_000;
+    world.log.append(&at, (0..10).map(|second| dated(first + second * 1_000)).collect())?;
+    for (since, least) in [(first, 10), (first + 7_000, 3), (first + 60_000, 0)] {
+        let start = world.log.start_since(&at, since)?;
+        let read = world.read_all(std::slice::from_ref(&at), start)?;
+        let kept = read.iter().filter(|record| record.timestamp_ms >= since).count();
+        ensure!(kept == least, "since {since}: {kept} of {least} records");
+    }
     Ok(())
 }
 

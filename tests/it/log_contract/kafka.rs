@@ -15,7 +15,7 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use super::checks::{TURNS, UNKNOWN_TOPICS};
+use super::checks::{SINCE, TURNS, UNKNOWN_TOPICS};
 use super::hold_to_contract;
 use super::world::{PATIENCE, World, text, texts};
 
@@ -53,7 +53,7 @@ fn mock_kafka_keeps_the_contract() -> Result<()> {
         // An existing topic is refused, which is fine here.
         cluster.create_topic(&spec.name, partitions, 1).ok();
     });
-    hold_to_contract(&world, &[UNKNOWN_TOPICS, TURNS]);
+    hold_to_contract(&world, &[UNKNOWN_TOPICS, TURNS, SINCE]);
     Ok(())
 }
 
