@@ -1,5 +1,6 @@
 //! What a Kafka sink's configuration holds.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SinkSettings;
@@ -9,7 +10,7 @@ use crate::kafka::{KafkaSink, Publish};
 use crate::sink::Sink;
 
 /// Events on a topic of the same log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KafkaSinkConfig {
     /// The sink's name: 1 to 40 of `a-z 0-9 - _`.
@@ -34,7 +35,7 @@ pub struct KafkaSinkConfig {
 }
 
 /// How an event stands in a record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum KafkaFormat {
     /// Attributes in headers (`ce_type` ...), data in the value.
@@ -45,7 +46,7 @@ pub enum KafkaFormat {
 }
 
 /// How much of an incident an event holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum KafkaBody {
     /// All of it, as the published schema has it.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, UrlPath};
@@ -15,7 +16,7 @@ use crate::sink::Sink;
 const HEADERS_MAX: usize = 10;
 
 /// Log events and spans to a Collector.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OtlpConfig {
     /// The sink's name: 1 to 40 of `a-z 0-9 - _`.

@@ -1,5 +1,6 @@
 //! What a PagerDuty sink's configuration holds.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, UrlPath};
@@ -12,7 +13,7 @@ use crate::render::words::check_templates;
 use crate::sink::Sink;
 
 /// Alerts in PagerDuty.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PagerDutyConfig {
     /// The sink's name: 1 to 40 of `a-z 0-9 - _`.

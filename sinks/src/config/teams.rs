@@ -1,5 +1,6 @@
 //! What a Microsoft Teams sink's configuration holds.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, UrlPath};
@@ -12,7 +13,7 @@ use crate::sink::Sink;
 use crate::teams::Teams;
 
 /// Adaptive Cards in Microsoft Teams.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TeamsConfig {
     /// The sink's name: 1 to 40 of `a-z 0-9 - _`.

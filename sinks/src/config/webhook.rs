@@ -37,7 +37,7 @@ pub struct WebhookConfig {
 }
 
 /// In whose words a webhook speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WebhookFormat {
     /// Our own events: the whole incident at each revision that is told.

@@ -7,6 +7,7 @@
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{Environment, Error, Output, UndefinedBehavior};
 use model::incident::{Incident, IncidentState};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::told::Told;
@@ -30,7 +31,7 @@ const TITLE: &str = "title";
 const BODY: &str = "body";
 
 /// The words of a sink that people shaped: `templates:` in its configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TemplatesConfig {
     /// One line; the built-in title if not given.
