@@ -3,7 +3,7 @@
 # What else it needs (a JDK, Maven) it installs from Debian's packages if it is missing.
 #
 #   tests/run.sh             all of it
-#   tests/run.sh PHASE...    only these: hermetic kafka browser collector deploy
+#   tests/run.sh PHASE...    only these: hermetic kafka rt browser collector deploy
 #
 # Cargo's target folder and what is fetched stay in ${FAULTLINE_CACHE:-$HOME/.cache/faultline},
 # outside the checkout. Whatever it starts, it stops, however it ends.
@@ -19,6 +19,7 @@ finish() {
   local status=$?
   trap - EXIT
   tests/kafka.sh stop "$work/kafka" || true
+  tests/rt.sh stop "$work/rt" || true
   rm -rf "$work"
   if [ "$status" -eq 0 ]; then
     printf '== all phases passed in %s s\n' "$SECONDS"
@@ -67,6 +68,17 @@ with_psql() {
   FAULTLINE_TEST_PSQL=1 cargo test --workspace --test it -- psql::
 }
 
+# A real Request Tracker, from Debian's package; without it, that is said and nothing fails.
+with_rt() {
+  local status=0
+  tests/rt.sh start "$work/rt" || status=$?
+  # 77: it cannot be had here.
+  [ "$status" -ne 77 ] || { printf 'no Request Tracker here: skipped\n'; return 0; }
+  [ "$status" -eq 0 ] || return "$status"
+  FAULTLINE_TEST_RT=$work/rt cargo test --workspace --test it -- rt:: --test-threads=1
+  tests/rt.sh stop "$work/rt"
+}
+
 # A shop, a real Collector, Prometheus and Alertmanager in front. It needs Go, and says so where there is none.
 with_collector() {
   local status=0
@@ -87,17 +99,18 @@ run() {
     hermetic) hermetic ;;
     psql) phase 'the history through psql' with_psql ;;
     kafka) phase 'tests with a real Kafka' with_kafka ;;
+    rt) phase 'tickets in a real Request Tracker' with_rt ;;
     browser) phase 'browser' tests/browser/run.sh ;;
     collector) phase 'Collector, Prometheus and Alertmanager in front' with_collector ;;
     deploy) phase 'compose file, Helm chart, rules' tests/deploy.sh ;;
     *)
-      printf 'there is no phase %s: hermetic psql kafka browser collector deploy\n' "$1" >&2
+      printf 'there is no phase %s: hermetic psql kafka rt browser collector deploy\n' "$1" >&2
       exit 2
       ;;
   esac
 }
 
-[ $# -gt 0 ] || set -- hermetic psql kafka browser collector deploy
+[ $# -gt 0 ] || set -- hermetic psql kafka rt browser collector deploy
 for name in "$@"; do
   run "$name"
 done

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Control(command) => commands::control::control(command),
         Command::Top(args) => commands::top::top(args),
         Command::Sql(args) => commands::sql::sql(args),
+        Command::Sinks(args) => return code(commands::sinks::sinks(args)),
         Command::Tap(args) => commands::tap::tap(args),
         Command::Health(args) => return code(commands::health::health(args)),
         Command::Config(args) => commands::reference::reference(args),

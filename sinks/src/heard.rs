@@ -6,6 +6,7 @@
 //! writes are never acts: a sink tells them apart by the account that made them.
 
 use model::command::{Act, Decision};
+use model::id::IncidentId;
 use model::name::Name;
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,9 +16,9 @@ use crate::render::untrusted::Untrusted;
 /// The version of the record's form.
 const SCHEMA_VERSION: u32 = 1;
 /// Longest reason or comment that is taken over. Unit: characters.
-const REASON_CHARS_MAX: usize = 2_000;
+const REASON_CHARS_MAX: usize = 1_000;
 /// Longest name of a person or team. Unit: characters.
-const NAME_CHARS_MAX: usize = 80;
+const NAME_CHARS_MAX: usize = 60;
 /// Longest id of an act. Unit: characters.
 const ID_CHARS_MAX: usize = 64;
 
@@ -112,6 +113,12 @@ impl Deed<'_> {
     }
 }
 
+/// The incident's id, as our look-up keys have it: 16 hexadecimal digits.
+pub(crate) fn incident_id(text: &str) -> Option<IncidentId> {
+    let whole = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    whole.then(|| u64::from_str_radix(text, 16).ok().map(IncidentId)).flatten()
+}
+
 /// A person's or team's name from outside.
 pub(crate) fn name(text: &str) -> Name {
     let text = Untrusted(text).line(NAME_CHARS_MAX);
@@ -146,8 +153,6 @@ fn verb(decision: &Decision) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use model::id::IncidentId;
-
     use super::*;
 
     #[test]
@@ -158,6 +163,14 @@ mod tests {
         assert!(long.len() <= 64, "{long}");
         assert_eq!(long, act_id(&"s".repeat(40), &"9".repeat(60), "acknowledge"));
         assert_ne!(long, act_id(&"s".repeat(40), &"8".repeat(60), "acknowledge"));
+    }
+
+    #[test]
+    fn keys_of_look_ups_are_read_and_other_text_is_not() {
+        assert_eq!(incident_id("00000000000000ab"), Some(IncidentId(0xab)));
+        for other in ["ab", "+0000000000000ab", "00000000000000ax", ""] {
+            assert_eq!(incident_id(other), None, "{other}");
+        }
     }
 
     #[test]
@@ -177,7 +190,7 @@ mod tests {
         );
         assert_ne!(first.id, second.id);
         assert_eq!(first.author.as_str(), "operator");
-        assert!(first.reason.starts_with("fixed\nxxx") && first.reason.chars().count() <= 2_000);
+        assert!(first.reason.starts_with("fixed\nxxx") && first.reason.chars().count() <= 1_000);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// What the destination said about when to come again.
     pub(crate) wait: Wait,
+    /// Its entity tag, quotes included.
+    pub(crate) etag: Option<String>,
 }
 
 /// A header: name and value.
@@ -70,7 +72,9 @@ impl Client {
             .read_to_vec()
             .map_err(|error| trouble(&error))?;
         let wait = told_wait(response.headers(), now);
-        Ok(Answer { status: response.status().as_u16(), body, wait })
+        let etag = response.headers().get("etag").and_then(|value| value.to_str().ok());
+        let etag = etag.map(ToOwned::to_owned);
+        Ok(Answer { status: response.status().as_u16(), body, wait, etag })
     }
 }
 
@@ -188,7 +192,9 @@ mod tests {
 
     #[test]
     fn every_status_has_one_meaning() {
-        let judge = |status, wait| verdict(&Answer { status, body: Vec::new(), wait }, String::new);
+        let judge = |status, wait| {
+            verdict(&Answer { status, body: Vec::new(), wait, etag: None }, String::new)
+        };
         assert!(matches!(judge(202, Wait::Backoff), Verdict::Success));
         assert!(matches!(judge(302, Wait::Backoff), Verdict::Refuse(Trouble::Redirect(302))));
         for status in [400, 404, 409, 410, 413, 422] {

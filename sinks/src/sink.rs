@@ -104,6 +104,8 @@ pub enum Trouble {
     },
     /// We could not make the request.
     Request(&'static str),
+    /// Something is missing over there that an administrator has to make: the text says what.
+    Setup(&'static str),
 }
 
 impl fmt::Display for Trouble {
@@ -120,6 +122,7 @@ impl fmt::Display for Trouble {
                 write!(f, "rejected ({status})")
             }
             Self::Rejected { status, detail } => write!(f, "rejected ({status}): {detail}"),
+            Self::Setup(what) => write!(f, "destination is not set up: {what}"),
             Self::Request(what) => write!(f, "request could not be made: {what}"),
         }
     }

@@ -86,6 +86,17 @@ pub fn kafka() -> Option<String> {
     brokers
 }
 
+/// The directory of a real Request Tracker that the tests may use (`tests/rt.sh`). Says plainly when
+/// there is none.
+#[must_use]
+pub fn request_tracker() -> Option<PathBuf> {
+    let directory = std::env::var_os("FAULTLINE_TEST_RT").map(PathBuf::from);
+    if directory.is_none() {
+        say("SKIPPED: no Request Tracker; `tests/run.sh` starts one and sets FAULTLINE_TEST_RT");
+    }
+    directory
+}
+
 /// The binary `faultline`, built beside this test.
 ///
 /// # Panics

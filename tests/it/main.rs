@@ -12,3 +12,4 @@ mod casebook;
 mod accuracy;
 mod service;
 mod history;
+mod rt;

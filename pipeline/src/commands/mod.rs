@@ -16,6 +16,7 @@ pub mod remote;
 pub mod replay;
 pub mod run;
 pub mod sql;
+pub mod sinks;
 pub mod tap;
 pub mod top;
 pub mod what_if;

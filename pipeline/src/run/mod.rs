@@ -35,6 +35,7 @@ pub mod acts;
 pub mod deliver;
 #[cfg(feature = "history")]
 pub mod history;
+mod listening;
 pub mod serve;
 
 /// A service that runs.

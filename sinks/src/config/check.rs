@@ -62,6 +62,15 @@ impl Check {
         }
     }
 
+    pub(super) fn listen_every(&mut self, secs: u32) {
+        if secs != 0 && !(5..=3_600).contains(&secs) {
+            self.wrong(
+                "listen_every_s",
+                format!("expected 5 to 3600, or 0 for never, found {secs}"),
+            );
+        }
+    }
+
     /// http or https, a host, no user, no fragment; a path only where it makes sense.
     pub(super) fn url(&mut self, field: &str, url: &str, path: UrlPath) {
         let parsed = match url.parse::<Uri>() {

@@ -11,6 +11,9 @@ mod delivery;
 mod kafka;
 mod otlp;
 mod pagerduty;
+mod jira;
+mod jsm_ops;
+mod rt;
 mod servicenow;
 mod slack;
 mod teams;
@@ -33,10 +36,13 @@ pub(crate) use check::Check;
 use check::check;
 pub use check::validate;
 pub use delivery::DeliveryConfig;
+pub use jira::{JiraConfig, JiraService};
+pub use jsm_ops::JsmOpsConfig;
 pub use kafka::{KafkaBody, KafkaFormat, KafkaSinkConfig};
 pub use otlp::OtlpConfig;
 pub use pagerduty::PagerDutyConfig;
-pub use servicenow::{ServiceNowConfig, ServiceNowService};
+pub use rt::{RtConfig, RtService};
+pub use servicenow::{ServiceNowConfig, ServiceNowMode, ServiceNowService};
 pub use slack::SlackConfig;
 pub use teams::TeamsConfig;
 pub use webhook::{WebhookConfig, WebhookFormat};
@@ -59,6 +65,13 @@ pub enum SinkConfig {
     Otlp(OtlpConfig),
     /// Events on a topic of the same log.
     Kafka(KafkaSinkConfig),
+    /// Tickets in Request Tracker 5.
+    Rt(RtConfig),
+    /// Issues in Jira or Jira Service Management.
+    Jira(JiraConfig),
+    /// Alerts in Jira Service Management's Operations.
+    #[serde(rename = "jsm_ops")]
+    JsmOps(JsmOpsConfig),
 }
 
 /// What the settings of every sink can do.
@@ -117,6 +130,16 @@ const fn default_timeout_ms() -> u64 {
     10_000
 }
 
+/// For the settings of sinks that can be listened to.
+const fn default_listen_every_s() -> u32 {
+    30
+}
+
+/// Zero is never.
+fn listen_every(secs: u32) -> Option<Nanos> {
+    (secs > 0).then(|| Nanos::from_secs(i64::from(secs)))
+}
+
 impl SinkConfig {
     fn settings(&self) -> &dyn SinkSettings {
         match self {
@@ -127,6 +150,9 @@ impl SinkConfig {
             Self::Teams(config) => config,
             Self::Otlp(config) => config,
             Self::Kafka(config) => config,
+            Self::Rt(config) => config,
+            Self::Jira(config) => config,
+            Self::JsmOps(config) => config,
         }
     }
 

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use model::time::Nanos;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::auth::AuthConfig;
 use super::check::{Check, UrlPath};
 use super::delivery::DeliveryConfig;
-use super::{SinkSettings, default_timeout_ms};
-use crate::servicenow::ServiceNow;
+use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_every};
+use crate::servicenow::{ServiceNow, ServiceNowEvents};
 use crate::sink::Sink;
 
 /// Tickets in ServiceNow.
@@ -22,6 +23,20 @@ pub struct ServiceNowConfig {
     pub url: String,
     /// Who we are.
     pub auth: AuthConfig,
+    /// Whether tickets are made here, or events are sent whose alerts the instance handles.
+    #[serde(default)]
+    pub mode: ServiceNowMode,
+    /// The user name behind a `bearer` token: what it did is not a person's act. With `basic` it is
+    /// known.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// How often people's work on tickets is read back. Unit: seconds, 5 to 3,600; 0: never. Needs a
+    /// known account.
+    #[serde(default = "default_listen_every_s")]
+    pub listen_every_s: u32,
+    /// `assignment_group` (a `sys_id`) by the owner of the cause, as the map has it.
+    #[serde(default)]
+    pub groups: BTreeMap<String, String>,
     /// `category` of new tickets; ServiceNow's own default if not given.
     #[serde(default)]
     pub category: Option<String>,
@@ -51,6 +66,17 @@ pub struct ServiceNowConfig {
     pub delivery: DeliveryConfig,
 }
 
+/// What ServiceNow is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceNowMode {
+    /// One record of the incident table per incident.
+    #[default]
+    Incidents,
+    /// Events for Event Management.
+    Events,
+}
+
 /// What a service is in ServiceNow. Values are `sys_id`s: 32 hexadecimal digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -65,6 +91,16 @@ pub struct ServiceNowService {
 
 fn default_close_code() -> String {
     String::from("Solution provided")
+}
+
+impl ServiceNowConfig {
+    /// The user name under which we write, if it is known.
+    pub(crate) fn account(&self) -> Option<&str> {
+        match &self.auth {
+            AuthConfig::Basic { user, .. } => Some(user),
+            AuthConfig::Bearer { .. } => self.account.as_deref(),
+        }
+    }
 }
 
 impl SinkSettings for ServiceNowConfig {
@@ -84,8 +120,23 @@ impl SinkSettings for ServiceNowConfig {
         &self.delivery
     }
 
+    fn listen_every(&self) -> Option<Nanos> {
+        let readable = self.mode == ServiceNowMode::Incidents && self.account().is_some();
+        listen_every(self.listen_every_s).filter(|_| readable)
+    }
+
     fn check(&self, check: &mut Check) {
         check.url("url", &self.url, UrlPath::None);
+        check.listen_every(self.listen_every_s);
+        if let Some(account) = &self.account {
+            let fits = |c: char| !c.is_control() && c != '^';
+            if account.is_empty() || !account.chars().all(fits) {
+                check.wrong("account", "expected a user name without ^");
+            }
+        }
+        for (owner, group) in &self.groups {
+            check.sys_id(&format!("groups.{owner}"), Some(group));
+        }
         check.console_url(self.console_url.as_deref());
         check.timeout(self.timeout_ms);
         check.choice("close_code", &self.close_code);
@@ -110,6 +161,9 @@ impl SinkSettings for ServiceNowConfig {
 
     fn build(&self, check: &mut Check) -> Option<Box<dyn Sink>> {
         let secret = self.auth.secret(check)?;
-        Some(Box::new(ServiceNow::new(self, &secret)))
+        Some(match self.mode {
+            ServiceNowMode::Incidents => Box::new(ServiceNow::new(self, &secret)),
+            ServiceNowMode::Events => Box::new(ServiceNowEvents::new(self, &secret)),
+        })
     }
 }

@@ -243,6 +243,11 @@ impl Outbox {
         }
     }
 
+    /// The destination asked for quiet until then, in another exchange than ours.
+    pub fn quiet_until(&mut self, until: Timestamp) {
+        self.quiet_until = self.quiet_until.max(until);
+    }
+
     /// When [`Outbox::poll_due`] is worth calling again; `None`: not before the next incident.
     #[must_use]
     pub fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {

@@ -7,16 +7,19 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use ureq::http::Method;
 
-use super::Stop;
 use crate::config::secret::Secret;
 use crate::config::{ServiceNowConfig, timeout};
-use crate::http::{Answer, Client, Verdict, verdict};
-use crate::render::untrusted::{Untrusted, json_bytes};
+use crate::http::{Answer, Client};
+use crate::render::untrusted::Untrusted;
+use crate::rest::{Rest, Stop, encoded, parse};
 use crate::sink::{Trouble, Wait};
 
 /// The fields that we read.
 const FIELDS: &str = "sys_id,number,state,correlation_id,correlation_display,sys_created_on,\
-                      short_description,impact,urgency";
+                      short_description,impact,urgency,caused_by";
+
+/// The incident table.
+const TABLE: &str = "/api/now/table/incident";
 
 /// How many tickets of one correlation id are looked at: enough to notice duplicates.
 const LOOKED_AT_MAX: &str = "10";
@@ -44,6 +47,9 @@ pub(super) struct Record {
     pub(super) impact: String,
     #[serde(default)]
     pub(super) urgency: String,
+    /// Empty, or a reference: text or an object, as the instance likes.
+    #[serde(default)]
+    pub(super) caused_by: Value,
 }
 
 /// The states of the incident table, as it is delivered.
@@ -91,6 +97,19 @@ struct One {
 }
 
 #[derive(Deserialize)]
+struct Changes {
+    result: Vec<Change>,
+}
+
+#[derive(Deserialize)]
+struct Change {
+    #[serde(default)]
+    sys_id: String,
+    #[serde(default)]
+    number: String,
+}
+
+#[derive(Deserialize)]
 struct Failure {
     error: FailureError,
 }
@@ -105,18 +124,14 @@ struct FailureError {
 
 /// A client of one instance.
 pub(super) struct Api {
-    instance: String,
-    authorization: Secret,
-    client: Client,
+    pub(super) rest: Rest,
 }
 
 impl Api {
     pub(super) fn new(config: &ServiceNowConfig, secret: &Secret) -> Self {
-        Self {
-            instance: config.url.trim_end_matches('/').to_owned(),
-            authorization: config.auth.header("Bearer", secret),
-            client: Client::new(timeout(config.timeout_ms)),
-        }
+        let client = Client::new(timeout(config.timeout_ms));
+        let authorization = config.auth.header("Bearer", secret);
+        Self { rest: Rest::new(&config.url, authorization, client, detail) }
     }
 
     /// Looks up by correlation id: hexadecimal digits only, so nothing has to be escaped.
@@ -125,9 +140,8 @@ impl Api {
     /// Such an answer does not say that there is none, so nothing is created on it.
     pub(super) fn find(&self, correlation_id: &str, now: Timestamp) -> Result<Found, Stop> {
         let url = format!(
-            "{}?sysparm_query=correlation_id={correlation_id}%5EORDERBYsys_created_on\
-             &sysparm_fields={FIELDS}&sysparm_limit={LOOKED_AT_MAX}",
-            self.table()
+            "{TABLE}?sysparm_query=correlation_id={correlation_id}%5EORDERBYsys_created_on\
+             &sysparm_fields={FIELDS}&sysparm_limit={LOOKED_AT_MAX}"
         );
         let answer = self.send(Method::GET, &url, None, now)?;
         let mut records: Vec<Record> = parse::<Many>(&answer)?.result;
@@ -151,7 +165,7 @@ impl Api {
         if !is_sys_id(sys_id) {
             return Ok(None);
         }
-        let url = format!("{}/{sys_id}?sysparm_fields={FIELDS}", self.table());
+        let url = format!("{TABLE}/{sys_id}?sysparm_fields={FIELDS}");
         match self.send(Method::GET, &url, None, now) {
             Ok(answer) => Ok(Some(parse::<One>(&answer)?.result)),
             Err(Stop::Refuse(Trouble::Rejected { status: 404, .. })) => Ok(None),
@@ -161,7 +175,7 @@ impl Api {
 
     /// Creates a ticket.
     pub(super) fn create(&self, body: &Body, now: Timestamp) -> Result<Record, Stop> {
-        let url = format!("{}?sysparm_fields={FIELDS}", self.table());
+        let url = format!("{TABLE}?sysparm_fields={FIELDS}");
         let answer = self.send(Method::POST, &url, Some(body), now)?;
         let record = parse::<One>(&answer)?.result;
         if is_sys_id(&record.sys_id) {
@@ -172,60 +186,52 @@ impl Api {
 
     /// Changes fields of a ticket.
     pub(super) fn patch(&self, sys_id: &str, body: &Body, now: Timestamp) -> Result<(), Stop> {
-        let url = format!("{}/{sys_id}?sysparm_fields=sys_id", self.table());
+        let url = format!("{TABLE}/{sys_id}?sysparm_fields=sys_id");
         let answer = self.send(Method::PATCH, &url, Some(body), now)?;
         parse::<One>(&answer).map(|_| ())
     }
 
-    /// The page of a ticket.
-    pub(super) fn link(&self, sys_id: &str) -> String {
-        format!("{}/nav_to.do?uri=incident.do?sys_id={sys_id}", self.instance)
+    /// The change request of this number or `sys_id`: its `sys_id`. `None` also when we may not read
+    /// it: a ticket without its change is better than none.
+    pub(super) fn change(&self, reference: &str, now: Timestamp) -> Result<Option<String>, Stop> {
+        let field = if is_sys_id(reference) { "sys_id" } else { "number" };
+        let path = format!(
+            "/api/now/table/change_request?sysparm_query={}&sysparm_fields=sys_id,number\
+             &sysparm_limit=2",
+            encoded(&format!("{field}={reference}"))
+        );
+        let found = match self.rest.get(&path, now) {
+            Ok(answer) => parse::<Changes>(&answer)?.result,
+            Err(Stop::Retry(_, Trouble::Credentials(403)) | Stop::Refuse(_)) => Vec::new(),
+            Err(stop) => return Err(stop),
+        };
+        let same =
+            |change: &Change| [&change.sys_id, &change.number].contains(&&reference.to_owned());
+        Ok(found.into_iter().find(same).map(|change| change.sys_id).filter(|id| is_sys_id(id)))
     }
 
-    fn table(&self) -> String {
-        format!("{}/api/now/table/incident", self.instance)
+    /// The page of a ticket.
+    pub(super) fn link(&self, sys_id: &str) -> String {
+        format!("{}/nav_to.do?uri=incident.do?sys_id={sys_id}", self.rest.base())
     }
 
     fn send(
         &self,
         method: Method,
-        url: &str,
+        path: &str,
         body: Option<&Body>,
         now: Timestamp,
     ) -> Result<Answer, Stop> {
-        let headers = [
-            ("accept", "application/json"),
-            ("content-type", "application/json"),
-            ("authorization", self.authorization.expose()),
-        ];
+        let body = body.map(|body| Value::Object(body.clone()));
         let patched = method == Method::PATCH;
-        let bytes = body.map(|body| json_bytes(&Value::Object(body.clone()))).unwrap_or_default();
-        let answer = match self.client.send(method, url, &headers, bytes, now) {
-            Ok(answer) => answer,
-            Err(trouble @ Trouble::Request(_)) => return Err(Stop::Refuse(trouble)),
-            Err(trouble) => return Err(Stop::Retry(Wait::Backoff, trouble)),
-        };
-        match verdict(&answer, || detail(&answer)) {
-            Verdict::Success => Ok(answer),
-            // We may read but not write this: a rule of the instance, and it says which.
-            Verdict::Retry(_, Trouble::Credentials(status @ 403)) if is_rule(&answer, patched) => {
-                Err(Stop::Refuse(Trouble::Rejected { status, detail: detail(&answer) }))
-            }
-            Verdict::Retry(wait, trouble) => Err(Stop::Retry(wait, trouble)),
-            Verdict::Refuse(trouble) => Err(Stop::Refuse(trouble)),
-        }
+        let rule = |answer: &Answer| is_rule(answer, patched);
+        self.rest.exchange_under_rules(method, path, body.as_ref(), now, &rule)
     }
 }
 
 /// Whether an id may stand in a path.
 fn is_sys_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-/// A success whose body is not what it should be may have done its work: look again.
-fn parse<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<T, Stop> {
-    serde_json::from_slice(&answer.body)
-        .map_err(|_| Stop::Retry(Wait::Backoff, Trouble::Malformed("not the promised json")))
 }
 
 fn failure(answer: &Answer) -> Option<FailureError> {
@@ -242,7 +248,7 @@ fn is_rule(answer: &Answer, patched: bool) -> bool {
     patched || failure(answer).is_some_and(named)
 }
 
-fn detail(answer: &Answer) -> String {
+pub(super) fn detail(answer: &Answer) -> String {
     let Some(error) = failure(answer) else { return String::new() };
     let text = format!("{}: {}", error.message, error.detail.unwrap_or_default());
     Untrusted(&text).line(200)

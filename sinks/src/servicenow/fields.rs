@@ -4,11 +4,13 @@
 //! stays. States: 1 new, 2 in progress, 6 resolved.
 
 use model::incident::{Incident, IncidentState, Priority};
+use model::name::Name;
 use serde_json::Value;
 
 use super::api::{Body, Record, TicketState};
 use crate::config::{ServiceNowConfig, ServiceNowService};
 use crate::delivery::decide::is_over;
+use crate::render::news;
 use crate::render::ticket::{close_notes, description, short_description, work_note};
 use crate::render::told::Told;
 use crate::sink::Delivery;
@@ -99,14 +101,49 @@ pub(super) fn creation(
         }
     }
     let service = cause_service(config, incident);
+    let owners = incident.owner.as_ref().and_then(|owner| config.groups.get(owner.as_str()));
     if let Some(ci) = service.and_then(|service| service.cmdb_ci.as_deref()) {
         set("cmdb_ci", ci);
     }
     let group = service.and_then(|service| service.assignment_group.as_deref());
-    if let Some(group) = group.or(config.assignment_group.as_deref()) {
+    let default = config.assignment_group.as_deref();
+    if let Some(group) = group.or(owners.map(String::as_str)).or(default) {
         set("assignment_group", group);
     }
     body
+}
+
+/// The change request that the first hypothesis blames: a number like `CHG0030001` in the change's
+/// id, title or link, or an id that is a `sys_id`.
+pub(super) fn change_reference(incident: &Incident) -> Option<String> {
+    let change = incident.hypotheses.first()?.change.as_ref()?;
+    let texts = [change.id.as_str(), change.title.as_str(), change.url.as_deref().unwrap_or("")];
+    let number = texts.into_iter().find_map(change_number);
+    let hex = |text: &str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    number.or_else(|| hex(&change.id).then(|| change.id.as_str().to_owned()))
+}
+
+/// `CHG` and 4 to 12 digits, as the table is delivered.
+fn change_number(text: &str) -> Option<String> {
+    text.match_indices("CHG").find_map(|(at, mark)| {
+        let digits: String = text
+            .get(at + mark.len()..)?
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .take(13)
+            .collect();
+        (4..=12).contains(&digits.len()).then(|| format!("CHG{digits}"))
+    })
+}
+
+/// Whether a reference field holds nothing.
+pub(super) fn is_empty_reference(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
 }
 
 /// The service of the first hypothesis, else the first affected one that is configured.
@@ -131,6 +168,7 @@ pub(super) fn has_it(incident: &Incident, record: &Record) -> bool {
 /// is not touched: it belongs to people, and most roles may not write to it.
 pub(super) fn patch(
     config: &ServiceNowConfig,
+    sink: &Name,
     request: &Delivery<'_>,
     record: &Record,
     told: &Told,
@@ -147,7 +185,8 @@ pub(super) fn patch(
     };
     let was_over = mark.is_some_and(|mark| is_over(mark.state));
     match record.state {
-        TicketState::Active if is_over(incident.state) => {
+        // Active although its end was told: a person reopened it, and their act is on its way.
+        TicketState::Active if is_over(incident.state) && !was_over => {
             set("state", STATE_RESOLVED);
             set("close_code", &config.close_code);
             set("close_notes", &close_notes(incident, told));
@@ -161,7 +200,7 @@ pub(super) fn patch(
         | TicketState::Cancelled => {}
     }
     set_changed(&mut set, request, record, told);
-    if let Some(note) = note(request, mark, told) {
+    if let Some(note) = note(request, sink, mark, told) {
         set("work_notes", &note);
     }
     if !body.is_empty() {
@@ -195,14 +234,14 @@ fn set_changed(
 
 /// The news since what we told last. When our memory of that is lost, the revision and state on
 /// the ticket are all we can compare with.
-fn note(request: &Delivery<'_>, mark: Option<Marker>, told: &Told) -> Option<String> {
+fn note(request: &Delivery<'_>, sink: &Name, mark: Option<Marker>, told: &Told) -> Option<String> {
     let incident = request.incident;
     // The ticket has this revision's news; only its state may be behind.
     if mark.is_some_and(|mark| mark.revision >= incident.revision) {
         return None;
     }
     match (request.known, mark) {
-        (Some(known), _) => work_note(told, &known.told, incident.revision),
+        (Some(known), _) => news::note(request, sink, told, &known.told, None),
         (None, Some(mark)) if mark.state == incident.state => None,
         (None, Some(mark)) => {
             let before = Told { state: mark.state, ..told.clone() };

@@ -5,41 +5,36 @@
 //! one; and `correlation_display` says which revision the ticket has, so no note is written twice.
 //! What people did is left alone: a closed or cancelled ticket is not touched, and one that a
 //! person resolved is not reopened by an update.
+//! What people do there is read from the audit.
 
 mod api;
+mod events;
 mod fields;
+mod listen;
+mod times;
 
 use model::incident::{IncidentState, Ticket};
 use model::name::Name;
+use model::time::Timestamp;
 
 use crate::config::secret::Secret;
 use crate::config::{ServiceNowConfig, sink_name};
 use crate::delivery::decide::is_over;
+use crate::heard::Heard;
 use crate::render::told::Told;
+use crate::rest::Stop;
 use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
 use api::{Api, Found, Record, TicketState};
+pub use events::ServiceNowEvents;
 use fields::{Marker, patch};
+use listen::Ear;
 
 /// Tickets in ServiceNow.
 pub struct ServiceNow {
     name: Name,
     config: ServiceNowConfig,
     api: Api,
-}
-
-/// Why a delivery ended early.
-enum Stop {
-    Retry(Wait, Trouble),
-    Refuse(Trouble),
-}
-
-impl From<Stop> for Outcome {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Retry(wait, trouble) => Self::RetryAfter(wait, trouble),
-            Stop::Refuse(trouble) => Self::Refused(trouble),
-        }
-    }
+    ear: Ear,
 }
 
 impl ServiceNow {
@@ -48,6 +43,7 @@ impl ServiceNow {
             name: sink_name(&config.name),
             api: Api::new(config, secret),
             config: config.clone(),
+            ear: Ear::default(),
         }
     }
 
@@ -101,10 +97,11 @@ impl ServiceNow {
         // The mark says "open" until the ticket is closed: a crash in between is noticed.
         let state = if over { IncidentState::Open } else { incident.state };
         let marker = Marker { revision: incident.revision, state };
-        let body = fields::creation(&self.config, incident, &told, marker, former);
+        let mut body = fields::creation(&self.config, incident, &told, marker, former);
+        self.blame(request, None, &mut body)?;
         let record = self.api.create(&body, request.now)?;
         if over {
-            let closing = patch(&self.config, request, &record, &told);
+            let closing = patch(&self.config, &self.name, request, &record, &told);
             self.api.patch(&record.sys_id, &closing, request.now)?;
         }
         Ok(Outcome::Delivered { ticket: Some(self.ticket(&record)), note: None })
@@ -121,7 +118,10 @@ impl ServiceNow {
             return Ok(Outcome::Delivered { ticket, note });
         }
         let told = Told::of(request.incident);
-        let body = patch(&self.config, request, record, &told);
+        let mut body = patch(&self.config, &self.name, request, record, &told);
+        if !body.is_empty() {
+            self.blame(request, Some(record), &mut body)?;
+        }
         if body.is_empty() {
             return Ok(match note {
                 Some(_) => Outcome::Delivered { ticket, note },
@@ -136,6 +136,24 @@ impl ServiceNow {
             }
             Err(stop) => Err(stop),
         }
+    }
+
+    /// `caused_by`: the change request that the first hypothesis blames, if it names one and nobody
+    /// has filled the field.
+    fn blame(
+        &self,
+        request: &Delivery<'_>,
+        record: Option<&Record>,
+        body: &mut api::Body,
+    ) -> Result<(), Stop> {
+        if record.is_some_and(|record| !fields::is_empty_reference(&record.caused_by)) {
+            return Ok(());
+        }
+        let Some(reference) = fields::change_reference(request.incident) else { return Ok(()) };
+        if let Some(change) = self.api.change(&reference, request.now)? {
+            body.insert(String::from("caused_by"), change.into());
+        }
+        Ok(())
     }
 
     fn ticket(&self, record: &Record) -> Ticket {
@@ -155,6 +173,11 @@ impl Sink for ServiceNow {
 
     fn deliver(&mut self, request: &Delivery<'_>) -> Outcome {
         self.say(request).unwrap_or_else(Outcome::from)
+    }
+
+    fn listen(&mut self, cursor: Option<&str>, now: Timestamp) -> Result<Heard, (Wait, Trouble)> {
+        let Some(own_user) = self.config.account() else { return Ok(Heard::default()) };
+        self.ear.listen(&self.api, &self.name, own_user, cursor, now).map_err(Stop::unheard)
     }
 }
 

@@ -1,11 +1,14 @@
 //! No byte of alert text becomes markup, mention, template, header or line of a log.
 
 use model::incident::{Incident, IncidentState};
+use serde_json::Value;
 
+use crate::double::jira::{Jira, TOKEN};
+use crate::double::jsm_ops::JsmOps;
 use crate::double::servicenow::{PASSWORD, ServiceNow};
 use crate::fixture::{at, incident};
 use crate::world::World;
-use crate::{servicenow, webhook};
+use crate::{jira, jsm_ops, servicenow, webhook};
 
 /// What an attacker makes an application log, and what must not arrive of it in a ticket.
 pub(crate) const CORPUS: [(&str, &[&str]); 15] = [
@@ -83,6 +86,56 @@ fn tickets_hold_inert_text_in_every_field_and_note() {
                     assert!(!shown.contains(part), "{part:?} of {text:?} in {shown:?}");
                 }
                 assert!(!shown.starts_with(['=', '+', '-', '@']), "a formula: {shown:?}");
+            }
+        }
+    }
+}
+
+/// Every text in a JSON value.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(fields) => fields.values().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The three revisions of an incident whose texts are an attacker's.
+fn tell_poisoned(world: &mut World, text: &str) {
+    for (revision, state, secs) in [
+        (1, IncidentState::Open, 10),
+        (2, IncidentState::Open, 100),
+        (3, IncidentState::Resolved, 200),
+    ] {
+        let mut incident = poisoned(text);
+        incident.revision = revision;
+        incident.state = state;
+        if revision > 1 {
+            incident.services.push("cart".into());
+        }
+        world.publish(&incident, at(secs));
+        world.run(at(secs));
+    }
+}
+
+#[test]
+fn issues_and_alerts_hold_inert_text_in_every_field_and_note() {
+    for (text, forbidden) in CORPUS {
+        let site = Jira::start();
+        tell_poisoned(&mut World::new(&jira::sink_config(&site, TOKEN)), text);
+        let issue = site.issue();
+        let mut shown = texts(&issue.fields);
+        shown.extend(issue.comments.iter().flat_map(texts));
+        assert!(issue.comments.len() >= 2, "{text:?}");
+        let ops = JsmOps::start();
+        tell_poisoned(&mut World::new(&jsm_ops::sink_config(&ops)), text);
+        let alert = ops.alert();
+        shown.extend(texts(&alert.fields));
+        shown.extend(alert.notes);
+        for shown in shown {
+            for part in forbidden {
+                assert!(!shown.contains(part), "{part:?} of {text:?} in {shown:?}");
             }
         }
     }

@@ -9,6 +9,8 @@ mod world;
 mod contract;
 mod outbox;
 mod servicenow;
+mod jira;
+mod jsm_ops;
 mod webhook;
 mod pagerduty;
 mod slack;

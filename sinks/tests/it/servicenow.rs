@@ -1,6 +1,6 @@
 //! One ticket per incident, whatever breaks where.
 
-use model::command::Command;
+use model::command::{Command, Decision as Act};
 use model::incident::{IncidentState, Priority};
 use model::time::Nanos;
 use sinks::delivery::decide::{Decision, SayReason};
@@ -8,7 +8,7 @@ use sinks::delivery::outbox::DoneResult;
 use sinks::sink::Trouble;
 
 use crate::double::Fault;
-use crate::double::servicenow::{PASSWORD, ServiceNow, USER};
+use crate::double::servicenow::{CHANGE, PASSWORD, PERSON, ServiceNow, USER};
 use crate::fixture::{at, in_state, incident, with_service};
 use crate::world::{Crash, Setup, World, failed};
 
@@ -391,4 +391,101 @@ fn a_redirect_and_a_silent_server_are_not_followed_and_not_waited_for() {
     assert!(matches!(done.result, DoneResult::Later(_, Trouble::Timeout)), "{done:?}");
     world.drain(at(30));
     assert_eq!(double.ticket().get("state"), "1");
+}
+
+fn acts_of(world: &mut World, cursor: &mut Option<String>) -> Vec<(String, Act)> {
+    let heard = world.listen(cursor.as_deref(), at(1_000)).expect("the instance answers");
+    cursor.clone_from(&heard.cursor.or_else(|| cursor.clone()));
+    heard.acts.into_iter().map(|act| (act.author.to_string(), act.decision)).collect()
+}
+
+#[test]
+fn what_people_do_comes_back_once_and_what_we_do_does_not() {
+    let (double, mut world) = world();
+    let mut cursor = None;
+    assert_eq!(acts_of(&mut world, &mut cursor), [], "the first time says from where to listen");
+    world.publish(&incident(1), at(10));
+    world.run(at(10));
+    let id = incident(1).id;
+    double.table().change("operator", &[("state", "2"), ("assigned_to", PERSON.1)]);
+    double.table().change("operator", &[("work_notes", "pool was too small")]);
+    double.table().change("operator", &[("state", "6")]);
+    let operator = |decision| (String::from("operator"), decision);
+    assert_eq!(
+        acts_of(&mut world, &mut cursor),
+        [
+            operator(Act::Assign { incident: id, to: Some("operator".into()) }),
+            operator(Act::Acknowledge { incident: id }),
+            operator(Act::Acknowledge { incident: id }),
+            operator(Act::Comment { incident: id }),
+            operator(Act::Resolve { incident: id }),
+        ]
+    );
+    assert_eq!(acts_of(&mut world, &mut cursor), [], "nothing is heard twice");
+    // More news, our own note: no act. And the ticket stays resolved.
+    world.publish(&with_service(2, "cart"), at(100));
+    world.run(at(100));
+    assert_eq!(acts_of(&mut world, &mut cursor), []);
+    assert_eq!(double.ticket().get("state"), "6");
+    double.table().change("operator", &[("state", "2")]);
+    assert_eq!(acts_of(&mut world, &mut cursor), [operator(Act::Reopen { incident: id })]);
+}
+
+#[test]
+fn a_person_who_reopens_a_ticket_of_an_ended_incident_is_not_overruled() {
+    let (double, mut world) = world();
+    world.publish(&incident(1), at(10));
+    world.run(at(10));
+    world.publish(&in_state(2, IncidentState::Resolved), at(50));
+    world.run(at(50));
+    double.table().change("operator", &[("state", "2")]);
+    let mut later = in_state(3, IncidentState::Resolved);
+    later.services.push("cart".into());
+    world.publish(&later, at(100));
+    world.run(at(100));
+    assert_eq!(double.ticket().get("state"), "2");
+}
+
+#[test]
+fn the_change_that_is_blamed_is_named_in_its_field() {
+    let (double, mut world) = world();
+    let mut blamed = incident(1);
+    if let Some(change) = blamed.hypotheses.first_mut().and_then(|first| first.change.as_mut()) {
+        change.title = "CHG0030001: pool size 10".into();
+    }
+    world.publish(&blamed, at(10));
+    world.run(at(10));
+    assert_eq!(double.ticket().get("caused_by"), CHANGE.1);
+}
+
+#[test]
+fn an_owner_has_a_group_where_the_service_has_none() {
+    let double = ServiceNow::start();
+    let mut setup = sink_config(&double, PASSWORD);
+    let groups = format!(r#""groups": {{"team-payments": "{}"}}, "services""#, "b".repeat(32));
+    setup.json = setup.json.replace(r#""services""#, &groups);
+    let mut world = World::new(&setup);
+    world.publish(&incident(1), at(10));
+    world.run(at(10));
+    assert_eq!(double.ticket().get("assignment_group"), "b".repeat(32));
+}
+
+#[test]
+fn as_events_one_alert_is_opened_and_cleared_under_one_key() {
+    let double = ServiceNow::start();
+    let mut setup = sink_config(&double, PASSWORD);
+    setup.json = setup.json.replace(r#""category""#, r#""mode": "events", "category""#);
+    let mut world = World::new(&setup);
+    world.publish(&incident(1), at(10));
+    world.run(at(10));
+    world.crash(Crash::AfterAnswer, at(11));
+    world.run(at(11));
+    let key = incident(1).id.to_string();
+    let alert = |double: &ServiceNow| double.table().alerts.get(&key).cloned().expect("an alert");
+    assert_eq!((alert(&double).0.as_str(), alert(&double).1.as_str()), ("2", "New"));
+    world.publish(&in_state(2, IncidentState::Resolved), at(50));
+    world.run(at(50));
+    assert_eq!((alert(&double).0.as_str(), alert(&double).1.as_str()), ("0", "Closing"));
+    assert_eq!(double.table().alerts.len(), 1);
+    assert_eq!(double.table().rows.len(), 0);
 }

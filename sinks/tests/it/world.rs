@@ -12,9 +12,10 @@ use sinks::config::{SinkConfig, build, build_over};
 use sinks::delivery::decide::Decision;
 use sinks::delivery::outbox::{Done, DoneResult, Outbox, OutboxLimits};
 use sinks::delivery::record::Delivered;
+use sinks::heard::Heard;
 use sinks::kafka::Publish;
 use sinks::retry::Jitter;
-use sinks::sink::Sink;
+use sinks::sink::{Sink, Trouble, Wait};
 
 /// Where the process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +107,15 @@ impl World {
         }
         self.commands.extend(done.command.clone());
         Some(done)
+    }
+
+    /// Asks what people did.
+    pub(crate) fn listen(
+        &mut self,
+        cursor: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Heard, (Wait, Trouble)> {
+        self.sink.listen(cursor, now)
     }
 
     /// The process dies in its next turn and starts again: only topics are left.

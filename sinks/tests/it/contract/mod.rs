@@ -91,10 +91,12 @@ pub(crate) struct Row {
 }
 
 /// All sinks.
-pub(crate) const ROWS: [Row; 8] = [
+pub(crate) const ROWS: [Row; 10] = [
     row("webhook", rows::webhook, Repeats::Recognised),
     row("cdevents", rows::cdevents, Repeats::Recognised),
     Row { looks_first: 1, ..row("servicenow", rows::servicenow, Repeats::Recognised) },
+    Row { looks_first: 1, ..row("jira", rows::jira, Repeats::Recognised) },
+    row("jsm_ops", rows::jsm_ops, Repeats::Recognised),
     row("pagerduty", rows::pagerduty, Repeats::Recognised),
     row("slack", rows::slack, Repeats::Recognised),
     row("teams", rows::teams, Repeats::Possible),

@@ -7,6 +7,8 @@ use serde_json::Value;
 use super::{Destination, Seen, Shown};
 use crate::double::Fault;
 use crate::double::collector::{Collector, attribute};
+use crate::double::jira::{Issue, Jira, TOKEN};
+use crate::double::jsm_ops::{JsmOps, KEY};
 use crate::double::pagerduty::PagerDuty;
 use crate::double::receiver::Receiver;
 use crate::double::served::Served;
@@ -28,6 +30,14 @@ pub(super) fn cdevents() -> Box<dyn Destination> {
 
 pub(super) fn servicenow() -> Box<dyn Destination> {
     Box::new(ServiceNow::start())
+}
+
+pub(super) fn jira() -> Box<dyn Destination> {
+    Box::new(Jira::start())
+}
+
+pub(super) fn jsm_ops() -> Box<dyn Destination> {
+    Box::new(JsmOps::start())
 }
 
 pub(super) fn pagerduty() -> Box<dyn Destination> {
@@ -165,6 +175,100 @@ impl Destination for ServiceNow {
 
     fn secrets(&self) -> Vec<String> {
         vec![PASSWORD.to_owned()]
+    }
+}
+
+impl Destination for Jira {
+    fn world(&self) -> World {
+        World::new(&crate::jira::sink_config(self, TOKEN))
+    }
+
+    fn fail(&self, faults: &[Fault]) {
+        Jira::fail(self, faults);
+    }
+
+    fn heal(&self) {
+        self.site().faults.0.clear();
+    }
+
+    fn requests(&self) -> usize {
+        self.site().requests.len()
+    }
+
+    fn seen(&self) -> Seen {
+        let site = self.site();
+        let label = Value::from(format!("faultline-{INCIDENT}"));
+        let mine = |issue: &&Issue| {
+            issue.fields["labels"].as_array().is_some_and(|labels| labels.contains(&label))
+        };
+        let issues: Vec<_> = site.issues.iter().filter(mine).collect();
+        let comments = issues.iter().flat_map(|issue| &issue.comments);
+        let words = comments.map(|comment| comment["body"].to_string());
+        Seen {
+            active: issues.first().map(|issue| issue.status != "6"),
+            doubles: issues.len().saturating_sub(1) + repeated(words),
+        }
+    }
+
+    fn broken(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn texts(&self) -> Vec<Shown> {
+        let mut found = Vec::new();
+        for issue in &self.site().issues {
+            strings(&issue.fields, &mut found);
+            issue.comments.iter().for_each(|comment| strings(&comment["body"], &mut found));
+        }
+        found
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        vec![TOKEN.to_owned()]
+    }
+}
+
+impl Destination for JsmOps {
+    fn world(&self) -> World {
+        World::new(&crate::jsm_ops::sink_config(self))
+    }
+
+    fn fail(&self, faults: &[Fault]) {
+        JsmOps::fail(self, faults);
+    }
+
+    fn heal(&self) {
+        self.ops().faults.0.clear();
+    }
+
+    fn requests(&self) -> usize {
+        self.ops().requests
+    }
+
+    fn seen(&self) -> Seen {
+        let ops = self.ops();
+        let alerts: Vec<_> =
+            ops.alerts.iter().filter(|alert| alert.fields["alias"] == INCIDENT).collect();
+        // An alert that was closed and opened anew is a second one there, by the vendor's rule.
+        let open = alerts.iter().filter(|alert| alert.open).count();
+        Seen { active: alerts.last().map(|alert| alert.open), doubles: open.saturating_sub(1) }
+    }
+
+    fn broken(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn texts(&self) -> Vec<Shown> {
+        let mut found = Vec::new();
+        for alert in &self.ops().alerts {
+            strings(&alert.fields, &mut found);
+            found.extend(alert.notes.iter().cloned().map(Shown::Words));
+        }
+        found
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        vec![KEY.to_owned()]
     }
 }
 

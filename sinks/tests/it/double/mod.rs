@@ -21,6 +21,8 @@ pub(crate) mod slack;
 pub(crate) mod teams;
 pub(crate) mod collector;
 pub(crate) mod topic;
+pub(crate) mod jira;
+pub(crate) mod jsm_ops;
 
 /// What happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,9 @@
 //! than their column are cut, encoded queries (an unknown field in a query is ignored, so that the
 //! answer has more rows), `sysparm_fields`, `sysparm_limit`, 201 with a `sys_id`, 404 for an unknown
 //! one, `work_notes` are appended and read as empty, priority from impact and urgency, resolving
-//! needs close code and notes (403, data policy), closed and cancelled tickets are read-only.
+//! needs close code and notes (403, data policy), closed and cancelled tickets are read-only. Updates
+//! are audited (`sys_audit`), references are `sys_id`s. Event Management takes records that have
+//! all of its fields as text, and folds them by `message_key`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +15,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -21,7 +23,7 @@ use serde_json::{Map, Value, json};
 use super::{Fault, Schedule, Server, after, answer, before};
 
 /// Columns that a client may write, and their lengths.
-const COLUMNS: [(&str, usize); 17] = [
+const COLUMNS: [(&str, usize); 18] = [
     ("short_description", 160),
     ("description", 4000),
     ("impact", 40),
@@ -39,10 +41,18 @@ const COLUMNS: [(&str, usize); 17] = [
     ("close_code", 40),
     ("close_notes", 4000),
     ("parent_incident", 32),
+    ("caused_by", 32),
 ];
 
 /// Columns that only the instance writes.
-const SYSTEM_COLUMNS: [&str; 4] = ["sys_id", "number", "sys_created_on", "priority"];
+const SYSTEM_COLUMNS: [&str; 5] =
+    ["sys_id", "number", "sys_created_on", "sys_updated_on", "priority"];
+/// Columns whose changes are audited.
+const AUDITED: [&str; 4] = ["state", "assigned_to", "assignment_group", "work_notes"];
+
+/// The only change request, and the only person.
+pub(crate) const CHANGE: (&str, &str) = ("CHG0030001", "dddddddddddddddddddddddddddddddd");
+pub(crate) const PERSON: (&str, &str) = ("operator", "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee");
 
 pub(crate) const USER: &str = "faultline";
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -82,7 +92,13 @@ pub(crate) struct Table {
     pub(crate) requests: Vec<String>,
     /// Whether queries are not understood, so that they are ignored.
     pub(crate) ignores_queries: bool,
+    /// Alerts of Event Management by their key: severity, state, and how many events.
+    pub(crate) alerts: BTreeMap<String, (String, String, usize)>,
+    /// Rows of `sys_audit`.
+    audit: Vec<Row>,
     created: u32,
+    /// Seconds since the instance began: its own clock.
+    clock: u32,
 }
 
 impl Table {
@@ -96,18 +112,46 @@ impl Table {
         row.fields.insert(String::from("sys_id"), format!("{count:032x}"));
         row.fields.insert(String::from("number"), format!("INC{count:07}"));
         row.fields.insert(String::from("sys_created_on"), format!("2026-03-17 02:{count:02}:00"));
-        write(&mut row, body);
+        let at = self.tick();
+        // A new record is not audited.
+        write(&mut row, body, USER, &at);
         self.rows.push(row.clone());
         row
     }
 
-    fn select(&self, query: &str) -> Vec<Row> {
-        let mut rows = self.rows.clone();
+    /// The instance's time, a second later each time it is asked.
+    fn tick(&mut self) -> String {
+        self.clock += 1;
+        format!("2026-03-17 02:{:02}:{:02}", self.clock / 60, self.clock % 60)
+    }
+
+    /// A person, or we, change a ticket by hand: audited like a change by the API.
+    pub(crate) fn change(&mut self, user: &str, fields: &[(&str, &str)]) {
+        let fields = fields.iter().map(|(field, value)| ((*field).to_owned(), Value::from(*value)));
+        let at = self.tick();
+        let mut row = self.rows.first().cloned().expect("there is a ticket");
+        let rows = write(&mut row, &fields.collect(), user, &at);
+        self.audit.extend(rows);
+        if let Some(kept) = self.rows.first_mut() {
+            *kept = row;
+        }
+    }
+
+    fn select(&self, rows: &[Row], query: &str) -> Vec<Row> {
+        let mut rows = rows.to_vec();
         for part in query.split('^').filter(|_| !self.ignores_queries) {
             if let Some(field) = part.strip_prefix("ORDERBYDESC") {
                 rows.sort_by(|a, b| b.get(field).cmp(a.get(field)));
             } else if let Some(field) = part.strip_prefix("ORDERBY") {
                 rows.sort_by(|a, b| a.get(field).cmp(b.get(field)));
+            } else if let Some((field, value)) = part.split_once(">=") {
+                rows.retain(|row| row.get(field) >= value);
+            } else if let Some((field, value)) = part.split_once("!=") {
+                rows.retain(|row| row.get(field) != value);
+            } else if let Some((field, value)) = part.split_once("STARTSWITH") {
+                rows.retain(|row| row.get(field).starts_with(value));
+            } else if let Some((field, values)) = part.split_once("IN") {
+                rows.retain(|row| values.split(',').any(|value| row.get(field) == value));
             } else if let Some((field, value)) = part.split_once('=')
                 && is_column(field)
             {
@@ -136,6 +180,10 @@ impl ServiceNow {
         let router = Router::new()
             .route("/api/now/table/incident", many)
             .route("/api/now/table/incident/{sys_id}", one)
+            .route("/api/now/table/sys_audit", get(list_audit))
+            .route("/api/now/table/change_request", get(list_changes))
+            .route("/api/now/table/sys_user/{sys_id}", get(read_person))
+            .route("/api/global/em/jsonv2", post(take_events))
             .with_state(Arc::clone(&table));
         Self { table, server: Server::start(router) }
     }
@@ -199,9 +247,88 @@ async fn list(State(table): Shared, Query(params): Params, headers: HeaderMap) -
     let query = params.get("sysparm_query").cloned().unwrap_or_default();
     handle(&table, format!("GET ?{query}"), &headers, |table| {
         let limit = params.get("sysparm_limit").and_then(|n| n.parse().ok()).unwrap_or(10_000);
-        let rows = table.select(&query);
+        let rows = table.select(&table.rows, &query);
         let shown: Vec<Value> = rows.iter().take(limit).map(|row| show(row, &params)).collect();
         Ok(answer(200, &json!({ "result": shown }).to_string()))
+    })
+    .await
+}
+
+async fn list_audit(
+    State(table): Shared,
+    Query(params): Params,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let query = params.get("sysparm_query").cloned().unwrap_or_default();
+    handle(&table, String::from("GET sys_audit"), &headers, |table| {
+        let rows = table.select(&table.audit, &query);
+        let shown: Vec<&BTreeMap<String, String>> = rows.iter().map(|row| &row.fields).collect();
+        Ok(answer(200, &json!({ "result": shown }).to_string()))
+    })
+    .await
+}
+
+async fn list_changes(
+    State(table): Shared,
+    Query(params): Params,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let query = params.get("sysparm_query").cloned().unwrap_or_default();
+    handle(&table, String::from("GET change_request"), &headers, |_| {
+        let (number, sys_id) = CHANGE;
+        let asked = query == format!("number={number}") || query == format!("sys_id={sys_id}");
+        let all = [json!({"number": number, "sys_id": sys_id})];
+        let shown = if asked { all.as_slice() } else { &[] };
+        Ok(answer(200, &json!({ "result": shown }).to_string()))
+    })
+    .await
+}
+
+async fn read_person(
+    State(table): Shared,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    handle(&table, format!("GET sys_user/{id}"), &headers, |_| {
+        if id != PERSON.1 {
+            return Err(no_record());
+        }
+        Ok(answer(
+            200,
+            &json!({"result": {"user_name": PERSON.0, "name": "An operator"}}).to_string(),
+        ))
+    })
+    .await
+}
+
+/// Event Management: every field is text, and these have to be there.
+async fn take_events(State(table): Shared, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    const NEEDED: [&str; 6] =
+        ["source", "node", "type", "message_key", "severity", "resolution_state"];
+    handle(&table, String::from("POST em"), &headers, |table| {
+        let body = object(&body)?;
+        let records = body.get("records").and_then(Value::as_array).cloned().unwrap_or_default();
+        for record in &records {
+            let text = |field: &str| record.get(field).and_then(Value::as_str).unwrap_or_default();
+            let info: Result<Value, _> = serde_json::from_str(text("additional_info"));
+            let severity = text("severity").parse::<u8>().is_ok_and(|severity| severity <= 5);
+            let state = matches!(text("resolution_state"), "New" | "Closing");
+            let time = text("time_of_event");
+            let timed = time.len() == 19 && !time.contains('T');
+            if NEEDED.iter().any(|field| text(field).is_empty())
+                || !(severity && state && timed)
+                || !info.is_ok_and(|info| info.is_object())
+            {
+                return Err(Failure(
+                    400,
+                    "Exception while processing event",
+                    "a field is not right",
+                ));
+            }
+            let kept = table.alerts.entry(text("message_key").to_owned()).or_default();
+            *kept = (text("severity").to_owned(), text("resolution_state").to_owned(), kept.2 + 1);
+        }
+        Ok(answer(200, &json!({"result": {"events": records.len()}}).to_string()))
     })
     .await
 }
@@ -241,35 +368,61 @@ async fn update(
 ) -> Response<Body> {
     handle(&table, format!("PATCH /{id}"), &headers, |table| {
         let body = object(&body)?;
+        let clock = table.clock;
         let kept = table.row(&id)?;
         let mut row = kept.clone();
         if matches!(row.get("state"), "7" | "8") {
             return Err(Failure(403, "Operation Failed", "ACL Exception Update Failed"));
         }
-        write(&mut row, &body);
+        let at = format!("2026-03-17 02:{:02}:{:02}", (clock + 1) / 60, (clock + 1) % 60);
+        let audited = write(&mut row, &body, USER, &at);
         let resolved = matches!(row.get("state"), "6" | "7");
         if resolved && (row.get("close_code").is_empty() || row.get("close_notes").is_empty()) {
             let detail = "Data Policy Exception: mandatory: Resolution code, Resolution notes";
             return Err(Failure(403, "Operation Failed", detail));
         }
         kept.clone_from(&row);
+        table.clock += 1;
+        table.audit.extend(audited);
         Ok(answer(200, &json!({ "result": show(&row, &params) }).to_string()))
     })
     .await
 }
 
-fn write(row: &mut Row, body: &Map<String, Value>) {
+/// Writes fields; the rows of the audit that this makes.
+fn write(row: &mut Row, body: &Map<String, Value>, user: &str, at: &str) -> Vec<Row> {
+    let mut audit = Vec::new();
     for (field, value) in body {
         let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+        let old = row.get(field).to_owned();
         if field == "work_notes" {
             if !text.is_empty() {
-                row.work_notes.push(text);
+                row.work_notes.push(text.clone());
             }
         } else {
             row.set(field, &text);
         }
+        if AUDITED.contains(&field.as_str()) && old != text {
+            let mut entry = Row::default();
+            let id = format!("{}{field}{at}", row.get("sys_id"));
+            for (name, value) in [
+                ("sys_id", id.as_str()),
+                ("tablename", "incident"),
+                ("documentkey", row.get("sys_id")),
+                ("fieldname", field),
+                ("oldvalue", &old),
+                ("newvalue", &text),
+                ("user", user),
+                ("sys_created_on", at),
+            ] {
+                entry.fields.insert(name.to_owned(), value.to_owned());
+            }
+            audit.push(entry);
+        }
     }
+    row.fields.insert(String::from("sys_updated_on"), at.to_owned());
     row.weigh();
+    audit
 }
 
 fn is_column(field: &str) -> bool {

@@ -1,0 +1,297 @@
+//! Jira Cloud's REST v3, as far as we use it.
+//!
+//! Its search is eventually consistent: an issue that was just made may not be found yet. What is
+//! deliberately absent: what the fields mean ([`super::fields`]).
+
+use model::time::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::config::secret::Secret;
+use crate::config::{JiraConfig, timeout};
+use crate::http::{Answer, Client};
+use crate::render::untrusted::Untrusted;
+use crate::rest::{Rest, Stop, encoded, parse};
+
+/// The issue property that says which revision an issue has.
+const PROPERTY: &str = "faultline";
+/// How many issues of one incident are looked at: enough to notice doubles.
+const LOOKED_AT_MAX: u32 = 10;
+
+/// An issue, as far as we look at it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Issue {
+    pub(super) id: String,
+    pub(super) key: String,
+    #[serde(default)]
+    pub(super) fields: Fields,
+    #[serde(default)]
+    properties: Value,
+    #[serde(default)]
+    pub(super) changelog: Changelog,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Fields {
+    #[serde(default)]
+    pub(super) summary: String,
+    #[serde(default)]
+    pub(super) labels: Vec<String>,
+    pub(super) status: Option<Status>,
+    pub(super) priority: Option<Named>,
+    pub(super) assignee: Option<Person>,
+    pub(super) comment: Option<Comments>,
+    #[serde(default)]
+    pub(super) updated: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Named {
+    #[serde(default)]
+    pub(super) name: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Status {
+    #[serde(default)]
+    pub(super) id: String,
+    #[serde(rename = "statusCategory", default)]
+    pub(super) category: Category,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Category {
+    /// `new`, `indeterminate`, `done`.
+    #[serde(default)]
+    pub(super) key: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Person {
+    #[serde(rename = "accountId", default)]
+    pub(super) account_id: String,
+    #[serde(rename = "displayName", default)]
+    pub(super) display_name: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Comments {
+    #[serde(default)]
+    pub(super) comments: Vec<Comment>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Comment {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) author: Person,
+    #[serde(default)]
+    pub(super) body: Value,
+    #[serde(default)]
+    pub(super) created: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Changelog {
+    #[serde(default)]
+    pub(super) histories: Vec<History>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct History {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) author: Person,
+    #[serde(default)]
+    pub(super) created: String,
+    #[serde(default)]
+    pub(super) items: Vec<Change>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Change {
+    #[serde(default)]
+    pub(super) field: String,
+    #[serde(default)]
+    pub(super) from: Option<String>,
+    #[serde(default)]
+    pub(super) to: Option<String>,
+    #[serde(rename = "toString", default)]
+    pub(super) to_text: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Transition {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) name: String,
+    pub(super) to: Status,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    issues: Vec<Issue>,
+}
+
+#[derive(Deserialize)]
+struct Transitions {
+    transitions: Vec<Transition>,
+}
+
+#[derive(Deserialize)]
+struct ServerInfo {
+    #[serde(rename = "serverTime")]
+    server_time: String,
+}
+
+#[derive(Deserialize)]
+struct Failure {
+    #[serde(rename = "errorMessages", default)]
+    messages: Vec<String>,
+    #[serde(default)]
+    errors: std::collections::BTreeMap<String, String>,
+}
+
+/// A client of one site.
+pub(super) struct Api {
+    pub(super) rest: Rest,
+}
+
+impl Api {
+    pub(super) fn new(config: &JiraConfig, secret: &Secret) -> Self {
+        let client = Client::new(timeout(config.timeout_ms));
+        let authorization = config.auth.header("Bearer", secret);
+        Self { rest: Rest::new(&config.url, authorization, client, detail) }
+    }
+
+    /// Issues that match, with the fields that we look at.
+    pub(super) fn search(
+        &self,
+        jql: &str,
+        fields: &[&str],
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Issue>, Stop> {
+        let body = json!({
+            "jql": jql, "fields": fields, "properties": [PROPERTY], "maxResults": limit,
+        });
+        Ok(parse::<Found>(&self.rest.post("/rest/api/3/search/jql", &body, now)?)?.issues)
+    }
+
+    /// The issues with a label of ours, oldest first.
+    pub(super) fn find(
+        &self,
+        project: &str,
+        label: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Issue>, Stop> {
+        let jql = format!("project = \"{project}\" AND labels = \"{label}\" ORDER BY created ASC");
+        let fields = ["summary", "labels", "status", "priority", "assignee"];
+        let found = self.search(&jql, &fields, LOOKED_AT_MAX, now)?;
+        let ours = |issue: &Issue| issue.fields.labels.iter().any(|have| have == label);
+        if !found.iter().all(ours) {
+            return Err(Stop::again("other issues than asked"));
+        }
+        Ok(found)
+    }
+
+    /// One issue by its id or key, as it is and as it became so; `None` when there is none.
+    pub(super) fn get(&self, id: &str, now: Timestamp) -> Result<Option<Issue>, Stop> {
+        let path = format!(
+            "/rest/api/3/issue/{}?fields=summary,labels,status,priority,assignee,comment,updated\
+             &expand=changelog&properties={PROPERTY}",
+            encoded(id)
+        );
+        let Some(answer) = self.rest.get_if_there(&path, now)? else { return Ok(None) };
+        parse(&answer).map(Some)
+    }
+
+    pub(super) fn create(&self, body: &Value, now: Timestamp) -> Result<Issue, Stop> {
+        parse(&self.rest.post("/rest/api/3/issue", body, now)?)
+    }
+
+    pub(super) fn edit(&self, key: &str, fields: &Value, now: Timestamp) -> Result<(), Stop> {
+        let path = format!("/rest/api/3/issue/{}", encoded(key));
+        self.rest.put(&path, &json!({ "fields": fields }), now).map(|_| ())
+    }
+
+    pub(super) fn comment(&self, key: &str, body: &Value, now: Timestamp) -> Result<(), Stop> {
+        let path = format!("/rest/api/3/issue/{}/comment", encoded(key));
+        self.rest.post(&path, body, now).map(|_| ())
+    }
+
+    pub(super) fn transitions(&self, key: &str, now: Timestamp) -> Result<Vec<Transition>, Stop> {
+        let path = format!("/rest/api/3/issue/{}/transitions", encoded(key));
+        Ok(parse::<Transitions>(&self.rest.get(&path, now)?)?.transitions)
+    }
+
+    pub(super) fn transit(&self, key: &str, body: &Value, now: Timestamp) -> Result<(), Stop> {
+        let path = format!("/rest/api/3/issue/{}/transitions", encoded(key));
+        self.rest.post(&path, body, now).map(|_| ())
+    }
+
+    /// Writes down which revision an issue has.
+    pub(super) fn mark(&self, key: &str, mark: &Value, now: Timestamp) -> Result<(), Stop> {
+        let path = format!("/rest/api/3/issue/{}/properties/{PROPERTY}", encoded(key));
+        self.rest.put(&path, mark, now).map(|_| ())
+    }
+
+    /// Who we are.
+    pub(super) fn myself(&self, now: Timestamp) -> Result<Person, Stop> {
+        parse(&self.rest.get("/rest/api/3/myself", now)?)
+    }
+
+    /// All statuses with their categories.
+    pub(super) fn statuses(&self, now: Timestamp) -> Result<Vec<Status>, Stop> {
+        parse(&self.rest.get("/rest/api/3/status", now)?)
+    }
+
+    /// The site's clock.
+    pub(super) fn clock(&self, now: Timestamp) -> Result<Timestamp, Stop> {
+        let info: ServerInfo = parse(&self.rest.get("/rest/api/3/serverInfo", now)?)?;
+        time(&info.server_time).ok_or(Stop::again("a time that cannot be read"))
+    }
+
+    /// The page of an issue.
+    pub(super) fn link(&self, key: &str) -> String {
+        format!("{}/browse/{key}", self.rest.base())
+    }
+}
+
+impl Issue {
+    /// What our property says.
+    pub(super) fn mark(&self) -> Option<&Value> {
+        self.properties.get(PROPERTY)
+    }
+}
+
+/// Jira writes its offset without a colon: `2026-03-17T02:07:00.000+0000`.
+pub(super) fn time(text: &str) -> Option<Timestamp> {
+    if let Some(at) = Timestamp::parse_rfc3339(text) {
+        return Some(at);
+    }
+    let (head, minutes) = text.split_at_checked(text.len().checked_sub(2)?)?;
+    Timestamp::parse_rfc3339(&format!("{head}:{minutes}"))
+}
+
+fn detail(answer: &Answer) -> String {
+    let Ok(failure) = serde_json::from_slice::<Failure>(&answer.body) else { return String::new() };
+    let fields = failure.errors.iter().map(|(field, problem)| format!("{field}: {problem}"));
+    let all: Vec<String> = failure.messages.into_iter().chain(fields).collect();
+    Untrusted(&all.join("; ")).line(200)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_an_offset_are_read() {
+        let at = Timestamp::parse_rfc3339("2026-03-17T02:07:00Z");
+        assert!(at.is_some());
+        assert_eq!(time("2026-03-17T03:07:00.000+0100"), at);
+        assert_eq!(time("2026-03-17T02:07:00.000Z"), at);
+        assert_eq!(time("soon"), None);
+        assert_eq!(time(""), None);
+    }
+}

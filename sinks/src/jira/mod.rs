@@ -1,0 +1,221 @@
+//! Jira and Jira Service Management: one issue per incident, by REST v3.
+//!
+//! Every delivery looks up by our label first. Jira's search finds a new issue only after a while,
+//! so when an earlier attempt may have made one, nothing is made before that while is over. The
+//! issue property `faultline` says which revision an issue has; it is written last.
+
+mod adf;
+mod api;
+mod fields;
+mod listen;
+
+use std::collections::BTreeMap;
+
+use model::id::IncidentId;
+use model::incident::{IncidentState, Ticket};
+use model::name::Name;
+use model::time::{Nanos, Timestamp};
+use serde_json::{Value, json};
+
+use crate::config::secret::Secret;
+use crate::config::{JiraConfig, sink_name};
+use crate::delivery::decide::is_over;
+use crate::heard::Heard;
+use crate::render::told::Told;
+use crate::rest::Stop;
+use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
+use adf::document;
+use api::{Api, Issue};
+use fields::Step;
+use listen::Ear;
+
+/// How long a new issue may stay unfound.
+const INDEX_LAG: Nanos = Nanos::from_secs(60);
+/// Attempts to create that are remembered.
+const ATTEMPTS_MAX: usize = 10_000;
+
+/// Issues in Jira.
+pub struct Jira {
+    name: Name,
+    config: JiraConfig,
+    api: Api,
+    ear: Ear,
+    /// When an issue was last perhaps made, without our knowing.
+    attempts: BTreeMap<IncidentId, Timestamp>,
+    /// When the first delivery of this process was: attempts before it may be as late.
+    began: Option<Timestamp>,
+}
+
+impl Jira {
+    pub(crate) fn new(config: &JiraConfig, secret: &Secret) -> Self {
+        Self {
+            name: sink_name(&config.name),
+            api: Api::new(config, secret),
+            ear: Ear::default(),
+            config: config.clone(),
+            attempts: BTreeMap::new(),
+            began: None,
+        }
+    }
+
+    fn say(&mut self, request: &Delivery<'_>) -> Result<Outcome, Stop> {
+        self.began.get_or_insert(request.now);
+        match self.find(request)? {
+            (Some(issue), note) => self.update(request, &issue, note),
+            // Nobody opens an issue to say that there is nothing.
+            (None, _) if self.may_be_there(request) => {
+                Err(Stop::again("an issue that was perhaps made is not found yet"))
+            }
+            (None, _)
+                if matches!(
+                    request.incident.state,
+                    IncidentState::Withdrawn | IncidentState::Merged
+                ) =>
+            {
+                Ok(Outcome::Unchanged { ticket: None })
+            }
+            (None, _) => self.create(request),
+        }
+    }
+
+    /// The incident's issue, oldest first; else the one that we know, if somebody took our label
+    /// off. A deleted one is none.
+    fn find(&self, request: &Delivery<'_>) -> Result<(Option<Issue>, Option<String>), Stop> {
+        // An issue that we know is read at once: no index is in between.
+        let known = request.known.and_then(|known| known.ticket.as_ref());
+        if let Some(ticket) = known
+            && let Some(issue) = self.api.get(&ticket.id, request.now)?
+        {
+            return Ok((Some(issue), None));
+        }
+        let label = fields::label(request.incident);
+        let mut found = self.api.find(&self.config.project, &label, request.now)?;
+        if found.is_empty() {
+            return Ok((None, None));
+        }
+        let note = (found.len() > 1)
+            .then(|| format!("{} more issues have its label; the oldest is used", found.len() - 1));
+        Ok((Some(found.remove(0)), note))
+    }
+
+    /// Whether an earlier attempt may have made an issue that the search does not show yet.
+    fn may_be_there(&self, request: &Delivery<'_>) -> bool {
+        let lately = |at: Timestamp| request.now - at < INDEX_LAG;
+        let here = self.attempts.get(&request.incident.id).copied();
+        let before = request.in_doubt_since.and(self.began);
+        here.or(before).is_some_and(lately)
+    }
+
+    fn create(&mut self, request: &Delivery<'_>) -> Result<Outcome, Stop> {
+        let told = Told::of(request.incident);
+        let body = fields::creation(&self.config, request.incident, &told);
+        let made = self.api.create(&body, request.now);
+        if let Err(Stop::Retry(..)) = made {
+            // No answer, or one that cannot be read: it may have been made.
+            if self.attempts.len() >= ATTEMPTS_MAX {
+                self.attempts.pop_first();
+            }
+            self.attempts.insert(request.incident.id, request.now);
+        }
+        let made = made?;
+        self.attempts.remove(&request.incident.id);
+        if is_over(request.incident.state) {
+            let issue = self.api.get(&made.id, request.now)?;
+            let issue = issue.ok_or(Stop::again("issue vanished"))?;
+            return self.update(request, &issue, None);
+        }
+        Ok(Outcome::Delivered { ticket: Some(self.ticket(&made)), note: None })
+    }
+
+    fn update(
+        &self,
+        request: &Delivery<'_>,
+        issue: &Issue,
+        note: Option<String>,
+    ) -> Result<Outcome, Stop> {
+        let (incident, now) = (request.incident, request.now);
+        let ticket = Some(self.ticket(issue));
+        if fields::has_it(issue, incident) {
+            return Ok(Outcome::Delivered { ticket, note });
+        }
+        let told = Told::of(incident);
+        let step = fields::step(request, issue);
+        let edits = fields::edits(&self.config, request, issue);
+        let comment = fields::comment(request, &self.name, &told, issue);
+        let stepped =
+            request.known.is_some_and(|known| is_over(known.told.state) != is_over(told.state));
+        if step == Step::Stay && edits.is_none() && comment.is_none() && !stepped {
+            return Ok(match note {
+                Some(_) => Outcome::Delivered { ticket, note },
+                None => Outcome::Unchanged { ticket },
+            });
+        }
+        let note = self.take(step, issue, now)?.or(note);
+        if let Some(edits) = &edits {
+            self.api.edit(&issue.key, edits, now)?;
+        }
+        if let Some(comment) = &comment {
+            self.comment(request, issue, comment)?;
+        }
+        self.api.mark(&issue.key, &fields::mark(incident, incident.state), now)?;
+        Ok(Outcome::Delivered { ticket, note })
+    }
+
+    /// Moves the issue to where it belongs; says so if the workflow offers no way.
+    fn take(&self, step: Step, issue: &Issue, now: Timestamp) -> Result<Option<String>, Stop> {
+        if step == Step::Stay {
+            return Ok(None);
+        }
+        let offered = self.api.transitions(&issue.key, now)?;
+        let Some(transition) = fields::transition(&self.config, step, &offered) else {
+            return Ok(Some(String::from(
+                "its status stays: the workflow offers no fitting transition from it",
+            )));
+        };
+        let mut body = json!({"transition": {"id": transition.id}});
+        if let (Step::Resolve, Some(name), Some(body)) =
+            (step, &self.config.resolution, body.as_object_mut())
+        {
+            body.insert(String::from("fields"), json!({"resolution": {"name": name}}));
+        }
+        self.api.transit(&issue.key, &body, now).map(|()| None)
+    }
+
+    /// Writes a comment, unless an earlier attempt has.
+    fn comment(&self, request: &Delivery<'_>, issue: &Issue, text: &str) -> Result<(), Stop> {
+        let body: Value = document(text);
+        if request.in_doubt_since.is_some() {
+            let fresh = self.api.get(&issue.id, request.now)?;
+            let comments = fresh.and_then(|issue| issue.fields.comment).unwrap_or_default();
+            let words = adf::words(&body);
+            if comments.comments.iter().any(|comment| adf::words(&comment.body) == words) {
+                return Ok(());
+            }
+        }
+        self.api.comment(&issue.key, &json!({ "body": body }), request.now)
+    }
+
+    fn ticket(&self, issue: &Issue) -> Ticket {
+        Ticket {
+            sink: self.name.clone(),
+            id: issue.id.as_str().into(),
+            number: Some(issue.key.as_str().into()),
+            url: Some(self.api.link(&issue.key).into()),
+        }
+    }
+}
+
+impl Sink for Jira {
+    fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn deliver(&mut self, request: &Delivery<'_>) -> Outcome {
+        self.say(request).unwrap_or_else(Outcome::from)
+    }
+
+    fn listen(&mut self, cursor: Option<&str>, now: Timestamp) -> Result<Heard, (Wait, Trouble)> {
+        let project = &self.config.project;
+        self.ear.listen(&self.api, &self.name, project, cursor, now).map_err(Stop::unheard)
+    }
+}

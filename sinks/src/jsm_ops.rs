@@ -1,0 +1,165 @@
+//! Jira Service Management Operations: one alert per incident, by its alias.
+//!
+//! The alias is the incident's id: a create for an open alert of that alias is counted there as a
+//! repeat and makes no second one, so it needs no look-up. The API is asynchronous (202); requests of
+//! one alias are worked off in order. After a close, a create with the same alias opens a new alert,
+//! which is what an incident that is active again should do.
+
+use model::incident::{Incident, Priority};
+use model::name::Name;
+use serde_json::{Value, json};
+
+use crate::config::secret::Secret;
+use crate::config::{JsmOpsConfig, sink_name, timeout};
+use crate::delivery::decide::is_over;
+use crate::http::{Answer, Client};
+use crate::render::news::note;
+use crate::render::ticket::{close_notes, console_link, description, short_description};
+use crate::render::told::Told;
+use crate::render::untrusted::Untrusted;
+use crate::rest::{Rest, Stop};
+use crate::sink::{Delivery, Outcome, Sink};
+
+/// Longest `message`. Unit: characters.
+const MESSAGE_CHARS_MAX: usize = 130;
+/// Longest value of an extra property. Unit: characters. (All together may have 8,000.)
+const PROPERTY_CHARS_MAX: usize = 1_000;
+
+/// Alerts in Jira Service Management.
+pub struct JsmOps {
+    name: Name,
+    config: JsmOpsConfig,
+    rest: Rest,
+}
+
+impl JsmOps {
+    pub(crate) fn new(config: &JsmOpsConfig, key: &Secret) -> Self {
+        let authorization = Secret::new(&format!("GenieKey {}", key.expose()));
+        let client = Client::new(timeout(config.timeout_ms));
+        Self {
+            name: sink_name(&config.name),
+            rest: Rest::new(&config.url, authorization, client, detail),
+            config: config.clone(),
+        }
+    }
+
+    fn say(&self, request: &Delivery<'_>) -> Result<Outcome, Stop> {
+        let told = Told::of(request.incident);
+        let before = request.known.map(|known| &known.told);
+        let over = is_over(told.state);
+        let Some(before) = before.filter(|before| !is_over(before.state) || over) else {
+            // The first page, or active again. One that is over already is closed at once.
+            self.create(request, &told)?;
+            if over {
+                self.close(request, &told)?;
+            }
+            return Ok(Outcome::Delivered { ticket: None, note: None });
+        };
+        if over && !is_over(before.state) {
+            self.close(request, &told)?;
+            return Ok(Outcome::Delivered { ticket: None, note: None });
+        }
+        let news = note(request, &self.name, &told, before, None);
+        let Some(news) = news.filter(|_| !over) else {
+            return Ok(Outcome::Unchanged { ticket: None });
+        };
+        match self.tell(request, &told, before, &news) {
+            // A person closed or deleted it: their word stands, there is nobody to tell.
+            Err(stop) if stop.is_rejected(404) => Ok(Outcome::Unchanged { ticket: None }),
+            done => done.map(|()| Outcome::Delivered { ticket: None, note: None }),
+        }
+    }
+
+    fn tell(
+        &self,
+        request: &Delivery<'_>,
+        told: &Told,
+        before: &Told,
+        news: &str,
+    ) -> Result<(), Stop> {
+        if told.priority != before.priority {
+            let body = json!({ "priority": priority(told.priority) });
+            self.rest.put(&self.path(request.incident, "priority"), &body, request.now)?;
+        }
+        let body = json!({ "note": news, "source": "faultline" });
+        self.rest.post(&self.path(request.incident, "notes"), &body, request.now).map(|_| ())
+    }
+
+    fn create(&self, request: &Delivery<'_>, told: &Told) -> Result<(), Stop> {
+        let body = alert(&self.config, request.incident, told);
+        self.rest.post("/alerts", &body, request.now).map(|_| ())
+    }
+
+    fn close(&self, request: &Delivery<'_>, told: &Told) -> Result<(), Stop> {
+        let body = json!({
+            "note": close_notes(request.incident, told), "source": "faultline",
+        });
+        let path = self.path(request.incident, "close");
+        match self.rest.post(&path, &body, request.now) {
+            // A person deleted it: there is nothing to close.
+            Err(stop) if stop.is_rejected(404) => Ok(()),
+            done => done.map(|_| ()),
+        }
+    }
+
+    /// The alias is hexadecimal digits: nothing has to be escaped.
+    fn path(&self, incident: &Incident, what: &str) -> String {
+        format!("/alerts/{}/{what}?identifierType=alias", incident.id)
+    }
+}
+
+impl Sink for JsmOps {
+    fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn deliver(&mut self, request: &Delivery<'_>) -> Outcome {
+        self.say(request).unwrap_or_else(Outcome::from)
+    }
+}
+
+fn alert(config: &JsmOpsConfig, incident: &Incident, told: &Told) -> Value {
+    let console = config.console_url.as_deref();
+    let teams = config.teams.iter().map(|team| json!({"type": "team", "name": team}));
+    let entity = told.services.first().cloned().unwrap_or_default();
+    let property = |text: &str| Untrusted(text).line(PROPERTY_CHARS_MAX);
+    let mut extra = json!({
+        "incident": incident.id.to_string(),
+        "services": property(&told.services.join(", ")),
+    });
+    if let Some(extra) = extra.as_object_mut() {
+        if let Some(cause) = &told.cause {
+            let text = format!("{} ({} %)", cause.text, cause.percent);
+            extra.insert(String::from("cause"), property(&text).into());
+        }
+        if let Some(base) = console {
+            extra.insert(String::from("details"), console_link(base, incident).into());
+        }
+    }
+    json!({
+        "message": Untrusted(&short_description(told)).line(MESSAGE_CHARS_MAX),
+        "alias": incident.id.to_string(),
+        "description": description(incident, told, console),
+        "responders": teams.collect::<Vec<_>>(),
+        "tags": config.tags,
+        "extraProperties": extra,
+        "entity": entity,
+        "source": "faultline",
+        "priority": priority(told.priority),
+    })
+}
+
+const fn priority(priority: Priority) -> &'static str {
+    match priority {
+        Priority::P1 => "P1",
+        Priority::P2 => "P2",
+        Priority::P3 => "P3",
+        Priority::P4 => "P4",
+    }
+}
+
+fn detail(answer: &Answer) -> String {
+    let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let text = value.get("message").and_then(Value::as_str).unwrap_or_default();
+    Untrusted(text).line(200)
+}

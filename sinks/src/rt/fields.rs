@@ -1,0 +1,150 @@
+//! What an incident is in the fields of a ticket: pure.
+//!
+//! Only what changed is sent, and only what nobody else changed: what people wrote stays.
+
+use model::incident::{Incident, Priority};
+use model::name::Name;
+use serde_json::{Value, json};
+
+use super::api::{Body, Ticket};
+use crate::config::{RtConfig, RtService};
+use crate::delivery::decide::is_over;
+use crate::render::news::{decided_there, note};
+use crate::render::ticket::{close_notes, description, short_description};
+use crate::render::told::Told;
+use crate::sink::Delivery;
+
+/// RT's priorities go from 0 to 100; its own words for them are 0 low, 50 medium, 100 high.
+const fn weight(priority: Priority) -> &'static str {
+    match priority {
+        Priority::P1 => "100",
+        Priority::P2 => "80",
+        Priority::P3 => "50",
+        Priority::P4 => "20",
+    }
+}
+
+/// What a ticket's status is to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Somebody works on it, or will.
+    Active,
+    /// Done.
+    Resolved,
+    /// A person said that it is none.
+    LeftAlone,
+}
+
+/// Reads a status.
+pub(super) fn standing(config: &RtConfig, status: &str) -> Standing {
+    if status == config.resolved_status {
+        Standing::Resolved
+    } else if config.left_alone_statuses.iter().any(|alone| alone == status) {
+        Standing::LeftAlone
+    } else {
+        Standing::Active
+    }
+}
+
+/// The fields of a new ticket; `former` is the rejected ticket of the same incident.
+pub(super) fn creation(
+    config: &RtConfig,
+    incident: &Incident,
+    told: &Told,
+    former: Option<u64>,
+) -> Body {
+    let mut text = description(incident, told, config.console_url.as_deref());
+    if let Some(former) = former {
+        text.push_str(&format!("\nReopened; it was ticket {former} before."));
+    }
+    let service = service_of(config, incident);
+    let mut body = Body::new();
+    let mut set = |field: &str, value: Value| {
+        body.insert(field.to_owned(), value);
+    };
+    set("Queue", queue_of(config, incident).into());
+    set("Subject", short_description(told).into());
+    set("Content", text.into());
+    set("ContentType", "text/plain".into());
+    set("Priority", weight(incident.priority).into());
+    set("CustomFields", json!({ &config.custom_field: incident.id.to_string() }));
+    if let Some(owner) = service.and_then(|service| service.owner.as_deref()) {
+        set("Owner", owner.into());
+    }
+    if let Some(former) = former {
+        set("RefersTo", former.to_string().into());
+    }
+    body
+}
+
+/// The queue of an incident's ticket.
+pub(super) fn queue_of<'a>(config: &'a RtConfig, incident: &Incident) -> &'a str {
+    let service = service_of(config, incident);
+    service.and_then(|service| service.queue.as_deref()).unwrap_or(&config.queue)
+}
+
+/// The service of the first hypothesis, else the first affected one that is configured.
+fn service_of<'a>(config: &'a RtConfig, incident: &Incident) -> Option<&'a RtService> {
+    let cause = incident.hypotheses.first().map(|first| &first.entity.service);
+    cause
+        .into_iter()
+        .chain(incident.services.iter())
+        .find_map(|service| config.services.get(service.as_str()))
+}
+
+/// The fields that change. A ticket that a person resolved or reopened is left as it is: only the
+/// step from active to over, or back, is ours.
+pub(super) fn patch(config: &RtConfig, request: &Delivery<'_>, ticket: &Ticket) -> Body {
+    let incident = request.incident;
+    let mut body = Body::new();
+    let standing = standing(config, &ticket.status);
+    if standing == Standing::LeftAlone {
+        return body;
+    }
+    let before = request.known.map(|known| &known.told);
+    let was_over = before.is_some_and(|before| is_over(before.state));
+    match (standing, is_over(incident.state)) {
+        (Standing::Active, true) if !was_over => {
+            body.insert(String::from("Status"), config.resolved_status.as_str().into());
+        }
+        (Standing::Resolved, false) if was_over => {
+            body.insert(String::from("Status"), config.open_status.as_str().into());
+        }
+        _ => {}
+    }
+    if let Some(before) = before {
+        let told = Told::of(incident);
+        let (subject, old_subject) = (short_description(&told), short_description(before));
+        if subject != old_subject && ticket.subject == old_subject {
+            body.insert(String::from("Subject"), subject.into());
+        }
+        let (priority, old_priority) = (weight(told.priority), weight(before.priority));
+        if priority != old_priority && ticket.priority == old_priority {
+            body.insert(String::from("Priority"), priority.into());
+        }
+    }
+    body
+}
+
+/// What a person learns from this revision; `None` when nothing.
+pub(super) fn comment(
+    request: &Delivery<'_>,
+    sink: &Name,
+    told: &Told,
+    owner: &str,
+) -> Option<String> {
+    let before = request.known.map(|known| &known.told);
+    let news = before.and_then(|before| note(request, sink, told, before, Some(owner)));
+    let ended = is_over(told.state) && before.is_none_or(|before| !is_over(before.state));
+    let ours = !decided_there(request, sink);
+    match (news, ended && ours) {
+        (Some(news), true) => Some(format!("{}\n\n{news}", close_notes(request.incident, told))),
+        (None, true) => Some(close_notes(request.incident, told)),
+        (news, false) => news,
+    }
+}
+
+/// The subject under which a revision's comment is written, and looked for.
+pub(super) fn comment_subject(incident: &Incident) -> String {
+    format!("faultline {} revision {}", incident.id, incident.revision)
+}

@@ -1,0 +1,244 @@
+//! Request Tracker 5: one ticket per incident, by its REST 2.0.
+//!
+//! RT knows no "create unless there is one", so every delivery looks up by our custom field first,
+//! and there is one writer per sink. Should two tickets of one incident be there all the same, the
+//! younger are merged into the oldest. A revision's comment carries its number in its subject and
+//! is looked for before it is written; statuses change under the ticket's entity tag, so that what
+//! a person does in between wins.
+
+mod api;
+mod fields;
+mod listen;
+
+use std::collections::BTreeSet;
+
+use model::incident::{IncidentState, Ticket as Linked};
+use model::name::Name;
+use model::time::Timestamp;
+
+use crate::config::secret::Secret;
+use crate::config::{RtConfig, sink_name};
+use crate::delivery::decide::is_over;
+use crate::heard::Heard;
+use crate::render::told::Told;
+use crate::rest::Stop;
+use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
+use api::{Api, Put, Ticket};
+use fields::Standing;
+use listen::Ear;
+
+/// How often a change is tried anew because somebody else was faster.
+const CHANGED_MAX: u32 = 3;
+
+/// Tickets in Request Tracker.
+pub struct RequestTracker {
+    name: Name,
+    config: RtConfig,
+    api: Api,
+    ear: Ear,
+    /// Queues that are known to hold our custom field.
+    queues_checked: BTreeSet<String>,
+}
+
+impl RequestTracker {
+    pub(crate) fn new(config: &RtConfig, secret: &Secret) -> Self {
+        Self {
+            name: sink_name(&config.name),
+            api: Api::new(config, secret),
+            ear: Ear::default(),
+            config: config.clone(),
+            queues_checked: BTreeSet::new(),
+        }
+    }
+
+    fn say(&mut self, request: &Delivery<'_>) -> Result<Outcome, Stop> {
+        let queue = fields::queue_of(&self.config, request.incident).to_owned();
+        self.check_queue(queue, request.now)?;
+        let (ticket, note) = self.find(request)?;
+        match ticket {
+            Some(ticket) if self.is_rejected_for_good(request, &ticket) => {
+                self.create(request, Some(ticket.id), note)
+            }
+            Some(ticket) => self.update(request, &ticket, note),
+            // Nobody opens a ticket to say that there is nothing.
+            None if matches!(
+                request.incident.state,
+                IncidentState::Withdrawn | IncidentState::Merged
+            ) =>
+            {
+                Ok(Outcome::Unchanged { ticket: None })
+            }
+            None => self.create(request, None, note),
+        }
+    }
+
+    fn check_queue(&mut self, queue: String, now: Timestamp) -> Result<(), Stop> {
+        if !self.queues_checked.contains(&queue) {
+            self.api.check_queue(&queue, now)?;
+            self.queues_checked.insert(queue);
+        }
+        Ok(())
+    }
+
+    /// The incident's ticket; else, if somebody took our id from it, the one that we know.
+    fn find(&self, request: &Delivery<'_>) -> Result<(Option<Ticket>, Option<String>), Stop> {
+        let mut found = self.api.find(request.incident.id, request.now)?;
+        let alone =
+            |ticket: &Ticket| fields::standing(&self.config, &ticket.status) == Standing::LeftAlone;
+        let rejected = found.iter().find(|ticket| alone(ticket)).cloned();
+        found.retain(|ticket| !alone(ticket));
+        let mut live = found.into_iter();
+        let Some(oldest) = live.next() else {
+            return Ok((rejected.or(self.known(request)?), None));
+        };
+        let doubles: Vec<u64> = live.map(|ticket| ticket.id).collect();
+        for double in &doubles {
+            self.api.merge(*double, oldest.id, request.now)?;
+        }
+        let note = (!doubles.is_empty())
+            .then(|| format!("{} more tickets of it were merged into the oldest", doubles.len()));
+        Ok((Some(oldest), note))
+    }
+
+    fn known(&self, request: &Delivery<'_>) -> Result<Option<Ticket>, Stop> {
+        let known = request.known.and_then(|known| known.ticket.as_ref());
+        let Some(id) = known.and_then(|ticket| ticket.id.parse().ok()) else { return Ok(None) };
+        let ticket = self.api.get(id, request.now)?;
+        // A person made it part of another incident's ticket: that one is not ours to change.
+        let ours = request.incident.id.to_string();
+        Ok(ticket.filter(|ticket| self.api.value(ticket).is_none_or(|value| *value == ours)))
+    }
+
+    /// A rejected ticket is nobody's to reopen; an incident that is active again gets a new one.
+    fn is_rejected_for_good(&self, request: &Delivery<'_>, ticket: &Ticket) -> bool {
+        let ended = request.known.is_some_and(|known| is_over(known.told.state));
+        fields::standing(&self.config, &ticket.status) == Standing::LeftAlone
+            && ended
+            && !is_over(request.incident.state)
+    }
+
+    /// Creates the ticket. When the incident is over already, it is resolved in the same delivery.
+    fn create(
+        &self,
+        request: &Delivery<'_>,
+        former: Option<u64>,
+        note: Option<String>,
+    ) -> Result<Outcome, Stop> {
+        let told = Told::of(request.incident);
+        let body = fields::creation(&self.config, request.incident, &told, former);
+        let id = self.api.create(body, request.now)?;
+        if is_over(request.incident.state) {
+            let made = self.api.get(id, request.now)?.ok_or(Stop::again("ticket vanished"))?;
+            return self.update(request, &made, note);
+        }
+        Ok(Outcome::Delivered { ticket: Some(self.linked(id)), note })
+    }
+
+    /// First the fields, then the comment: a comment of this revision says that all of it is there.
+    fn update(
+        &self,
+        request: &Delivery<'_>,
+        ticket: &Ticket,
+        note: Option<String>,
+    ) -> Result<Outcome, Stop> {
+        let told = Told::of(request.incident);
+        let linked = Some(self.linked(ticket.id));
+        let left_alone = fields::standing(&self.config, &ticket.status) == Standing::LeftAlone;
+        let comment =
+            fields::comment(request, &self.name, &told, &ticket.owner.id).filter(|_| !left_alone);
+        let subject = fields::comment_subject(request.incident);
+        let in_doubt = request.in_doubt_since.is_some();
+        if in_doubt
+            && comment.is_some()
+            && self.api.has_comment(ticket.id, &subject, request.now)?
+        {
+            return Ok(Outcome::Delivered { ticket: linked, note });
+        }
+        let changed = self.change(request, ticket)?;
+        if let Some(comment) = &comment {
+            self.api.comment(ticket.id, &subject, comment, request.now)?;
+        }
+        let before = request.known.map(|known| known.told.state);
+        // A state that people decided there is known to them: nothing was sent, but it is told.
+        let stepped = before.is_none_or(|before| is_over(before) != is_over(told.state));
+        if changed || comment.is_some() || note.is_some() || stepped {
+            return Ok(Outcome::Delivered { ticket: linked, note });
+        }
+        Ok(Outcome::Unchanged { ticket: linked })
+    }
+
+    /// Changes the fields; tells whether there was anything to change.
+    fn change(&self, request: &Delivery<'_>, ticket: &Ticket) -> Result<bool, Stop> {
+        if fields::patch(&self.config, request, ticket).is_empty()
+            && self.api.value(ticket).is_some()
+        {
+            return Ok(false);
+        }
+        for _ in 0..CHANGED_MAX {
+            let Some(fresh) = self.api.get(ticket.id, request.now)? else {
+                return Err(Stop::again("ticket vanished"));
+            };
+            let mut body = fields::patch(&self.config, request, &fresh);
+            if self.api.value(&fresh).is_none() {
+                let id = request.incident.id.to_string();
+                let field = serde_json::json!({ &self.config.custom_field: id });
+                body.insert(String::from("CustomFields"), field);
+            }
+            if body.is_empty() {
+                return Ok(false);
+            }
+            let wanted = body.get("Status").and_then(|status| status.as_str().map(str::to_owned));
+            match self.api.put(&fresh, body, request.now)? {
+                Put::Changed => {}
+                Put::Done(words) => {
+                    self.verify(ticket.id, wanted.as_deref(), words, request.now)?;
+                    return Ok(true);
+                }
+            }
+        }
+        Err(Stop::again("others change the ticket all the time"))
+    }
+
+    /// RT says yes also to a status that it did not set.
+    fn verify(
+        &self,
+        id: u64,
+        wanted: Option<&str>,
+        words: String,
+        now: Timestamp,
+    ) -> Result<(), Stop> {
+        let Some(wanted) = wanted else { return Ok(()) };
+        let Some(ticket) = self.api.get(id, now)? else {
+            return Err(Stop::again("ticket vanished"));
+        };
+        let as_wanted = fields::standing(&self.config, &ticket.status)
+            == fields::standing(&self.config, wanted);
+        if as_wanted {
+            return Ok(());
+        }
+        Err(Stop::Refuse(Trouble::Rejected { status: 200, detail: words }))
+    }
+
+    fn linked(&self, id: u64) -> Linked {
+        Linked {
+            sink: self.name.clone(),
+            id: id.to_string().into(),
+            number: Some(format!("#{id}").into()),
+            url: Some(self.api.link(id).into()),
+        }
+    }
+}
+
+impl Sink for RequestTracker {
+    fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn deliver(&mut self, request: &Delivery<'_>) -> Outcome {
+        self.say(request).unwrap_or_else(Outcome::from)
+    }
+
+    fn listen(&mut self, cursor: Option<&str>, now: Timestamp) -> Result<Heard, (Wait, Trouble)> {
+        self.ear.listen(&self.api, &self.config, &self.name, cursor, now).map_err(Stop::unheard)
+    }
+}

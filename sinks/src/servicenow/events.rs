@@ -1,0 +1,127 @@
+//! ServiceNow Event Management: one event per revision that matters, by the inbound JSON API.
+//!
+//! `message_key` is the incident's id: the instance folds all events of one key into one alert,
+//! so a repeat changes nothing. What becomes of alerts (incidents, assignment) are the instance's
+//! rules; therefore nothing is read back.
+
+use model::incident::{Incident, Priority};
+use model::name::Name;
+use model::time::Timestamp;
+use serde_json::{Value, json};
+use ureq::http::Method;
+
+use super::api::detail;
+use super::times;
+use crate::config::secret::Secret;
+use crate::config::{ServiceNowConfig, sink_name, timeout};
+use crate::delivery::decide::is_over;
+use crate::http::Client;
+use crate::render::news::note;
+use crate::render::ticket::{close_notes, console_link, description};
+use crate::render::told::Told;
+use crate::render::untrusted::Untrusted;
+use crate::rest::Rest;
+use crate::sink::{Delivery, Outcome, Sink};
+
+/// Longest `node`, `resource` and `metric_name`. Unit: characters.
+const PLACE_CHARS_MAX: usize = 100;
+/// Where events go.
+const PATH: &str = "/api/global/em/jsonv2";
+
+/// Events in ServiceNow.
+pub struct ServiceNowEvents {
+    name: Name,
+    console_url: Option<String>,
+    rest: Rest,
+}
+
+impl ServiceNowEvents {
+    pub(crate) fn new(config: &ServiceNowConfig, secret: &Secret) -> Self {
+        let client = Client::new(timeout(config.timeout_ms));
+        let authorization = config.auth.header("Bearer", secret);
+        Self {
+            name: sink_name(&config.name),
+            console_url: config.console_url.clone(),
+            rest: Rest::new(&config.url, authorization, client, detail),
+        }
+    }
+
+    /// Whether there is anything in it that an operator there would act on.
+    fn is_news(&self, request: &Delivery<'_>, told: &Told) -> bool {
+        let Some(known) = request.known else { return true };
+        note(request, &self.name, told, &known.told, None).is_some()
+    }
+}
+
+impl Sink for ServiceNowEvents {
+    fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn deliver(&mut self, request: &Delivery<'_>) -> Outcome {
+        let told = Told::of(request.incident);
+        if !self.is_news(request, &told) {
+            return Outcome::Unchanged { ticket: None };
+        }
+        let record = event(request.incident, &told, &self.name, self.console_url.as_deref());
+        let body = json!({ "records": [record] });
+        match self.rest.exchange(Method::POST, PATH, &[], Some(&body), request.now) {
+            Ok(_) => Outcome::Delivered { ticket: None, note: None },
+            Err(stop) => stop.into(),
+        }
+    }
+}
+
+fn event(incident: &Incident, told: &Told, sink: &Name, console: Option<&str>) -> Value {
+    let over = is_over(incident.state);
+    let cause = incident.hypotheses.first().filter(|first| !first.entity.service.is_empty());
+    let node = cause.map(|first| &first.entity.service).or(incident.services.first());
+    let place = |text: &str| Untrusted(text).data(PLACE_CHARS_MAX);
+    let text =
+        if over { close_notes(incident, told) } else { description(incident, told, console) };
+    json!({
+        "source": "faultline",
+        "event_class": sink.as_str(),
+        // The instance binds the configuration item by this name.
+        "node": node.map(|node| place(node)).unwrap_or_default(),
+        "resource": cause.map(|first| place(&first.entity.id)).unwrap_or_default(),
+        "metric_name": told.cause.as_ref().map(|cause| Untrusted(&cause.text).line(PLACE_CHARS_MAX)),
+        "type": "incident",
+        "message_key": incident.id.to_string(),
+        "severity": severity(incident.priority, over),
+        "time_of_event": times::written(at(incident)),
+        "resolution_state": if over { "Closing" } else { "New" },
+        "description": format!("{}\n{text}", crate::render::ticket::short_description(told)),
+        // The field is text that holds JSON.
+        "additional_info": additional(incident, told, console).to_string(),
+    })
+}
+
+/// When this revision became true.
+fn at(incident: &Incident) -> Timestamp {
+    incident.resolved_at.filter(|_| is_over(incident.state)).unwrap_or(incident.updated_at)
+}
+
+/// 1 critical, 2 major, 3 minor, 4 warning, 0 clear.
+const fn severity(priority: Priority, over: bool) -> &'static str {
+    match (over, priority) {
+        (true, _) => "0",
+        (false, Priority::P1) => "1",
+        (false, Priority::P2) => "2",
+        (false, Priority::P3) => "3",
+        (false, Priority::P4) => "4",
+    }
+}
+
+fn additional(incident: &Incident, told: &Told, console: Option<&str>) -> Value {
+    json!({
+        "incident": incident.id.to_string(),
+        "revision": incident.revision.to_string(),
+        "priority": format!("{:?}", incident.priority),
+        "services": told.services.join(", "),
+        "cause": told.cause.as_ref().map(|cause| cause.text.clone()),
+        "probability_percent": told.cause.as_ref().map(|cause| cause.percent.to_string()),
+        "owner": told.owner,
+        "console": console.map(|base| console_link(base, incident)),
+    })
+}

@@ -1,0 +1,150 @@
+//! A double of Jira Service Management's integration events API, by Atlassian's documentation.
+//!
+//! Enforced: `GenieKey` (401), a message of 1 to 130 characters, alias of at most 512, description
+//! of at most 15,000, notes of at most 25,000, at most 20 tags of 50 characters, priorities P1 to P5
+//! (422); a create for an open alias is counted and makes no second alert; after a close it makes a
+//! new one; by alias only with `identifierType=alias`; unknown aliases are 404; success is 202.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, Method, Response};
+use axum::routing::any;
+use serde_json::{Value, json};
+
+use super::{Fault, Schedule, Server, after, answer, before};
+
+pub(crate) const KEY: &str = "0123-4567";
+
+/// An alert.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Alert {
+    pub(crate) fields: Value,
+    pub(crate) open: bool,
+    pub(crate) count: usize,
+    pub(crate) notes: Vec<String>,
+}
+
+/// What the site holds.
+#[derive(Debug, Default)]
+pub(crate) struct Ops {
+    pub(crate) alerts: Vec<Alert>,
+    pub(crate) faults: Schedule,
+    pub(crate) requests: usize,
+}
+
+impl Ops {
+    fn open(&mut self, alias: &str) -> Option<&mut Alert> {
+        self.alerts.iter_mut().rev().find(|alert| alert.open && alert.fields["alias"] == alias)
+    }
+}
+
+/// A running site.
+pub(crate) struct JsmOps {
+    ops: Arc<Mutex<Ops>>,
+    pub(crate) server: Server,
+}
+
+impl JsmOps {
+    pub(crate) fn start() -> Self {
+        let ops = Arc::new(Mutex::new(Ops::default()));
+        let router = Router::new().route("/v2/{*path}", any(handle)).with_state(Arc::clone(&ops));
+        Self { ops, server: Server::start(router) }
+    }
+
+    pub(crate) fn ops(&self) -> MutexGuard<'_, Ops> {
+        self.ops.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn fail(&self, faults: &[Fault]) {
+        self.ops().faults.0.extend(faults);
+    }
+
+    /// The only alert.
+    pub(crate) fn alert(&self) -> Alert {
+        let ops = self.ops();
+        assert_eq!(ops.alerts.len(), 1, "{:#?}", ops.alerts);
+        ops.alerts.first().cloned().expect("one alert")
+    }
+}
+
+async fn handle(
+    State(ops): State<Arc<Mutex<Ops>>>,
+    method: Method,
+    Path(path): Path<String>,
+    Query(params): Query<BTreeMap<String, String>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let lock = || ops.lock().unwrap_or_else(PoisonError::into_inner);
+    let fault = {
+        let mut ops = lock();
+        ops.requests += 1;
+        ops.faults.next()
+    };
+    if let Some(early) = before(fault).await {
+        return early;
+    }
+    let given = headers.get("authorization").and_then(|value| value.to_str().ok());
+    if given != Some(format!("GenieKey {KEY}").as_str()) {
+        return answer(401, r#"{"message":"Could not authenticate"}"#);
+    }
+    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let parts: Vec<&str> = path.split('/').collect();
+    let by_alias = params.get("identifierType").is_some_and(|kind| kind == "alias");
+    let status = route(&mut lock(), method.as_str(), &parts, by_alias, &body);
+    let text = if status < 300 { "Request will be processed" } else { "refused" };
+    let good = answer(status, &json!({"result": text, "message": text}).to_string());
+    after(fault, good).await
+}
+
+fn route(ops: &mut Ops, method: &str, parts: &[&str], by_alias: bool, body: &Value) -> u16 {
+    match (method, parts) {
+        ("POST", ["alerts"]) => create(ops, body),
+        (_, ["alerts", alias, what]) => {
+            let found = by_alias.then(|| ops.open(alias)).flatten();
+            let Some(alert) = found else { return 404 };
+            let note = body["note"].as_str().unwrap_or_default().to_owned();
+            if note.chars().count() > 25_000 {
+                return 422;
+            }
+            match (method, *what) {
+                ("POST", "close") => alert.open = false,
+                ("POST", "notes") if note.is_empty() => return 422,
+                ("POST", "notes") => {}
+                ("PUT", "priority") => alert.fields["priority"] = body["priority"].clone(),
+                _ => return 405,
+            }
+            if !note.is_empty() {
+                alert.notes.push(note);
+            }
+            202
+        }
+        _ => 404,
+    }
+}
+
+fn create(ops: &mut Ops, body: &Value) -> u16 {
+    let text = |field: &str| body[field].as_str().unwrap_or_default().chars().count();
+    let tags = body["tags"].as_array().cloned().unwrap_or_default();
+    let priority = body["priority"].as_str().unwrap_or("P3");
+    if !(1..=130).contains(&text("message"))
+        || text("alias") > 512
+        || text("description") > 15_000
+        || tags.len() > 20
+        || !matches!(priority, "P1" | "P2" | "P3" | "P4" | "P5")
+    {
+        return 422;
+    }
+    let alias = body["alias"].as_str().unwrap_or_default().to_owned();
+    match ops.open(&alias) {
+        Some(alert) => alert.count += 1,
+        None => {
+            ops.alerts.push(Alert { fields: body.clone(), open: true, count: 1, notes: Vec::new() })
+        }
+    }
+    202
+}

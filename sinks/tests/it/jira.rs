@@ -1,0 +1,156 @@
+//! One issue per incident in Jira, whatever breaks where, and back.
+
+use model::command::{Command, Decision};
+use model::incident::IncidentState;
+use model::time::Timestamp;
+
+use crate::double::Fault;
+use crate::double::jira::{Jira, PERSON, TOKEN, USER};
+use crate::fixture::{at, in_state, incident, with_service};
+use crate::world::{Crash, Setup, World};
+
+pub(crate) fn sink_config(double: &Jira, token: &str) -> Setup {
+    let json = format!(
+        r#"{{"jira": {{"name": "jira", "url": "{}", "timeout_ms": 300,
+            "auth": {{"basic": {{"user": "{USER}", "password": "SECRET0"}}}},
+            "project": "OPS", "priorities": ["Highest", "High", "Medium", "Low"],
+            "console_url": "https://faultline.example",
+            "services": {{"payment": {{"component": "Payments"}}}}}}}}"#,
+        double.server.url(),
+    );
+    Setup { json, secrets: vec![token.to_owned()] }
+}
+
+fn world() -> (Jira, World) {
+    let double = Jira::start();
+    let world = World::new(&sink_config(&double, TOKEN));
+    (double, world)
+}
+
+#[test]
+fn a_new_incident_becomes_one_issue_with_everything_a_person_needs() {
+    let (double, mut world) = world();
+    world.publish(&incident(1), at(10));
+    world.run(at(10));
+    let issue = double.issue();
+    assert_eq!(issue.fields["summary"], "P2 Checkout is slow and fails");
+    assert_eq!(issue.fields["priority"]["name"], "High");
+    assert_eq!(issue.fields["components"][0]["name"], "Payments");
+    assert_eq!(issue.fields["labels"][1], "faultline-00000000000000ab");
+    assert!(issue.fields["description"].to_string().contains("config change on payment"));
+    assert_eq!(issue.properties["faultline"]["revision"], 1);
+    let [Command::LinkTicket { ticket, .. }] = world.commands.as_slice() else {
+        panic!("{:?}", world.commands);
+    };
+    assert_eq!(ticket.number.as_deref(), Some("OPS-1"));
+    assert!(ticket.url.as_deref().is_some_and(|url| url.ends_with("/browse/OPS-1")));
+}
+
+#[test]
+fn news_are_comments_and_statuses_follow_the_workflow_there_and_back() {
+    let (double, mut world) = world();
+    for (revision, secs) in [(incident(1), 10), (with_service(2, "cart"), 50)] {
+        world.publish(&revision, at(secs));
+        world.run(at(secs));
+    }
+    assert_eq!(double.issue().comments.len(), 1);
+    world.publish(&in_state(3, IncidentState::Resolved), at(100));
+    world.run(at(100));
+    assert_eq!((double.issue().status.as_str(), double.issue().comments.len()), ("6", 2));
+    world.publish(&incident(4), at(150));
+    world.run(at(150));
+    assert_eq!(double.issue().status, "3");
+}
+
+#[test]
+fn no_issue_twice_whatever_breaks_where_although_the_search_lags() {
+    for fault in [
+        Fault::DoneThenError,
+        Fault::DoneThenCut,
+        Fault::DoneThenHang,
+        Fault::DoneThenHuge,
+        Fault::Malformed,
+        Fault::Status(500),
+        Fault::Throttled { retry_after: Some(2), reset: None },
+    ] {
+        let (double, mut world) = world();
+        double.site().index_lags = true;
+        double.fail(&[Fault::Pass, fault]);
+        world.publish(&incident(1), at(10));
+        world.run(at(10));
+        // Too early: the search does not show what was perhaps made.
+        world.run(at(20));
+        double.site().index();
+        world.drain(at(30));
+        assert_eq!(double.issue().properties["faultline"]["revision"], 1, "{fault:?}");
+        assert_eq!(world.outbox.queued(), 0, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_crash_between_call_and_answer_makes_no_second_issue() {
+    let (double, mut world) = world();
+    double.site().index_lags = true;
+    world.publish(&incident(1), at(10));
+    world.crash(Crash::AfterAnswer, at(10));
+    world.run(at(12));
+    assert_eq!(double.site().issues.len(), 1, "it waits for the index");
+    double.site().index();
+    world.drain(at(30));
+    double.issue();
+}
+
+#[test]
+fn an_attempt_that_did_nothing_is_made_again_when_the_index_had_its_time() {
+    let (double, mut world) = world();
+    world.publish(&incident(1), at(10));
+    world.crash(Crash::AfterIntent, at(10));
+    let ended = world.drain(at(11));
+    double.issue();
+    assert!(ended >= at(71), "not before the index had its time: {ended}");
+}
+
+fn acts(world: &mut World, cursor: &mut Option<String>, now: Timestamp) -> Vec<Decision> {
+    let heard = world.listen(cursor.as_deref(), now).expect("the site answers");
+    cursor.clone_from(&heard.cursor.or_else(|| cursor.clone()));
+    heard.acts.into_iter().map(|act| act.decision).collect()
+}
+
+#[test]
+fn what_people_do_comes_back_once_and_what_we_do_does_not() {
+    let (double, mut world) = world();
+    let mut cursor = None;
+    assert_eq!(acts(&mut world, &mut cursor, at(1)), []);
+    world.publish(&incident(1), at(10));
+    world.run(at(10));
+    let incident = incident(1).id;
+    double.site().move_to("3");
+    double.site().assign(PERSON, "An operator");
+    double.site().say("rolling back");
+    double.site().move_to("6");
+    assert_eq!(
+        acts(&mut world, &mut cursor, at(60)),
+        [
+            Decision::Acknowledge { incident },
+            Decision::Assign { incident, to: Some("An operator".into()) },
+            Decision::Acknowledge { incident },
+            Decision::Comment { incident },
+            Decision::Resolve { incident },
+        ]
+    );
+    world.publish(&with_service(2, "cart"), at(100));
+    world.run(at(100));
+    assert_eq!(acts(&mut world, &mut cursor, at(120)), [], "once, and not our own");
+    assert_eq!(double.issue().status, "6", "what a person resolved stays");
+    double.site().move_to("3");
+    assert_eq!(acts(&mut world, &mut cursor, at(180)), [Decision::Reopen { incident }]);
+}
+
+#[test]
+fn wrong_credentials_wait_and_lose_nothing() {
+    let double = Jira::start();
+    let mut world = World::new(&sink_config(&double, "wrong"));
+    world.publish(&incident(1), at(10));
+    world.run(at(10));
+    assert_eq!((world.outbox.queued(), double.site().issues.len()), (1, 0));
+}
