@@ -2,7 +2,7 @@
 //! there comes back as acts. Needs `FAULTLINE_TEST_RT` (`tests/rt.sh`, `tests/run.sh`).
 
 #[path = "../../sinks/tests/it/fixture.rs"]
-#[expect(dead_code, unreachable_pub, reason = "shared with the tests of the sinks, which use all")]
+#[expect(dead_code, reason = "shared with the tests of the sinks, which use all")]
 mod fixture;
 mod gate;
 mod office;
