@@ -8,7 +8,7 @@ use super::{Destination, Seen, Shown};
 use crate::double::Fault;
 use crate::double::collector::{Collector, attribute};
 use crate::double::jira::{Issue, Jira, TOKEN};
-use crate::double::jsm_ops::{JsmOps, KEY};
+use crate::double::jsm_ops::{Alert, JsmOps, KEY};
 use crate::double::pagerduty::PagerDuty;
 use crate::double::receiver::Receiver;
 use crate::double::served::Served;
@@ -199,7 +199,8 @@ impl Destination for Jira {
         let site = self.site();
         let label = Value::from(format!("faultline-{INCIDENT}"));
         let mine = |issue: &&Issue| {
-            issue.fields["labels"].as_array().is_some_and(|labels| labels.contains(&label))
+            let labels = issue.fields.get("labels").and_then(Value::as_array);
+            labels.is_some_and(|labels| labels.contains(&label))
         };
         let issues: Vec<_> = site.issues.iter().filter(mine).collect();
         let comments = issues.iter().flat_map(|issue| &issue.comments);
@@ -247,8 +248,8 @@ impl Destination for JsmOps {
 
     fn seen(&self) -> Seen {
         let ops = self.ops();
-        let alerts: Vec<_> =
-            ops.alerts.iter().filter(|alert| alert.fields["alias"] == INCIDENT).collect();
+        let ours = |alert: &&Alert| alert.fields.get("alias").is_some_and(|id| id == INCIDENT);
+        let alerts: Vec<_> = ops.alerts.iter().filter(ours).collect();
         // An alert that was closed and opened anew is a second one there, by the vendor's rule.
         let open = alerts.iter().filter(|alert| alert.open).count();
         Seen { active: alerts.last().map(|alert| alert.open), doubles: open.saturating_sub(1) }

@@ -6,6 +6,8 @@
 //! description or comment that is no document; unknown issues are 404; a transition has to be one
 //! that the workflow offers; rate limits come with `RateLimit-Reason`.
 
+#![expect(clippy::indexing_slicing, reason = "JSON of a test; a missing key is null")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -5,6 +5,8 @@
 //! (422); a create for an open alias is counted and makes no second alert; after a close it makes a
 //! new one; by alias only with `identifierType=alias`; unknown aliases are 404; success is 202.
 
+#![expect(clippy::indexing_slicing, reason = "JSON of a test; a missing key is null")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
