@@ -72,7 +72,7 @@ fn what_people_say_makes_a_revision_and_stays() {
     assert!(decided.len() >= 5, "four acts, and the end of the snooze: {decided:?}");
     let snoozed =
         |(incident, _): &&(Incident, ChangeReason)| incident.people.snoozed_until == Some(at(900));
-    let last_snoozed = ending.revisions.iter().filter(snoozed).last().unwrap();
+    let last_snoozed = ending.revisions.iter().rfind(snoozed).unwrap();
     assert!(last_snoozed.0.updated_at < at(900));
     let last = only(&ending);
     assert_eq!(last.people.acknowledged.as_ref().unwrap().author.as_str(), "ann");
@@ -263,8 +263,8 @@ fn later_rankings_learn_from_verdicts_a_little() {
     let row = |ending: &Ending| {
         let incident = second(ending);
         let first = incident.hypotheses.iter().find(|h| h.entity.service.as_str() == "payment");
-        let rows = first.unwrap().evidence.iter();
-        rows.filter(|row| row.term == EvidenceTerm::Feedback).cloned().next()
+        let mut rows = first.unwrap().evidence.iter();
+        rows.find(|row| row.term == EvidenceTerm::Feedback).cloned()
     };
     assert_eq!(row(&plain), None, "nobody said anything");
     let learned = row(&taught).unwrap();
