@@ -238,14 +238,14 @@ mod tests {
     fn what_arrives_while_it_is_read_does_not_keep_it_from_ending() {
         let log = log(&[("alerts", 0, 10, "a"), ("alerts", 0, 20, "b")]);
         let inputs = InputTopics::default();
-        let mut backlog = Backlog::open(&log, &[&inputs], From::Oldest).unwrap();
+        let backlog = Backlog::open(&log, &[&inputs], From::Oldest).unwrap();
         let later = |n: i64| NewRecord {
             timestamp_ms: 30 + n,
             value: Some(b"later".to_vec()),
             ..NewRecord::default()
         };
         let mut seen = 0;
-        while let Some(record) = backlog.next() {
+        for record in backlog {
             record.unwrap();
             seen += 1;
             log.append(&TopicPartition::new("alerts", 0), vec![later(seen)]).unwrap();

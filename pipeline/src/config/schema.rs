@@ -51,8 +51,6 @@ fn spread<'a>(
 }
 
 /// The keys of an object's schema, in order, with what each may be.
-pub(super) fn properties<'a>(
-    schema: &'a Map<String, Value>,
-) -> impl Iterator<Item = (&'a String, &'a Value)> {
+pub(super) fn properties(schema: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
     schema.get("properties").and_then(Value::as_object).into_iter().flatten()
 }

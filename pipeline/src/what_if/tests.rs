@@ -1,5 +1,7 @@
 //! Each kind of difference, made to happen with recordings of the simulator.
 
+use std::slice::from_ref;
+
 use std::sync::OnceLock;
 
 use model::incident::Priority;
@@ -174,7 +176,7 @@ fn priority_times_and_owner_are_compared_and_probabilities_are_not() {
     for hypothesis in &mut new.incident.hypotheses {
         hypothesis.probability = 0.5;
     }
-    let all = differences(&[old.clone()], &[new.clone()]);
+    let all = differences(from_ref(&old), from_ref(&new));
     assert_eq!(kinds(&all), [Kind::Changes]);
     let what: Vec<What> = all[0].changed.iter().map(|change| change.what).collect();
     let mut expected = vec![What::Priority, What::Owner];
@@ -211,7 +213,7 @@ fn a_stray_shared_member_makes_no_match_but_the_same_id_without_any_does() {
         symptom.first_at = symptom.first_at + late;
         symptom.last_at = symptom.last_at + late;
     }
-    assert_eq!(groups(&[old.clone()], &[other.clone()]).len(), 2);
+    assert_eq!(groups(from_ref(&old), from_ref(&other)).len(), 2);
     other.incident.id = old.incident.id;
     assert_eq!(groups(&[old], &[other]).len(), 1);
 }

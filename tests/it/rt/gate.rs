@@ -1,6 +1,8 @@
 //! A gate before Request Tracker: it lets everything pass, or nothing, or holds back the answers to
 //! new tickets, so that the moment between call and answer is exact.
 
+#![expect(clippy::indexing_slicing, reason = "what a real server answers; a test may panic")]
+
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

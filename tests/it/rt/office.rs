@@ -1,5 +1,7 @@
 //! The real Request Tracker as a person sees it: tickets, and what a person does to them.
 
+#![expect(clippy::indexing_slicing, reason = "what a real server answers; a test may panic")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 

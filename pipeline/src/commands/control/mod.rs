@@ -92,7 +92,12 @@ fn one(id: &str, by: &DecideArgs, verb: &str, word: &str, fields: &Value) -> Res
     let remote = Remote::new(&by.remote);
     let path = format!("/api/v1/incidents/{}/{verb}", escaped(id));
     let answer = remote.send(&path, Write::Post(&merged(common(by)?, fields)))?;
-    told(&answer, by, answer["incident"].as_str().unwrap_or(id), word)
+    told(&answer, by, at(&answer, "/incident").unwrap_or(id), word)
+}
+
+/// The text at a JSON pointer.
+fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer).and_then(Value::as_str)
 }
 
 fn told(answer: &Value, by: &DecideArgs, what: &str, word: &str) -> Result<()> {

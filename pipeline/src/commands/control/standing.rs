@@ -6,7 +6,7 @@ use anyhow::Result;
 use model::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::{common, merged, told};
+use super::{at, common, merged, told};
 use crate::cli::control::{
     DecideArgs, EndArgs, Inhibitions, ListArgs, Maintenance, Silences, TimesArgs,
 };
@@ -48,32 +48,31 @@ pub(super) fn inhibitions(command: &Inhibitions) -> Result<()> {
 }
 
 fn interval(times: &TimesArgs) -> Value {
-    let mut fields = json!({ "starts_at": times.start, "cell": times.cell });
+    let (start, cell) = (&times.start, &times.cell);
     match &times.end {
-        Some(end) => fields["ends_at"] = json!(end),
-        None => fields["duration"] = json!(times.duration),
+        Some(end) => json!({ "starts_at": start, "cell": cell, "ends_at": end }),
+        None => json!({ "starts_at": start, "cell": cell, "duration": times.duration }),
     }
-    fields
 }
 
 fn add(what: &str, by: &DecideArgs, fields: &Value) -> Result<()> {
     let body = merged(common(by)?, fields);
     let answer = Remote::new(&by.remote).send(&format!("/api/v1/{what}"), Write::Post(&body))?;
-    told(&answer, by, answer["act"]["id"].as_str().unwrap_or_default(), "added")
+    told(&answer, by, at(&answer, "/act/id").unwrap_or_default(), "added")
 }
 
 fn end(args: &EndArgs, what: &str) -> Result<()> {
     let common = common(&args.by)?;
-    let text = |name: &str| escaped(common[name].as_str().unwrap_or_default());
+    let text = |name: &str| escaped(at(&common, name).unwrap_or_default());
     for id in &args.ids {
         let path = format!(
             "/api/v1/{what}/{}?author={}&reason={}&via=cli",
             escaped(id),
-            text("author"),
-            text("reason")
+            text("/author"),
+            text("/reason")
         );
         let answer = Remote::new(&args.by.remote).send(&path, Write::Delete)?;
-        let target = answer["act"]["decision"]["target"].as_str().unwrap_or(id);
+        let target = at(&answer, "/act/decision/target").unwrap_or(id);
         told(&answer, &args.by, target, "ended")?;
     }
     Ok(())
@@ -83,8 +82,8 @@ fn list(args: &ListArgs, what: &str) -> Result<()> {
     let states = if args.expired { "pending,active,expired" } else { "pending,active" };
     let answer: Value =
         Remote::new(&args.remote).json(&format!("/api/v1/{what}?state={states}"))?;
-    let rows = answer[what].as_array().map_or(&[][..], Vec::as_slice);
-    let now = answer["now"].as_str().and_then(Timestamp::parse_rfc3339);
+    let rows = answer.get(what).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let now = at(&answer, "/now").and_then(Timestamp::parse_rfc3339);
     let mut out = io::stdout().lock();
     if rows.is_empty() && !args.json {
         writeln!(out, "none")?;
@@ -106,9 +105,9 @@ fn line(row: &Value, now: Option<Timestamp>) -> String {
     let services: Vec<&str> = services.iter().filter_map(Value::as_str).collect();
     let what = if services.is_empty() { text("text") } else { services.join(", ") };
     let id: String = text("id").chars().take(8).collect();
-    let reason = text("reason");
+    let reason = text("/reason");
     let why = if reason.is_empty() { reason } else { format!(": {reason}") };
-    format!("{id:<8} {:<7} {:<14} {what} | {}{why}", text("state"), when(row, now), text("author"))
+    format!("{id:<8} {:<7} {:<14} {what} | {}{why}", text("state"), when(row, now), text("/author"))
 }
 
 fn when(row: &Value, now: Option<Timestamp>) -> String {
