@@ -5,9 +5,10 @@
 //! rules are by then. An expression that fails on an alert gives it no key and stops nothing. Bounds: the
 //! length of an expression, no loop inside a loop, the labels that are shown to it, the length of a key.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cel::common::ast::{EntryExpr, Expr};
+use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr};
 use cel::{Context, Program, Value};
 use model::alert::{Alert, Severity};
 use model::id::stable_hash;
@@ -87,7 +88,7 @@ impl Grouping {
             return None;
         }
         let mut context = Context::default();
-        context.add_variable_from_value("alert", shown(alert));
+        context.add_variable("alert", Shown::new(alert)).ok()?;
         let service = self.services.iter().find_map(|label| alert.labels.get(label));
         context.add_variable_from_value("service", text(service.map_or("", Name::as_str)));
         self.rules.iter().find_map(|rule| {
@@ -122,6 +123,11 @@ fn compile(source: &str) -> Result<Program, String> {
     }
     if depth(&program.expression().expr) > 1 {
         return Err(String::from("a loop inside a loop is not evaluated; write it without one"));
+    }
+    if makes_list(&program.expression().expr) {
+        return Err(String::from(
+            "`map` and `filter` see labels in no fixed order, so the key would change; name the labels",
+        ));
     }
     drop(references);
     Ok(program)
@@ -163,6 +169,13 @@ fn depth(expr: &Expr) -> usize {
     inner + usize::from(matches!(expr, Expr::Comprehension(_)))
 }
 
+/// Whether a loop makes a list: its order would be that of a map, which differs between runs.
+fn makes_list(expr: &Expr) -> bool {
+    let own = |all: &ComprehensionExpr| matches!(all.accu_init.expr, Expr::List(_));
+    matches!(expr, Expr::Comprehension(all) if own(all))
+        || children(expr).into_iter().any(makes_list)
+}
+
 fn loop_variables(expr: &Expr) -> Vec<String> {
     let mut found: Vec<String> = children(expr).into_iter().flat_map(loop_variables).collect();
     if let Expr::Comprehension(all) = expr {
@@ -174,25 +187,24 @@ fn loop_variables(expr: &Expr) -> Vec<String> {
 }
 
 /// An alert as expressions see it.
-#[expect(
-    clippy::disallowed_types,
-    reason = "what maps of CEL are made of; their order is never read"
-)]
-fn shown(alert: &Alert) -> Value {
-    use std::collections::HashMap;
+#[derive(Serialize)]
+struct Shown<'a> {
+    labels: BTreeMap<&'a str, &'a str>,
+    name: &'a str,
+    severity: &'static str,
+}
 
-    let labels: HashMap<String, Value> = alert
-        .labels
-        .iter()
-        .take(LABELS_MAX)
-        .map(|(name, value)| (name.to_string(), text(cut(value, VALUE_BYTES_MAX))))
-        .collect();
-    let fields: HashMap<String, Value> = HashMap::from([
-        (String::from("labels"), labels.into()),
-        (String::from("name"), text(cut(&alert.name, VALUE_BYTES_MAX))),
-        (String::from("severity"), text(severity(alert.severity))),
-    ]);
-    fields.into()
+impl<'a> Shown<'a> {
+    fn new(alert: &'a Alert) -> Self {
+        let labels = alert.labels.iter().take(LABELS_MAX);
+        Self {
+            labels: labels
+                .map(|(name, value)| (name.as_str(), cut(value, VALUE_BYTES_MAX)))
+                .collect(),
+            name: cut(&alert.name, VALUE_BYTES_MAX),
+            severity: severity(alert.severity),
+        }
+    }
 }
 
 fn text(value: &str) -> Value {
@@ -300,6 +312,8 @@ mod tests {
         assert!(error("alarm.name").contains("\"alarm\" is not known"), "{}", error("alarm.name"));
         let nested = "alert.labels.exists(a, alert.labels.exists(b, a == b)) ? 'x' : ''";
         assert!(error(nested).contains("loop inside a loop"), "{}", error(nested));
+        let unordered = "alert.labels.map(name, name)[0]";
+        assert!(error(unordered).contains("no fixed order"), "{}", error(unordered));
         assert!(error(&"x".repeat(3000)).contains("shorter"));
         let twice = Grouping::compile(&[rule("'a'"), rule("'b'")], Vec::new());
         assert!(twice.unwrap_err()[0].contains("a name of its own"));
