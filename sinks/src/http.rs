@@ -132,32 +132,6 @@ fn http_date(text: &str) -> Option<Timestamp> {
     Timestamp::parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z"))
 }
 
-/// What a status means when it is none of success: the same for all our destinations.
-///
-/// 401, 403 and 407 are tried again, because an operator heals them without touching the
-/// incident; a page must not be lost to a password that has run out.
-pub(crate) enum Verdict {
-    /// 2xx.
-    Success,
-    /// Try again.
-    Retry(Wait, Trouble),
-    /// Never.
-    Refuse(Trouble),
-}
-
-/// Judges a status. `detail` says what the destination wrote, encoded for logs.
-pub(crate) fn verdict(answer: &Answer, detail: impl FnOnce() -> String) -> Verdict {
-    match answer.status {
-        200..=299 => Verdict::Success,
-        300..=399 => Verdict::Refuse(Trouble::Redirect(answer.status)),
-        429 => Verdict::Retry(answer.wait, Trouble::Throttled),
-        503 if answer.wait != Wait::Backoff => Verdict::Retry(answer.wait, Trouble::Throttled),
-        status @ (401 | 403 | 407) => Verdict::Retry(Wait::Backoff, Trouble::Credentials(status)),
-        status @ (408 | 425 | 500..) => Verdict::Retry(Wait::Backoff, Trouble::Unavailable(status)),
-        status => Verdict::Refuse(Trouble::Rejected { status, detail: detail() }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,24 +162,5 @@ mod tests {
         assert_eq!(wait("x-ratelimit-reset", "1773713250"), told(30));
         assert_eq!(wait("retry-after", "soon"), Wait::Backoff);
         assert_eq!(wait("retry-after", "-5"), Wait::Backoff);
-    }
-
-    #[test]
-    fn every_status_has_one_meaning() {
-        let judge = |status, wait| {
-            verdict(&Answer { status, body: Vec::new(), wait, etag: None }, String::new)
-        };
-        assert!(matches!(judge(202, Wait::Backoff), Verdict::Success));
-        assert!(matches!(judge(302, Wait::Backoff), Verdict::Refuse(Trouble::Redirect(302))));
-        for status in [400, 404, 409, 410, 413, 422] {
-            assert!(matches!(judge(status, Wait::Backoff), Verdict::Refuse(_)), "{status}");
-        }
-        for status in [401, 403, 408, 425, 429, 500, 502, 503, 504] {
-            assert!(matches!(judge(status, Wait::Backoff), Verdict::Retry(..)), "{status}");
-        }
-        let told = Wait::Told(Nanos::from_secs(9));
-        assert!(
-            matches!(judge(503, told), Verdict::Retry(wait, Trouble::Throttled) if wait == told)
-        );
     }
 }

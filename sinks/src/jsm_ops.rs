@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 use crate::config::secret::Secret;
 use crate::config::{JsmOpsConfig, sink_name, timeout};
 use crate::delivery::decide::is_over;
-use crate::http::{Answer, Client};
+use crate::exchange::Stop;
+use crate::http::Answer;
 use crate::render::news::note;
 use crate::render::ticket::{close_notes, console_link, description, short_description};
 use crate::render::told::Told;
 use crate::render::untrusted::Untrusted;
-use crate::rest::{Rest, Stop};
+use crate::rest::Rest;
 use crate::sink::{Delivery, Outcome, Sink};
 
 /// Longest `message`. Unit: characters.
@@ -35,10 +36,9 @@ pub struct JsmOps {
 impl JsmOps {
     pub(crate) fn new(config: &JsmOpsConfig, key: &Secret) -> Self {
         let authorization = Secret::new(&format!("GenieKey {}", key.expose()));
-        let client = Client::new(timeout(config.timeout_ms));
         Self {
             name: sink_name(&config.name),
-            rest: Rest::new(&config.url, authorization, client, detail),
+            rest: Rest::new(&config.url, authorization, timeout(config.timeout_ms), detail),
             config: config.clone(),
         }
     }
@@ -160,6 +160,5 @@ const fn priority(priority: Priority) -> &'static str {
 
 fn detail(answer: &Answer) -> String {
     let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let text = value.get("message").and_then(Value::as_str).unwrap_or_default();
-    Untrusted(text).line(200)
+    value.get("message").and_then(Value::as_str).unwrap_or_default().to_owned()
 }

@@ -17,7 +17,7 @@ use crate::cdevents;
 use crate::config::secret::Secret;
 use crate::config::{Check, WebhookConfig, WebhookFormat, sink_name, timeout};
 use crate::event::{structured, whole};
-use crate::post::{Post, Stop};
+use crate::exchange::{Exchange, Stop};
 use crate::render::told::Told;
 use crate::render::untrusted::json_bytes;
 use crate::sink::{Delivery, Outcome, Sink};
@@ -32,7 +32,7 @@ pub struct Webhook {
     source: String,
     format: WebhookFormat,
     keys: Vec<Hmac<Sha256>>,
-    client: Post,
+    client: Exchange,
 }
 
 impl Webhook {
@@ -57,7 +57,7 @@ impl Webhook {
             source: config.source.clone(),
             format: config.format,
             keys,
-            client: Post::new(timeout(config.timeout_ms), secrets.to_vec()),
+            client: Exchange::new(timeout(config.timeout_ms), secrets.to_vec()),
         })
     }
 

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::config::secret::Secret;
 use crate::config::{JiraConfig, timeout};
-use crate::http::{Answer, Client};
-use crate::render::untrusted::Untrusted;
-use crate::rest::{Rest, Stop, encoded, parse};
+use crate::exchange::{Stop, encoded, parse};
+use crate::http::Answer;
+use crate::rest::Rest;
 
 /// The issue property that says which revision an issue has.
 const PROPERTY: &str = "faultline";
@@ -159,9 +159,8 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) fn new(config: &JiraConfig, secret: &Secret) -> Self {
-        let client = Client::new(timeout(config.timeout_ms));
         let authorization = config.auth.header("Bearer", secret);
-        Self { rest: Rest::new(&config.url, authorization, client, detail) }
+        Self { rest: Rest::new(&config.url, authorization, timeout(config.timeout_ms), detail) }
     }
 
     /// Issues that match, with the fields that we look at.
@@ -278,7 +277,7 @@ fn detail(answer: &Answer) -> String {
     let Ok(failure) = serde_json::from_slice::<Failure>(&answer.body) else { return String::new() };
     let fields = failure.errors.iter().map(|(field, problem)| format!("{field}: {problem}"));
     let all: Vec<String> = failure.messages.into_iter().chain(fields).collect();
-    Untrusted(&all.join("; ")).line(200)
+    all.join("; ")
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use model::time::{Nanos, Timestamp};
 use super::adf;
 use super::api::{Api, Change, Issue, Person, time};
 use super::fields::{LABEL, incident_of};
+use crate::exchange::Stop;
 use crate::heard::{Deed, Heard, More, incident_id, name};
-use crate::rest::Stop;
 
 /// Issues that are looked at in one answer.
 const ISSUES_MAX: usize = 25;

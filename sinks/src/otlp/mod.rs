@@ -16,8 +16,8 @@ use ureq::http::Method;
 use crate::config::secret::Secret;
 use crate::config::{OtlpConfig, sink_name, timeout};
 use crate::delivery::decide::is_over;
+use crate::exchange::{Exchange, Stop, everything};
 use crate::http::Answer;
-use crate::post::{Post, Stop};
 use crate::render::told::Told;
 use crate::render::untrusted::json_bytes;
 use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
@@ -28,7 +28,7 @@ pub struct Otlp {
     base: String,
     headers: Vec<(String, Secret)>,
     spans: bool,
-    client: Post,
+    client: Exchange,
 }
 
 impl Otlp {
@@ -37,7 +37,7 @@ impl Otlp {
             name: sink_name(&config.name),
             base: config.url.trim_end_matches('/').to_owned(),
             spans: config.spans,
-            client: Post::new(
+            client: Exchange::new(
                 timeout(config.timeout_ms),
                 headers.iter().map(|(_, value)| value.clone()).collect(),
             ),
@@ -60,29 +60,19 @@ impl Otlp {
         let url = format!("{}{path}", self.base);
         let mut headers = vec![("content-type", "application/json")];
         headers.extend(self.headers.iter().map(|(name, value)| (name.as_str(), value.expose())));
-        let answer = self.client.exchange(Method::POST, &url, &headers, json_bytes(body), now)?;
-        self.judge(&answer)
+        let answer = self.client.send(Method::POST, &url, &headers, json_bytes(body), now)?;
+        self.judge(answer)
     }
 
-    /// Source: OTLP specification, "OTLP/HTTP Response".
-    fn judge(&self, answer: &Answer) -> Result<Option<String>, Stop> {
-        match answer.status {
-            200..=299 => self.partial(answer),
-            300..=399 => Err(Stop::Refuse(Trouble::Redirect(answer.status))),
-            429 => Err(Stop::Retry(answer.wait, Trouble::Throttled)),
-            503 if answer.wait != Wait::Backoff => {
-                Err(Stop::Retry(answer.wait, Trouble::Throttled))
-            }
-            status @ (502..=504) => Err(Stop::Retry(Wait::Backoff, Trouble::Unavailable(status))),
-            // Not the specification's, but an operator heals it.
-            status @ (401 | 403 | 407) => {
-                Err(Stop::Retry(Wait::Backoff, Trouble::Credentials(status)))
-            }
-            status => {
-                let detail = self.client.detail(answer);
-                Err(Stop::Refuse(Trouble::Rejected { status, detail }))
-            }
+    /// As everywhere, but that only 429 and 502 to 504 are tried again (OTLP specification, "OTLP/HTTP
+    /// Response"), and what an operator heals.
+    fn judge(&self, answer: Answer) -> Result<Option<String>, Stop> {
+        let status = answer.status;
+        if matches!(status, 408 | 425 | 500 | 501 | 505..) {
+            let detail = self.client.detail(&answer);
+            return Err(Stop::Refuse(Trouble::Rejected { status, detail }));
         }
+        self.partial(&self.client.judged(answer, everything)?)
     }
 
     /// A success may hold a refusal, which must not be sent again, or a warning. An empty body is a

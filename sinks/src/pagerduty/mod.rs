@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::config::secret::Secret;
 use crate::config::{PagerDutyConfig, sink_name, timeout};
-use crate::post::{Post, Stop};
+use crate::exchange::{Exchange, Stop};
 use crate::render::template::Target;
 use crate::render::told::Told;
 use crate::render::words::{Words, note};
@@ -30,7 +30,7 @@ pub struct PagerDuty {
     change_events: bool,
     routing_key: Secret,
     words: Words,
-    client: Post,
+    client: Exchange,
 }
 
 impl PagerDuty {
@@ -43,7 +43,7 @@ impl PagerDuty {
             change_enqueue: format!("{base}/v2/change/enqueue"),
             change_events: config.change_events,
             words: Words::new(&config.templates, Target::Plain, console),
-            client: Post::new(timeout(config.timeout_ms), vec![routing_key.clone()]),
+            client: Exchange::new(timeout(config.timeout_ms), vec![routing_key.clone()]),
             routing_key,
         }
     }

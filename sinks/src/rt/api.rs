@@ -12,9 +12,10 @@ use ureq::http::Method;
 
 use crate::config::secret::Secret;
 use crate::config::{RtConfig, timeout};
-use crate::http::{Answer, Client};
+use crate::exchange::{Stop, encoded, parse};
+use crate::http::Answer;
 use crate::render::untrusted::Untrusted;
-use crate::rest::{Rest, Stop, encoded, parse};
+use crate::rest::Rest;
 use crate::sink::Trouble;
 
 /// How many tickets of one incident are looked at: enough to notice doubles.
@@ -97,10 +98,9 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) fn new(config: &RtConfig, secret: &Secret) -> Self {
-        let client = Client::new(timeout(config.timeout_ms));
         let authorization = config.auth.header("token", secret);
         Self {
-            rest: Rest::new(&config.url, authorization, client, detail),
+            rest: Rest::new(&config.url, authorization, timeout(config.timeout_ms), detail),
             custom_field: config.custom_field.clone(),
         }
     }
@@ -227,7 +227,7 @@ impl Api {
 
 fn detail(answer: &Answer) -> String {
     let text = serde_json::from_slice::<Failure>(&answer.body).map(|failure| failure.message);
-    Untrusted(&text.unwrap_or_default()).line(200)
+    text.unwrap_or_default()
 }
 
 /// RT writes numbers as numbers here and as text there.

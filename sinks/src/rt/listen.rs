@@ -15,8 +15,8 @@ use serde::Deserialize;
 use super::api::{Api, Named, Ticket, number};
 use super::fields::{Standing, standing};
 use crate::config::RtConfig;
+use crate::exchange::{Stop, encoded, parse};
 use crate::heard::{Deed, Heard, More, incident_id, name};
-use crate::rest::{Stop, encoded, parse};
 
 /// Transactions of one answer: RT's own bound.
 const PAGE_MAX: usize = 100;

@@ -9,9 +9,9 @@ use ureq::http::Method;
 
 use crate::config::secret::Secret;
 use crate::config::{ServiceNowConfig, timeout};
-use crate::http::{Answer, Client};
-use crate::render::untrusted::Untrusted;
-use crate::rest::{Rest, Stop, encoded, parse};
+use crate::exchange::{Stop, encoded, parse};
+use crate::http::Answer;
+use crate::rest::Rest;
 use crate::sink::{Trouble, Wait};
 
 /// The fields that we read.
@@ -129,9 +129,8 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) fn new(config: &ServiceNowConfig, secret: &Secret) -> Self {
-        let client = Client::new(timeout(config.timeout_ms));
         let authorization = config.auth.header("Bearer", secret);
-        Self { rest: Rest::new(&config.url, authorization, client, detail) }
+        Self { rest: Rest::new(&config.url, authorization, timeout(config.timeout_ms), detail) }
     }
 
     /// Looks up by correlation id: hexadecimal digits only, so nothing has to be escaped.
@@ -250,6 +249,5 @@ fn is_rule(answer: &Answer, patched: bool) -> bool {
 
 pub(super) fn detail(answer: &Answer) -> String {
     let Some(error) = failure(answer) else { return String::new() };
-    let text = format!("{}: {}", error.message, error.detail.unwrap_or_default());
-    Untrusted(&text).line(200)
+    format!("{}: {}", error.message, error.detail.unwrap_or_default())
 }

@@ -15,7 +15,6 @@ use super::times;
 use crate::config::secret::Secret;
 use crate::config::{ServiceNowConfig, sink_name, timeout};
 use crate::delivery::decide::is_over;
-use crate::http::Client;
 use crate::render::news::note;
 use crate::render::ticket::{close_notes, console_link, description};
 use crate::render::told::Told;
@@ -37,12 +36,11 @@ pub struct ServiceNowEvents {
 
 impl ServiceNowEvents {
     pub(crate) fn new(config: &ServiceNowConfig, secret: &Secret) -> Self {
-        let client = Client::new(timeout(config.timeout_ms));
         let authorization = config.auth.header("Bearer", secret);
         Self {
             name: sink_name(&config.name),
             console_url: config.console_url.clone(),
-            rest: Rest::new(&config.url, authorization, client, detail),
+            rest: Rest::new(&config.url, authorization, timeout(config.timeout_ms), detail),
         }
     }
 

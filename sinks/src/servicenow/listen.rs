@@ -14,8 +14,8 @@ use serde::Deserialize;
 
 use super::api::{Api, TicketState};
 use super::times;
+use crate::exchange::{Stop, encoded, parse};
 use crate::heard::{Deed, Heard, More, incident_id, name};
-use crate::rest::{Stop, encoded, parse};
 
 /// Tickets that are looked at in one answer.
 const TICKETS_MAX: usize = 50;

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::config::secret::Secret;
 use crate::config::{SlackConfig, timeout};
+use crate::exchange::{Exchange, Stop, encoded};
 use crate::http::Answer;
-use crate::post::{Post, Stop};
 use crate::render::untrusted::Untrusted;
 use crate::sink::{Trouble, Wait};
 
@@ -43,7 +43,7 @@ impl Message {
 pub(super) struct Api {
     base: String,
     authorization: String,
-    client: Post,
+    client: Exchange,
 }
 
 impl Api {
@@ -51,7 +51,7 @@ impl Api {
         Self {
             base: format!("{}/api", config.url.trim_end_matches('/')),
             authorization: format!("Bearer {}", token.expose()),
-            client: Post::new(timeout(config.timeout_ms), vec![token.clone()]),
+            client: Exchange::new(timeout(config.timeout_ms), vec![token.clone()]),
         }
     }
 
@@ -279,16 +279,4 @@ pub(super) fn is_frozen(stop: &Stop) -> bool {
 /// The app may write, but not read.
 pub(super) fn may_not_read(stop: &Stop) -> bool {
     is_error(stop, &["missing_scope", "no_permission"])
-}
-
-fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }

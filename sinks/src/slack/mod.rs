@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::config::secret::Secret;
 use crate::config::{SlackConfig, sink_name};
 use crate::delivery::decide::is_over;
-use crate::post::Stop;
+use crate::exchange::Stop;
 use crate::render::template::Target;
 use crate::render::told::Told;
 use crate::render::words::{Words, note};

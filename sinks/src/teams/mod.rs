@@ -11,7 +11,7 @@ use model::name::Name;
 use crate::config::secret::Secret;
 use crate::config::{TeamsConfig, sink_name, timeout};
 use crate::delivery::decide::is_over;
-use crate::post::{Post, Stop};
+use crate::exchange::{Exchange, Stop};
 use crate::render::template::Target;
 use crate::render::told::Told;
 use crate::render::words::{Words, note};
@@ -22,7 +22,7 @@ pub struct Teams {
     name: Name,
     url: Secret,
     words: Words,
-    client: Post,
+    client: Exchange,
 }
 
 impl Teams {
@@ -30,7 +30,7 @@ impl Teams {
         Self {
             name: sink_name(&config.name),
             words: Words::new(&config.templates, Target::Plain, config.console_url.as_deref()),
-            client: Post::new(timeout(config.timeout_ms), parts(&url)),
+            client: Exchange::new(timeout(config.timeout_ms), parts(&url)),
             url,
         }
     }
