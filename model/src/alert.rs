@@ -102,6 +102,18 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// How machines write it, the record too: `critical` ...
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        }
+    }
+
     /// Reads the habits of monitors (`critical`, `page`, `P1`, `warning`, `minor` ...).
     #[must_use]
     pub fn parse(text: &str) -> Self {
@@ -152,6 +164,14 @@ mod tests {
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
         Labels::new(pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect())
+    }
+
+    #[test]
+    fn severities_are_labelled_as_the_record_has_them() {
+        use Severity::{Critical, Error, Info, Unknown, Warning};
+        for severity in [Unknown, Info, Warning, Error, Critical] {
+            assert_eq!(serde_json::json!(severity), severity.label());
+        }
     }
 
     #[test]

@@ -36,6 +36,20 @@ pub enum IncidentState {
     Withdrawn,
 }
 
+impl IncidentState {
+    /// How machines write it, the record too: `suspected`, `open` ...
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Suspected => "suspected",
+            Self::Open => "open",
+            Self::Resolved => "resolved",
+            Self::Merged => "merged",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
 /// ITIL priority. P1 is the highest.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -49,6 +63,19 @@ pub enum Priority {
     P3,
     /// Low.
     P4,
+}
+
+impl Priority {
+    /// How people and the record write it: `P1` to `P4`.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::P1 => "P1",
+            Self::P2 => "P2",
+            Self::P3 => "P3",
+            Self::P4 => "P4",
+        }
+    }
 }
 
 /// Why an alert is a member.
@@ -252,4 +279,20 @@ pub struct Incident {
 #[must_use]
 pub fn json_schema() -> schemars::Schema {
     schemars::schema_for!(Incident)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_and_priorities_are_labelled_as_the_record_has_them() {
+        use IncidentState::{Merged, Open, Resolved, Suspected, Withdrawn};
+        for state in [Suspected, Open, Resolved, Merged, Withdrawn] {
+            assert_eq!(serde_json::json!(state), state.label());
+        }
+        for priority in [Priority::P1, Priority::P2, Priority::P3, Priority::P4] {
+            assert_eq!(serde_json::json!(priority), priority.label());
+        }
+    }
 }
