@@ -53,6 +53,7 @@ refused() {
 need_packages() {
   local missing=()
   command -v promtool >/dev/null || missing+=(prometheus)
+  command -v openssl >/dev/null || missing+=(openssl)
   command -v amtool >/dev/null || missing+=(prometheus-alertmanager)
   python3 -c 'import yaml' 2>/dev/null || missing+=(python3-yaml)
   [ "${#missing[@]}" -eq 0 ] && return
@@ -128,6 +129,22 @@ check_collector() {
   fi
 }
 
+# The secrets that compose mounts, and the configurations that name them.
+check_configurations() {
+  cp -r "$deploy/compose" "$work/compose"
+  rm -rf "$work/compose/secrets"
+  quietly "$work/compose/secrets.sh"
+  local first
+  first=$(cat "$work/compose/secrets/faultline-token")
+  [ "${#first}" -eq 48 ] || die "secrets.sh made a token of ${#first} characters"
+  quietly "$work/compose/secrets.sh"
+  [ "$first" = "$(cat "$work/compose/secrets/faultline-token")" ] || die "secrets.sh made a token anew"
+  sed -i "s#/run/secrets/#$work/compose/secrets/#" "$work/compose/faultline.yaml"
+  quietly "$target/debug/faultline" check -c "$work/compose/faultline.yaml"
+  quietly "$target/debug/faultline" check -c "$deploy/faultline.example.yaml"
+  say "configurations: faultline accepts them, secrets.sh makes what they name"
+}
+
 check_compose() {
   local compose
   compose=$(go_tool compose-spec github.com/compose-spec/compose-go/v2/cmd "$compose_version")
@@ -147,14 +164,6 @@ public = [
 ]
 sys.exit("\n".join(gone + public) or None)
 PY
-  cp -r "$deploy/compose" "$work/compose"
-  rm -rf "$work/compose/secrets"
-  quietly "$work/compose/secrets.sh"
-  local first
-  first=$(cat "$work/compose/secrets/faultline-token")
-  [ "${#first}" -eq 48 ] || die "secrets.sh made a token of ${#first} characters"
-  quietly "$work/compose/secrets.sh"
-  [ "$first" = "$(cat "$work/compose/secrets/faultline-token")" ] || die "secrets.sh made a token anew"
   say "compose.yaml: loads, mounts what is there, publishes on loopback only"
 }
 
@@ -178,6 +187,8 @@ check_chart() {
   mkdir -p "$work/configs"
   quietly python3 "$here/deploy/rendered.py" "$work/single.rendered.yaml" \
     "$work/everything.rendered.yaml" "$work/configs"
+  cp "$work/compose/secrets/history-certificate" "$work/configs/etc/faultline/secrets/history-tls/tls.crt"
+  cp "$work/compose/secrets/history-key" "$work/configs/etc/faultline/secrets/history-tls/tls.key"
   quietly "$target/debug/faultline" check -c "$work/configs/single.yaml"
   quietly "$target/debug/faultline" check -c "$work/configs/everything.yaml"
 
@@ -191,6 +202,7 @@ check_chart() {
   refused 'maxReplicaCount' "${least[@]}" --set mode=split,keda.enabled=true,keda.maxReplicaCount=4
   refused 'strimzi.topics.cluster is required' "${least[@]}" --set strimzi.topics.enabled=true
   refused 'set kafka.createTopics to false' "${least[@]}" --set strimzi.topics.enabled=true,strimzi.topics.cluster=k
+  refused 'tlsSecret is required' "${least[@]}" --set history.postgres.enabled=true
   refused 'set kafka.existingSecret' "${least[@]}" --set kafka.secretProperties.a=b
   # The schemas are not asleep: a misspelt field of the rendered chart is refused by them.
   sed 's/automountServiceAccountToken/automountServiceAccountTokens/' "$work/single.rendered.yaml" >"$work/bad.yaml"
@@ -212,6 +224,7 @@ need_packages
 (cd "$root" && cargo build --quiet -p pipeline --bin faultline)
 check_dockerfile
 check_prometheus
+check_configurations
 check_collector
 if command -v go >/dev/null; then
   check_compose

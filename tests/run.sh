@@ -3,7 +3,7 @@
 # What else it needs (a JDK, Maven) it installs from Debian's packages if it is missing.
 #
 #   tests/run.sh             hermetic psql kafka browser
-#   tests/run.sh PHASE...    only these; rt, collector and deploy run by name
+#   tests/run.sh PHASE...    only these; rt, collector, deploy and grafana run by name
 #
 # Cargo's target folder and what is fetched stay in ${FAULTLINE_CACHE:-$HOME/.cache/faultline},
 # outside the checkout. Whatever it starts, it stops, however it ends.
@@ -103,14 +103,15 @@ run() {
     browser) phase 'browser' tests/browser/run.sh ;;
     collector) phase 'Collector, Prometheus and Alertmanager in front' with_collector ;;
     deploy) phase 'compose file, Helm chart, rules' tests/deploy.sh ;;
+    grafana) phase 'the queries of the dashboards' tests/grafana/run.sh ;;
     *)
-      printf 'there is no phase %s: hermetic psql kafka rt browser collector deploy\n' "$1" >&2
+      printf 'there is no phase %s: hermetic psql kafka rt browser collector deploy grafana\n' "$1" >&2
       exit 2
       ;;
   esac
 }
 
-# By name only, until each has passed on a clean machine: rt collector deploy.
+# By name only, until each has passed on a clean machine: rt collector deploy grafana.
 [ $# -gt 0 ] || set -- hermetic psql kafka browser
 for name in "$@"; do
   run "$name"

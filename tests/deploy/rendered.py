@@ -77,8 +77,8 @@ def check_roles(documents, woken=False):
         for role in roles(pod):
             hold(f"{role} is in one workload", role not in seen)
             seen[role] = work
-    hold(f"all roles run: {sorted(seen)}", set(seen) >= {"intake", "observe", "detect", "correlate", "deliver", "console"})
-    for role in ("observe", "detect", "correlate", "deliver"):
+    hold(f"all roles run: {sorted(seen)}", set(seen) >= {"intake", "observe", "detect", "correlate", "deliver", "console", "history"})
+    for role in ("observe", "detect", "correlate", "deliver", "history"):
         spec = seen[role]["spec"]
         replicas = spec.get("replicas")
         hold(f"{role} runs once, not {replicas}", replicas == 1 or (woken and role == "observe" and replicas is None))

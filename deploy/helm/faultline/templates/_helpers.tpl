@@ -57,7 +57,7 @@ installation, so its old process ends before a new one begins.
 {{- define "faultline.workloads" -}}
 {{- if eq .Values.mode "single" }}
 list:
-  - {name: all, roles: [intake, observe, detect, correlate, deliver, console], once: true, disk: true}
+  - {name: all, roles: [intake, observe, detect, correlate, deliver, console{{ if .Values.history.enabled }}, history{{ end }}], once: true, disk: true}
 {{- else }}
 list:
   - {name: intake, roles: [intake], once: false, disk: false}
@@ -66,6 +66,9 @@ list:
   - {name: correlate, roles: [correlate], once: true, disk: true}
   - {name: deliver, roles: [deliver], once: true, disk: false}
   - {name: console, roles: [console], once: false, disk: false}
+  {{- if .Values.history.enabled }}
+  - {name: history, roles: [history], once: true, disk: true}
+  {{- end }}
 {{- end }}
 {{- end -}}
 
@@ -90,6 +93,17 @@ list:
   "http" (dict "listen" "0.0.0.0:7070" "token" (dict "file" "/etc/faultline/secrets/tokens/http-token") "host_names" $hosts)
   "intake" (dict "listen" "0.0.0.0:4318" "token" (dict "file" "/etc/faultline/secrets/tokens/intake-token"))
 -}}
+{{- if .Values.history.enabled -}}
+{{- $history := dict "directory" "/var/lib/faultline/history" "retention_days" (int .Values.history.retentionDays) -}}
+{{- if .Values.history.postgres.enabled -}}
+{{- $_ := set $history "pg" (dict
+  "listen" "0.0.0.0:5433"
+  "password" (dict "file" "/etc/faultline/secrets/tokens/history-password")
+  "tls" (dict "certificate" "/etc/faultline/secrets/history-tls/tls.crt" "key" "/etc/faultline/secrets/history-tls/tls.key")
+) -}}
+{{- end -}}
+{{- $_ := set $config "history" $history -}}
+{{- end -}}
 {{- toYaml (mustMergeOverwrite $config (deepCopy .Values.config)) -}}
 {{- end -}}
 
@@ -103,6 +117,12 @@ list:
 {{- end -}}
 {{- if and .Values.strimzi.topics.enabled .Values.kafka.createTopics -}}
 {{- fail "strimzi.topics.enabled makes the topics: set kafka.createTopics to false, else both do" -}}
+{{- end -}}
+{{- if and .Values.history.postgres.enabled (not .Values.history.enabled) -}}
+{{- fail "history.postgres.enabled serves the history: set history.enabled" -}}
+{{- end -}}
+{{- if and .Values.history.postgres.enabled (not .Values.history.postgres.tlsSecret) -}}
+{{- fail "history.postgres.tlsSecret is required: beyond one machine SQL is spoken over TLS only" -}}
 {{- end -}}
 {{- if and .Values.keda.enabled (ne .Values.mode "split") -}}
 {{- fail "keda.enabled needs mode: split; a single process must not be scaled" -}}
@@ -158,6 +178,9 @@ spec:
         {{- if has "intake" $work.roles }}
         - {name: intake, containerPort: 4318}
         {{- end }}
+        {{- if and .history.postgres.enabled (has "history" $work.roles) }}
+        - {name: postgres, containerPort: 5433}
+        {{- end }}
       # Ready: all partitions are known and the state is restored.
       startupProbe:
         httpGet: {path: /readyz, port: http}
@@ -174,6 +197,9 @@ spec:
         - {name: config, mountPath: /etc/faultline/faultline.yaml, subPath: faultline.yaml, readOnly: true}
         - {name: tokens, mountPath: /etc/faultline/secrets/tokens, readOnly: true}
         - {name: data, mountPath: /var/lib/faultline}
+        {{- if .history.postgres.enabled }}
+        - {name: history-tls, mountPath: /etc/faultline/secrets/history-tls, readOnly: true}
+        {{- end }}
         {{- if .kafka.existingSecret }}
         - {name: kafka, mountPath: /etc/faultline/secrets/kafka, readOnly: true}
         {{- end }}
@@ -185,6 +211,10 @@ spec:
       configMap: {name: {{ include "faultline.fullname" $root }}}
     - name: tokens
       secret: {secretName: {{ include "faultline.tokenSecret" $root }}, defaultMode: 0440}
+    {{- if .history.postgres.enabled }}
+    - name: history-tls
+      secret: {secretName: {{ .history.postgres.tlsSecret | quote }}, defaultMode: 0440}
+    {{- end }}
     {{- with .kafka.existingSecret }}
     - name: kafka
       secret: {secretName: {{ . | quote }}, defaultMode: 0440}
