@@ -35,6 +35,25 @@ fn the_example_configuration_is_accepted() {
     }
 }
 
+/// What the example only shows, behind `# `, is as good as what it sets. Secrets and certificates are not read.
+#[test]
+fn what_the_example_shows_is_accepted() {
+    let text = read(&deploy("faultline.example.yaml"));
+    let (_, shown) = text.split_once("\nsinks: []").expect("sinks are shown");
+    let mut shown: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("# ")).collect();
+    // What the history's check reads nevertheless.
+    shown.retain(|line| !line.starts_with("    tls:") && !line.contains("FAULTLINE_PG_PASSWORD"));
+    let shown = shown.join("\n");
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("faultline.yaml");
+    let text = format!("log: {{kind: kafka, brokers: '127.0.0.1:9092'}}\n{shown}\n");
+    fs::write(&config, text).expect("written");
+    match pipeline::config::load_parameters(&config, &[]) {
+        Ok(config) => assert!(config.history.is_some(), "the history is shown"),
+        Err(errors) => panic!("{errors}"),
+    }
+}
+
 #[derive(Deserialize)]
 struct Topics {
     inputs: Vec<Input>,
@@ -141,7 +160,7 @@ impl Drop for Service {
 /// HEALTHCHECK wait for.
 #[test]
 fn every_role_alone_becomes_ready() {
-    for role in ["intake", "observe", "detect", "correlate", "deliver", "console"] {
+    for role in ["intake", "observe", "detect", "correlate", "deliver", "console", "history"] {
         let folder = tempfile::tempdir().expect("a folder");
         let port =
             TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it").port();
@@ -149,7 +168,8 @@ fn every_role_alone_becomes_ready() {
         let at = folder.path().display();
         let text = format!(
             "log: {{kind: embedded, directory: {at}/log}}\ndata_dir: {at}/data\n\
-             http: {{listen: '127.0.0.1:{port}'}}\nintake: {{listen: '127.0.0.1:0'}}\n"
+             http: {{listen: '127.0.0.1:{port}'}}\nintake: {{listen: '127.0.0.1:0'}}\n\
+             history: {{directory: {at}/history, pg: {{listen: '127.0.0.1:0'}}}}\n"
         );
         fs::write(&config, text).expect("written");
         let child = Command::new(binary())
