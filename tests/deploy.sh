@@ -4,14 +4,17 @@
 #
 # Tools and schemas are made from Go modules once and stay in ${FAULTLINE_CACHE:-$HOME/.cache/faultline};
 # promtool, amtool and PyYAML come from Debian's packages. Without Go the parts that need it are
-# skipped, and it says so. No cluster and no container is started.
+# skipped (exit 77), and it says so. FAULTLINE_BINARY: a binary that is built already. No cluster and no
+# container is started.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/.." && pwd)
-cache=${FAULTLINE_CACHE:-$HOME/.cache/faultline}
+script=deploy
+# shellcheck source=lib.sh
+. "$here/lib.sh"
 tools=$cache/deploy-tools
-target=${CARGO_TARGET_DIR:-$root/target}
+faultline=${FAULTLINE_BINARY:-${CARGO_TARGET_DIR:-$root/target}/debug/faultline}
 deploy=$root/deploy
 work=$(mktemp -d "${TMPDIR:-/tmp}/faultline-deploy.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -23,13 +26,6 @@ compose_version=v2.16.2
 kubernetes_version=v1.34.1
 keda_version=v2.21.0
 operator_version=v0.85.0
-
-say() { printf 'deploy: %s\n' "$*"; }
-
-die() {
-  say "$*" >&2
-  exit 1
-}
 
 # Runs something, and shows what it said only if it fails.
 quietly() {
@@ -50,27 +46,11 @@ refused() {
   }
 }
 
-need_packages() {
-  local missing=()
-  command -v promtool >/dev/null || missing+=(prometheus)
-  command -v openssl >/dev/null || missing+=(openssl)
-  command -v amtool >/dev/null || missing+=(prometheus-alertmanager)
-  python3 -c 'import yaml' 2>/dev/null || missing+=(python3-yaml)
-  [ "${#missing[@]}" -eq 0 ] && return
-  command -v apt-get >/dev/null || die "please install: ${missing[*]}"
-  say "installing ${missing[*]}"
-  local as=()
-  [ "$(id -u)" -eq 0 ] || as=(sudo)
-  "${as[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${as[@]}" apt-get install -y -qq --no-install-recommends \
-    "${missing[@]}" >/dev/null
-}
-
 # Builds a tool from its Go module, once: go_tool NAME PACKAGE VERSION; prints where it is.
 go_tool() {
   local binary=$tools/$1-$3 build
   if [ ! -x "$binary" ]; then
-    say "building $1 $3" >&2
+    say "building $1 $3"
     build=$(mktemp -d "$tools/build.XXXXXX")
     GOBIN=$build GOFLAGS=-buildvcs=false go install -ldflags '-s -w' "$2@$3" >"$work/go.log" 2>&1 || {
       cat "$work/go.log" >&2
@@ -92,15 +72,18 @@ go_module() {
 schemas() {
   local kept=$tools/schemas-$kubernetes_version-$keda_version-$operator_version
   if [ ! -d "$kept" ]; then
-    say "making schemas of Kubernetes $kubernetes_version, KEDA, the Prometheus operator" >&2
+    say "making schemas of Kubernetes $kubernetes_version, KEDA, the Prometheus operator"
     local kubernetes keda operator made
-    kubernetes=$(go_module k8s.io/kubernetes "$kubernetes_version")
-    keda=$(go_module github.com/kedacore/keda/v2 "$keda_version")
-    operator=$(go_module github.com/prometheus-operator/prometheus-operator "$operator_version")
-    made=$(mktemp -d "$tools/schemas.XXXXXX")
+    # Inside of $(...) nothing ends this script by itself, and what is half made would be kept for good.
+    kubernetes=$(go_module k8s.io/kubernetes "$kubernetes_version") || die "no source of Kubernetes"
+    keda=$(go_module github.com/kedacore/keda/v2 "$keda_version") || die "no source of KEDA"
+    operator=$(go_module github.com/prometheus-operator/prometheus-operator "$operator_version") ||
+      die "no source of the Prometheus operator"
+    made=$(mktemp -d "$tools/making.XXXXXX") || die "no folder for schemas"
     python3 "$here/deploy/schemas.py" "$made" "$kubernetes/api/openapi-spec/swagger.json" \
       "$keda/config/crd/bases/keda.sh_scaledobjects.yaml" \
-      "$operator"/example/prometheus-operator-crd/monitoring.coreos.com_{servicemonitors,prometheusrules}.yaml
+      "$operator"/example/prometheus-operator-crd/monitoring.coreos.com_{servicemonitors,prometheusrules}.yaml ||
+      die "the schemas could not be made"
     mv -T "$made" "$kept" 2>/dev/null || rm -rf "$made"
   fi
   printf '%s\n' "$kept"
@@ -139,9 +122,9 @@ check_configurations() {
   [ "${#first}" -eq 48 ] || die "secrets.sh made a token of ${#first} characters"
   quietly "$work/compose/secrets.sh"
   [ "$first" = "$(cat "$work/compose/secrets/faultline-token")" ] || die "secrets.sh made a token anew"
-  sed -i "s#/run/secrets/#$work/compose/secrets/#" "$work/compose/faultline.yaml"
-  quietly "$target/debug/faultline" check -c "$work/compose/faultline.yaml"
-  quietly "$target/debug/faultline" check -c "$deploy/faultline.example.yaml"
+  sed -i "s#/run/secrets/#$work/compose/secrets/#g" "$work/compose/faultline.yaml"
+  quietly "$faultline" check -c "$work/compose/faultline.yaml"
+  quietly "$faultline" check -c "$deploy/faultline.example.yaml"
   say "configurations: faultline accepts them, secrets.sh makes what they name"
 }
 
@@ -170,9 +153,9 @@ PY
 check_chart() {
   # A helm that was built without its release's flags believes in a very old Kubernetes.
   local helm kubeconform known chart=$deploy/helm/faultline of=(--kube-version "$kubernetes_version")
-  helm=$(go_tool helm helm.sh/helm/v3/cmd/helm "$helm_version")
-  kubeconform=$(go_tool kubeconform github.com/yannh/kubeconform/cmd/kubeconform "$kubeconform_version")
-  known=$(schemas)
+  helm=$(go_tool helm helm.sh/helm/v3/cmd/helm "$helm_version") || die "no helm"
+  kubeconform=$(go_tool kubeconform github.com/yannh/kubeconform/cmd/kubeconform "$kubeconform_version") || die "no kubeconform"
+  known=$(schemas) || die "no schemas"
   cp "$here/deploy/kafkatopic-kafka-v1.json" "$known/"
   export HELM_CACHE_HOME=$work/helm HELM_CONFIG_HOME=$work/helm HELM_DATA_HOME=$work/helm
   local values name
@@ -189,8 +172,8 @@ check_chart() {
     "$work/everything.rendered.yaml" "$work/configs"
   cp "$work/compose/secrets/history-certificate" "$work/configs/etc/faultline/secrets/history-tls/tls.crt"
   cp "$work/compose/secrets/history-key" "$work/configs/etc/faultline/secrets/history-tls/tls.key"
-  quietly "$target/debug/faultline" check -c "$work/configs/single.yaml"
-  quietly "$target/debug/faultline" check -c "$work/configs/everything.yaml"
+  quietly "$faultline" check -c "$work/configs/single.yaml"
+  quietly "$faultline" check -c "$work/configs/everything.yaml"
 
   # What is wrong is refused, with words.
   local least=("$helm" template shop "$chart" "${of[@]}")
@@ -214,21 +197,20 @@ check_chart() {
 check_dockerfile() {
   local libraries
   # What the image's base (Debian 12 without extras) does not bring may not be needed.
-  libraries=$(ldd "$target/debug/faultline" | awk '{print $1}' |
+  libraries=$(ldd "$faultline" | awk '{print $1}' |
     grep -Ev '^(linux-vdso|/lib64/ld-linux|libc\.|libm\.|libgcc_s\.|libz\.|libpthread\.|libdl\.|librt\.)' || true)
   [ -z "$libraries" ] || die "the image lacks libraries that faultline links: $libraries"
   say "Dockerfile: the binary needs nothing that its base image does not have"
 }
 
-need_packages
-(cd "$root" && cargo build --quiet -p pipeline --bin faultline)
+need_packages promtool:prometheus amtool:prometheus-alertmanager openssl:openssl python3:python3
+python3 -c 'import yaml' 2>/dev/null || install_packages python3-yaml
+[ -n "${FAULTLINE_BINARY:-}" ] || (cd "$root" && cargo build --quiet -p pipeline --bin faultline)
 check_dockerfile
 check_prometheus
 check_configurations
 check_collector
-if command -v go >/dev/null; then
-  check_compose
-  check_chart
-else
-  say "SKIPPED: compose.yaml and the Helm chart (no Go to build Compose's loader, helm and kubeconform)"
-fi
+# What needs no Go is checked by now.
+need_go 26
+check_compose
+check_chart

@@ -9,31 +9,12 @@
 # KAFKA_VERSION chooses a version; without it, the newest 4.x whose jars are all there.
 set -euo pipefail
 
-cache=${FAULTLINE_CACHE:-$HOME/.cache/faultline}
+script=kafka
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 heap=${KAFKA_HEAP:-512m}
 start_seconds=60
 stop_seconds=10
-
-say() { printf 'kafka: %s\n' "$*" >&2; }
-
-die() {
-  say "$*"
-  exit 1
-}
-
-need_tools() {
-  local missing=()
-  command -v java >/dev/null || missing+=(openjdk-17-jdk-headless)
-  command -v mvn >/dev/null || [ "${1:-}" != mvn ] || missing+=(maven)
-  [ "${#missing[@]}" -eq 0 ] && return
-  command -v apt-get >/dev/null || die "please install: ${missing[*]}"
-  say "installing ${missing[*]}"
-  local as=()
-  [ "$(id -u)" -eq 0 ] || as=(sudo)
-  "${as[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${as[@]}" apt-get install -y -qq --no-install-recommends \
-    "${missing[@]}" >/dev/null
-}
 
 # Writes a pom that asks for one version or range of the broker.
 write_pom() {
@@ -86,7 +67,6 @@ fetch_newest() {
 
 fetch() {
   local kept work version
-  mkdir -p "$cache"
   if [ -n "${KAFKA_VERSION:-}" ]; then
     kept=$cache/kafka-$KAFKA_VERSION
   else
@@ -96,7 +76,7 @@ fetch() {
     printf '%s\n' "$kept"
     return
   fi
-  need_tools mvn
+  need_packages java:openjdk-17-jdk-headless mvn:maven
   say "fetching Apache Kafka"
   work=$(mktemp -d "$cache/fetch.XXXXXX")
   if [ -n "${KAFKA_VERSION:-}" ]; then
@@ -112,20 +92,6 @@ fetch() {
   mv -T "$work/jars" "$cache/kafka-$version" 2>/dev/null || true
   rm -rf "$work"
   printf '%s\n' "$cache/kafka-$version"
-}
-
-# Prints two free ports of the loopback interface.
-free_ports() {
-  local port found=0
-  for _ in $(seq 200); do
-    port=$((20000 + RANDOM % 12000))
-    if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-      printf '%s\n' "$port"
-      found=$((found + 1))
-      [ "$found" -eq 2 ] && return
-    fi
-  done
-  die "no free ports"
 }
 
 write_config() {
@@ -172,19 +138,15 @@ run_java() {
     -cp "$jars/*" "$@"
 }
 
-answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-
 start() {
-  local dir jars ports port controller pid
+  local dir jars port controller pid
   mkdir -p "$1"
   dir=$(cd "$1" && pwd)
   [ ! -e "$dir/pid" ] || ! kill -0 "$(cat "$dir/pid")" 2>/dev/null || die "$dir is in use already"
   rm -rf "$dir/data" "$dir/bootstrap" "$dir/pid"
-  need_tools
+  need_packages java:openjdk-17-jdk-headless
   jars=$(fetch)
-  ports=$(free_ports)
-  port=$(sed -n 1p <<<"$ports")
-  controller=$(sed -n 2p <<<"$ports")
+  free_port port controller
   write_config "$dir" "$port" "$controller"
   local id
   id=$( (run_java "$dir" "$jars" kafka.tools.StorageTool random-uuid) 2>"$dir/format.log" | tail -n 1)
@@ -197,35 +159,18 @@ start() {
     kafka.Kafka "$dir/server.properties") >"$dir/kafka.log" 2>&1 </dev/null &
   pid=$!
   printf '%s\n' "$pid" >"$dir/pid"
-  local tenths=0
-  until answers "$port"; do
-    kill -0 "$pid" 2>/dev/null || { cat "$dir/kafka.log" >&2; die "Kafka ended while starting"; }
-    tenths=$((tenths + 1))
-    if [ "$tenths" -gt $((start_seconds * 10)) ]; then
-      stop "$dir"
-      die "Kafka did not answer within $start_seconds s; see $dir/kafka.log"
-    fi
-    sleep 0.1
-  done
+  await_port "$port" "$pid" "$start_seconds" || {
+    tail -n 30 "$dir/kafka.log" >&2
+    stop "$dir"
+    die "Kafka did not answer within $start_seconds s, or ended; see $dir/kafka.log"
+  }
   printf '127.0.0.1:%s\n' "$port" >"$dir/bootstrap"
   say "$(version_of "$jars") answers on 127.0.0.1:$port (process $pid)"
 }
 
 stop() {
-  local dir=$1 pid tenths=0
-  [ -e "$dir/pid" ] || return 0
-  pid=$(cat "$dir/pid")
-  if ! grep -qs 'kafka\.Kafka' "/proc/$pid/cmdline"; then
-    rm -f "$dir/pid" "$dir/bootstrap"
-    return 0
-  fi
-  kill -TERM "$pid" 2>/dev/null || true
-  while kill -0 "$pid" 2>/dev/null && [ "$tenths" -lt $((stop_seconds * 10)) ]; do
-    sleep 0.1
-    tenths=$((tenths + 1))
-  done
-  kill -KILL "$pid" 2>/dev/null || true
-  rm -f "$dir/pid" "$dir/bootstrap"
+  stop_pid "$1/pid" 'kafka\.Kafka' "$stop_seconds"
+  rm -f "$1/bootstrap"
 }
 
 case "${1:-}" in

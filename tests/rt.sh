@@ -10,47 +10,28 @@
 # Debian's own Request Tracker, if one is set up on this machine, is not touched.
 set -euo pipefail
 
+script=rt
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 share=/usr/share/request-tracker5
 start_seconds=60
 stop_seconds=10
-# The package is there and cannot be had: the caller skips.
-exit_unavailable=77
-
-say() { printf 'rt: %s\n' "$*" >&2; }
-
-die() {
-  say "$*"
-  exit 1
-}
-
-unavailable() {
-  say "$*"
-  exit "$exit_unavailable"
-}
 
 need_package() {
   [ -x "$share/libexec/rt-server" ] && return
-  command -v apt-get >/dev/null || unavailable 'request-tracker5 is not installed, and there is no apt-get'
+  command -v apt-get >/dev/null || skip 'request-tracker5 is not installed, and there is no apt-get'
   local as=() chosen
   [ "$(id -u)" -eq 0 ] || as=(sudo)
   "${as[@]}" apt-get update -qq || true
   chosen=$(apt-cache policy request-tracker5 2>/dev/null | sed -n 's/^ *Candidate: *//p')
-  case $chosen in '' | '(none)') unavailable 'no package request-tracker5 here' ;; esac
-  say "installing request-tracker5 $chosen"
+  case $chosen in '' | '(none)') skip 'there is no package request-tracker5 here' ;; esac
   # Without a database of the package's: ours is in DIR.
   printf '%s\n' \
     'request-tracker5 request-tracker5/initial-root-password password faultline-tests' \
     'request-tracker5 request-tracker5/dbconfig-install boolean false' \
     'request-tracker5 request-tracker5/database-type select sqlite3' \
     | "${as[@]}" debconf-set-selections
-  DEBIAN_FRONTEND=noninteractive "${as[@]}" apt-get install -y -qq --no-install-recommends \
-    request-tracker5 rt5-db-sqlite rt5-standalone >/dev/null </dev/null \
-    || unavailable 'request-tracker5 could not be installed'
-}
-
-free_port() {
-  perl -MIO::Socket::INET -e \
-    'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1", Proto => "tcp")->sockport'
+  install_packages request-tracker5 rt5-db-sqlite rt5-standalone
 }
 
 # Our configuration and nothing of the machine's.
@@ -141,11 +122,11 @@ set_up() {
 }
 
 start() {
-  local dir port
+  local dir port=
   mkdir -p "$1"
   dir=$(cd "$1" && pwd)
   need_package
-  port=$(cat "$dir/port" 2>/dev/null || free_port)
+  if [ -s "$dir/port" ]; then port=$(cat "$dir/port"); else free_port port; fi
   printf '%s' "$port" >"$dir/port"
   printf 'http://127.0.0.1:%s' "$port" >"$dir/url"
   write_site "$dir" "$port"
@@ -156,33 +137,15 @@ start() {
     >>"$dir/log" 2>&1 </dev/null &
   printf '%s' "$!" >"$dir/pid"
   disown
-  wait_until_it_answers "$dir" "$port"
+  await_port "$port" "$(cat "$dir/pid")" "$start_seconds" || {
+    tail -n 20 "$dir/log" >&2
+    stop "$dir"
+    die "it did not answer within $start_seconds s, or ended; see $dir/log"
+  }
   say "answers at $(cat "$dir/url")"
 }
 
-wait_until_it_answers() {
-  local dir=$1 port=$2 deadline=$((SECONDS + start_seconds))
-  while [ "$SECONDS" -lt "$deadline" ]; do
-    kill -0 "$(cat "$dir/pid")" 2>/dev/null || { tail -20 "$dir/log" >&2; die 'it ended at once'; }
-    perl -MIO::Socket::INET -e \
-      'exit !IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => shift, Timeout => 1)' "$port" \
-      && return
-    sleep 0.3
-  done
-  tail -20 "$dir/log" >&2
-  die "no answer in $start_seconds s"
-}
-
-stop() {
-  local dir=$1 pid deadline
-  [ -s "$dir/pid" ] || return 0
-  pid=$(cat "$dir/pid")
-  rm -f "$dir/pid"
-  kill "$pid" 2>/dev/null || return 0
-  deadline=$((SECONDS + stop_seconds))
-  while kill -0 "$pid" 2>/dev/null && [ "$SECONDS" -lt "$deadline" ]; do sleep 0.1; done
-  kill -9 "$pid" 2>/dev/null || true
-}
+stop() { stop_pid "$1/pid" 'rt-server' "$stop_seconds"; }
 
 case "${1:-}" in
   start) start "${2:?DIR is missing}" ;;

@@ -4,18 +4,13 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
+script=browser
+# shellcheck source=../lib.sh
+. "$here/../lib.sh"
 
-if ! command -v chromium >/dev/null; then
-  echo "browser: installing chromium from Debian's packages" >&2
-  sudo=""
-  if [ "$(id -u)" -ne 0 ]; then sudo=sudo; fi
-  $sudo apt-get update -qq
-  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    chromium fonts-dejavu-core >/dev/null
-fi
-if [ ! -d "$here/node_modules/playwright-core" ]; then
-  (cd "$here" && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund --loglevel=error)
-fi
+need_packages chromium:chromium,fonts-dejavu-core
+need_node 20
+need_modules "$here"
 
 export CONSOLE_ARTEFACTS=${CONSOLE_ARTEFACTS:-$root/artefacts/browser}
 mkdir -p "$CONSOLE_ARTEFACTS"

@@ -15,17 +15,13 @@
 set -euo pipefail
 
 cd "$(dirname "$0")/../.."
-cache=${FAULTLINE_CACHE:-$HOME/.cache/faultline}/front
+script=front
+# shellcheck source=../lib.sh
+. tests/lib.sh
+tools=$cache/front
 healthy=${FRONT_HEALTHY_S:-100}
 work=$(mktemp -d "${TMPDIR:-/tmp}/faultline-front.XXXXXX")
 pids=()
-
-say() { printf 'front: %s\n' "$*"; }
-
-skip() {
-  say "skipped: $*"
-  exit 77
-}
 
 finish() {
   local status=$? at
@@ -41,7 +37,7 @@ finish() {
     kill "${pids[at]}" 2>/dev/null || true
     wait "${pids[at]}" 2>/dev/null || true
   done
-  [ ! -x tests/rt.sh ] || tests/rt.sh stop "$work/rt" >/dev/null 2>&1 || true
+  tests/rt.sh stop "$work/rt" || true
   tests/kafka.sh stop "$work/kafka" || true
   rm -rf "$work"
   exit "$status"
@@ -60,52 +56,23 @@ keep() {
 }
 
 need() {
-  local missing=() pair
-  for pair in prometheus:prometheus promtool:prometheus prometheus-alertmanager:prometheus-alertmanager \
-    amtool:prometheus-alertmanager; do
-    command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
-  done
-  if [ "${#missing[@]}" -gt 0 ]; then
-    command -v apt-get >/dev/null || skip "please install ${missing[*]}"
-    say "installing ${missing[*]}"
-    local as=()
-    [ "$(id -u)" -eq 0 ] || as=(sudo)
-    "${as[@]}" apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${as[@]}" apt-get install -y -qq --no-install-recommends \
-      "${missing[@]}" >/dev/null
-  fi
-  command -v go >/dev/null || skip "there is no Go, and the one of Debian is too old for a Collector"
-  local minor
-  minor=$(go env GOVERSION | sed 's/^go1\.\([0-9]*\).*/\1/')
-  [ "$minor" -ge 26 ] || skip "the Collector needs Go 1.26 or later; this is $(go env GOVERSION)"
+  need_go 26
+  need_packages curl:curl prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager
 }
 
 # Collector, shop and judge from their modules; go.sum vouches for every one of them.
 build() {
-  mkdir -p "$cache"
+  mkdir -p "$tools"
   say "building the Collector, the shop and the judge"
-  (cd tests/front && go build -mod=readonly -o "$cache/" ./collector ./shop ./judge)
+  (cd tests/front && go build -mod=readonly -o "$tools/" ./collector ./shop ./judge)
 }
 
 # The examples of deploy/, checked by the tools that they are for.
 configs() {
-  "$cache/collector" validate --config=deploy/otel-collector.yaml
+  "$tools/collector" validate --config=deploy/otel-collector.yaml
   promtool check rules deploy/prometheus-rules.yml >"$work/promtool.log"
   amtool check-config deploy/alertmanager.yml >"$work/amtool.log"
   say "Collector, promtool and amtool accept what is in deploy/"
-}
-
-ports=()
-# Puts a free port of the loopback interface into the variable that is named.
-port() {
-  local port
-  while :; do
-    port=$((20000 + RANDOM % 12000))
-    [[ " ${ports[*]} " != *" $port "* ]] || continue
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
-  done
-  ports+=("$port")
-  printf -v "$1" '%s' "$port"
 }
 
 # start NAME COMMAND...: in the background, its words in NAME.log, ended with this script.
@@ -116,15 +83,8 @@ start() {
   pids+=("$!")
 }
 
-# Waits until an address answers 200.
-await() {
-  local tenths=0
-  until curl -fs -o /dev/null "$2"; do
-    tenths=$((tenths + 1))
-    [ "$tenths" -le 600 ] || { say "$1 does not answer at $2"; exit 1; }
-    sleep 0.1
-  done
-}
+# await NAME URL: until the one that was started last answers.
+await() { await_url "$2" "${pids[-1]}" 60 || die "$1 does not answer at $2, or ended"; }
 
 # For people: where everything is, and what can be done to it.
 play() {
@@ -155,15 +115,15 @@ faultline=${FAULTLINE_BINARY:-${CARGO_TARGET_DIR:-target}/debug/faultline}
 [ -n "${FAULTLINE_BINARY:-}" ] || cargo build --quiet --bin faultline
 tests/kafka.sh start "$work/kafka"
 brokers=$(cat "$work/kafka/bootstrap")
-for name in grpc http health prometheus alertmanager hook console intake control \
-  web accounts catalog cart checkout payment shipping; do
-  port "at_$name"
-done
+free_port at_grpc at_http at_health at_prometheus at_alertmanager at_hook at_console at_intake at_control \
+  at_web at_accounts at_catalog at_cart at_checkout at_payment at_shipping
 services=(web accounts catalog cart checkout payment shipping)
 
 # A real Request Tracker, where it can be had.
 rt_sink=
-if [ "$mode" = judge ] && [ -x tests/rt.sh ] && tests/rt.sh start "$work/rt"; then
+tracker=0
+if [ "$mode" = judge ]; then tests/rt.sh start "$work/rt" || tracker=$?; fi
+if [ "$mode" = judge ] && [ "$tracker" -eq 0 ]; then
   JUDGE_RT=$(cat "$work/rt/url") JUDGE_RT_TOKEN=$(cat "$work/rt/person_token") JUDGE_RT_QUEUE=Incidents
   export JUDGE_RT JUDGE_RT_TOKEN JUDGE_RT_QUEUE
   rt_sink="  - rt:
@@ -173,6 +133,8 @@ if [ "$mode" = judge ] && [ -x tests/rt.sh ] && tests/rt.sh start "$work/rt"; th
       queue: $JUDGE_RT_QUEUE
       delivery: {update_every_s: 5}"
 elif [ "$mode" = judge ]; then
+  # It cannot be had here; every other failure is one.
+  [ "$tracker" -eq "$exit_skipped" ] || die "Request Tracker does not start"
   say "no Request Tracker: tickets are judged by the webhook alone"
 fi
 
@@ -209,7 +171,7 @@ receivers:
 exporters: {kafka: {brokers: ["$brokers"], partition_traces_by_id: true}}
 service: {telemetry: {metrics: {level: none}}}
 YAML
-start collector "$cache/collector" --config=deploy/otel-collector.yaml --config="$work/overlay.yaml"
+start collector "$tools/collector" --config=deploy/otel-collector.yaml --config="$work/overlay.yaml"
 await "the Collector" "http://127.0.0.1:$at_health/"
 
 sed "s/127\.0\.0\.1:4318/127.0.0.1:$at_intake/" deploy/alertmanager.yml >"$work/alertmanager.yml"
@@ -236,9 +198,9 @@ export SHOP_CHANGES="http://127.0.0.1:$at_intake/webhooks/cloudevents"
 export OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:$at_grpc"
 export OTEL_EXPORTER_OTLP_LOGS_ENDPOINT="http://127.0.0.1:$at_http/v1/logs"
 export OTEL_BSP_SCHEDULE_DELAY=1000 OTEL_METRIC_EXPORT_INTERVAL=10000
-start shop "$cache/shop" supervise
+start shop "$tools/shop" supervise
 await "the shop" "http://127.0.0.1:$at_control/healthz"
-start load "$cache/shop" load
+start load "$tools/shop" load
 start prometheus prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/prometheus" \
   --web.listen-address="127.0.0.1:$at_prometheus"
 await Prometheus "http://127.0.0.1:$at_prometheus/-/ready"
@@ -248,4 +210,4 @@ if [ "$mode" = play ]; then
   exit 0
 fi
 JUDGE_FAULTLINE="http://127.0.0.1:$at_console" JUDGE_SHOP="http://127.0.0.1:$at_control" \
-  JUDGE_HOOK="127.0.0.1:$at_hook" JUDGE_HEALTHY_S=$healthy "$cache/judge"
+  JUDGE_HOOK="127.0.0.1:$at_hook" JUDGE_HEALTHY_S=$healthy "$tools/judge"

@@ -12,7 +12,9 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-cache=${FAULTLINE_CACHE:-$HOME/.cache/faultline}
+script=grafana
+# shellcheck source=../lib.sh
+. "$here/../lib.sh"
 target=${CARGO_TARGET_DIR:-$root/target}
 work=$(mktemp -d "${TMPDIR:-/tmp}/faultline-grafana.XXXXXX")
 # How long the story may take to be read and judged.
@@ -34,45 +36,6 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-say() { printf 'grafana: %s\n' "$*"; }
-
-die() {
-  say "$*" >&2
-  exit 1
-}
-
-need_packages() {
-  local missing=()
-  command -v psql >/dev/null || missing+=(postgresql-client)
-  command -v promtool >/dev/null || missing+=(prometheus)
-  command -v node >/dev/null || missing+=(nodejs npm)
-  [ "${#missing[@]}" -eq 0 ] && return
-  command -v apt-get >/dev/null || die "please install: ${missing[*]}"
-  say "installing ${missing[*]}"
-  local as=()
-  [ "$(id -u)" -eq 0 ] || as=(sudo)
-  "${as[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${as[@]}" apt-get install -y -qq --no-install-recommends \
-    "${missing[@]}" >/dev/null
-}
-
-# Packages under the cache, by the hash of what is asked for; Node finds them by a link.
-need_modules() {
-  local kept
-  kept=$cache/grafana-npm-$(sha256sum "$here/package-lock.json" | cut -c1-16)
-  if [ ! -d "$kept/node_modules" ]; then
-    say "fetching npm packages"
-    rm -rf "$kept.new"
-    mkdir -p "$kept.new"
-    cp "$here/package.json" "$here/package-lock.json" "$kept.new/"
-    (cd "$kept.new" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
-    mv -T "$kept.new" "$kept"
-  fi
-  if [ ! -e "$here/node_modules" ] || [ -L "$here/node_modules" ]; then
-    ln -sfn "$kept/node_modules" "$here/node_modules"
-  fi
-}
-
 # Every expression of the dashboards as a recording rule: promtool reads them with Prometheus' own parser.
 check_expressions() {
   node --input-type=module - "$here/dashboards.js" >"$work/expressions.yml" <<'JS'
@@ -91,19 +54,6 @@ JS
   say "expressions for Prometheus: $(grep -o '[0-9]* rules' "$work/promtool.log") read by promtool"
 }
 
-# A free port of the loopback interface.
-free_port() {
-  local port
-  for _ in $(seq 200); do
-    port=$((20000 + RANDOM % 12000))
-    if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-      printf '%s\n' "$port"
-      return
-    fi
-  done
-  die "no free port"
-}
-
 # A faultline over the demo's story, with a history; sets `url` when the story is told.
 start_faultline() {
   local faultline=${FAULTLINE_BINARY:-} story=${STORY_LOG:-} http sql secret
@@ -112,8 +62,7 @@ start_faultline() {
     faultline=$target/debug/faultline
     story=$target/debug/examples/story_log
   fi
-  http=$(free_port)
-  sql=$(free_port)
+  free_port http sql
   secret=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
   printf '%s' "$secret" >"$work/password"
   cat >"$work/faultline.yaml" <<CONFIG
@@ -141,8 +90,9 @@ CONFIG
   say "the story was told in $((SECONDS - began)) s"
 }
 
-need_packages
-need_modules
+need_packages psql:postgresql-client promtool:prometheus
+need_node 20
+need_modules "$here"
 check_expressions
 if [ $# -gt 0 ]; then
   url=$1
