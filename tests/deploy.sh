@@ -205,7 +205,7 @@ check_dockerfile() {
 
 need_packages promtool:prometheus amtool:prometheus-alertmanager openssl:openssl python3:python3
 python3 -c 'import yaml' 2>/dev/null || install_packages python3-yaml
-[ -n "${FAULTLINE_BINARY:-}" ] || (cd "$root" && cargo build --quiet -p pipeline --bin faultline)
+[ -n "${FAULTLINE_BINARY:-}" ] || (cd "$root" && cargo build --quiet --workspace --bin faultline)
 check_dockerfile
 check_prometheus
 check_configurations

@@ -18,7 +18,7 @@ mkdir -p "$CONSOLE_ARTEFACTS"
 if [ $# -gt 0 ]; then
   export CONSOLE_URL=$1
 else
-  (cd "$root" && cargo build --quiet -p pipeline --example console_fixture)
+  (cd "$root" && cargo build --quiet --workspace --example console_fixture)
   target=${CARGO_TARGET_DIR:-$root/target}
   coproc FIXTURE { exec "$target/debug/examples/console_fixture" 0; }
   fixture=$FIXTURE_PID

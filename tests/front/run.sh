@@ -112,7 +112,7 @@ configs
 [ "$mode" != configs ] || exit 0
 
 faultline=${FAULTLINE_BINARY:-${CARGO_TARGET_DIR:-target}/debug/faultline}
-[ -n "${FAULTLINE_BINARY:-}" ] || cargo build --quiet --bin faultline
+[ -n "${FAULTLINE_BINARY:-}" ] || cargo build --quiet --workspace --bin faultline
 tests/kafka.sh start "$work/kafka"
 brokers=$(cat "$work/kafka/bootstrap")
 free_port at_grpc at_http at_health at_prometheus at_alertmanager at_hook at_console at_intake at_control \

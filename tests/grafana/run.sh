@@ -58,7 +58,7 @@ JS
 start_faultline() {
   local faultline=${FAULTLINE_BINARY:-} story=${STORY_LOG:-} http sql secret
   if [ -z "$faultline" ] || [ -z "$story" ]; then
-    (cd "$root" && cargo build --quiet -p pipeline --bin faultline --example story_log)
+    (cd "$root" && cargo build --quiet --workspace --bin faultline --example story_log)
     faultline=$target/debug/faultline
     story=$target/debug/examples/story_log
   fi
