@@ -220,8 +220,7 @@ impl Correlator {
             }
             Err(fault) => {
                 self.stats.acts_unknown += 1;
-                self.outputs
-                    .push_back(Output::Refused { act: act.id.clone(), why: fault.to_string() });
+                self.outputs.push_back(Output::Refused { act: act.id.clone(), why: fault.told() });
                 false
             }
         }

@@ -1,5 +1,5 @@
 //! Whether an act is well formed: asked of the correlator, which will fold it, so that the two
-//! cannot differ; its words are parted into what is wrong and what to do.
+//! cannot differ.
 
 use correlator::correlate::people::{ActFault, check};
 use model::command::Act;
@@ -15,19 +15,8 @@ pub struct Refusal {
 
 impl From<ActFault> for Refusal {
     fn from(fault: ActFault) -> Self {
-        let said = fault.to_string();
-        match said.split_once("; ") {
-            Some((message, action)) => Self { message: message.into(), action: action.into() },
-            None => Self { message: said, action: "mend it and ask again".into() },
-        }
+        Self { message: fault.to_string(), action: fault.action().to_owned() }
     }
-}
-
-/// Whether a text can be the id of an act: 1 to 64 of `A-Z a-z 0-9 - _ : .`.
-#[must_use]
-pub fn is_act_id(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_:.".contains(c))
 }
 
 /// Whether the act is well formed.

@@ -36,10 +36,10 @@ pub enum ActFault {
     #[error("the act's id must be 1 to 64 of A-Z a-z 0-9 - _ : .; got \"{0}\"")]
     BadId(Name),
     /// Something must be given and is not.
-    #[error("{0} is missing; give it")]
+    #[error("{0} is missing")]
     Missing(&'static str),
     /// A text is longer than its bound.
-    #[error("{what} has {bytes} bytes, at most {max} are kept; shorten it")]
+    #[error("{what} has {bytes} bytes, at most {max} are kept")]
     TooLong {
         /// Which.
         what: &'static str,
@@ -49,7 +49,7 @@ pub enum ActFault {
         max: usize,
     },
     /// A list is longer than its bound.
-    #[error("{count} {what}, at most {max} are possible in one act; make several")]
+    #[error("{count} {what}, at most {max} are possible in one act")]
     TooMany {
         /// Of what.
         what: &'static str,
@@ -59,12 +59,10 @@ pub enum ActFault {
         max: usize,
     },
     /// An instant that cannot be meant.
-    #[error(
-        "{0} lies before 1970 or after 2200; check the unit: nanoseconds in records, RFC 3339 for people"
-    )]
+    #[error("{0} lies before 1970 or after 2200")]
     BadTime(&'static str),
     /// It ends before it starts.
-    #[error("it ends at {ends_at}, but it must end after {starts_at}")]
+    #[error("it ends at {ends_at}, not after {starts_at}")]
     EndsBeforeStart {
         /// Its start, or the moment of the act.
         starts_at: Timestamp,
@@ -72,12 +70,10 @@ pub enum ActFault {
         ends_at: Timestamp,
     },
     /// It lasts too long.
-    #[error("it lasts longer than a year; give an earlier end and renew it")]
+    #[error("it lasts longer than a year")]
     TooLasting,
     /// Every alert would match.
-    #[error(
-        "the matchers also match alerts without any of these labels, so everything; at least one must ask for a value"
-    )]
+    #[error("the matchers also match alerts without any of these labels, so everything")]
     MatchesAll,
     /// A regular expression that cannot be used.
     #[error("the expression for label \"{label}\" cannot be used: {why}")]
@@ -88,21 +84,19 @@ pub enum ActFault {
         why: String,
     },
     /// It names itself.
-    #[error("an incident cannot be merged into itself; give two")]
+    #[error("an incident cannot be merged into itself")]
     IntoItself,
     /// No such incident.
-    #[error("incident {0} is not known: check the id; of closed incidents the last 1000 are kept")]
+    #[error("incident {0} is not known")]
     UnknownIncident(IncidentId),
     /// It can take nothing in.
-    #[error(
-        "incident {0} is closed and takes nothing in any more; merge it into the other one instead"
-    )]
+    #[error("incident {0} is closed and takes nothing in any more")]
     IntoClosed(IncidentId),
     /// It cannot be cut.
-    #[error("incident {0} is closed; only one that goes on can be split")]
+    #[error("incident {0} is closed")]
     SplitOfClosed(IncidentId),
     /// Services that are not part of it.
-    #[error("{service} is not among the services of incident {incident}; see its services")]
+    #[error("{service} is not among the services of incident {incident}")]
     NotAMember {
         /// The incident.
         incident: IncidentId,
@@ -110,17 +104,57 @@ pub enum ActFault {
         service: Name,
     },
     /// Nothing would be left.
-    #[error("all services of incident {0} would leave it; leave at least one")]
+    #[error("all services of incident {0} would leave it")]
     NothingLeft(IncidentId),
     /// The change is not known.
-    #[error("change \"{0}\" is not known; name a change of the hypotheses, or the service alone")]
+    #[error("change \"{0}\" is not known")]
     UnknownChange(Name),
     /// There is no such silence, window or inhibition.
-    #[error("no act \"{0}\" is in force that could be ended; see what is in force")]
+    #[error("no act \"{0}\" is in force that could be ended")]
     UnknownTarget(Name),
     /// No more can be in force at once.
-    #[error("{0} {1} are in force already; let some of them end first")]
+    #[error("{0} {1} are in force already")]
     Full(usize, &'static str),
+}
+
+impl ActFault {
+    /// What to do about it.
+    #[must_use]
+    pub const fn action(&self) -> &'static str {
+        match self {
+            Self::BadId(_) => "give each act a new id of this form",
+            Self::Missing(_) => "give it",
+            Self::TooLong { .. } => "shorten it",
+            Self::TooMany { .. } => "make several",
+            Self::BadTime(_) => "check the unit: nanoseconds in records, RFC 3339 for people",
+            Self::EndsBeforeStart { .. } => "give a later end",
+            Self::TooLasting => "give an earlier end and renew it",
+            Self::MatchesAll => "at least one must ask for a value",
+            Self::BadRegex { .. } => "mend the expression; it must match the whole value",
+            Self::IntoItself => "give two",
+            Self::UnknownIncident(_) => "check the id; of closed incidents the last 1000 are kept",
+            Self::IntoClosed(_) => "merge it into the other one instead",
+            Self::SplitOfClosed(_) => "only one that goes on can be split",
+            Self::NotAMember { .. } => "see its services",
+            Self::NothingLeft(_) => "leave at least one",
+            Self::UnknownChange(_) => "name a change of the hypotheses, or the service alone",
+            Self::UnknownTarget(_) => "see what is in force",
+            Self::Full(..) => "let some of them end first",
+        }
+    }
+
+    /// What is wrong and what to do, in one line.
+    #[must_use]
+    pub fn told(&self) -> String {
+        format!("{self}; {}", self.action())
+    }
+}
+
+/// Whether a text can be the id of an act: 1 to 64 of `A-Z a-z 0-9 - _ : .`.
+#[must_use]
+pub fn is_act_id(text: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.');
+    (1..=ID_CHARS_MAX).contains(&text.len()) && text.chars().all(legal)
 }
 
 /// Whether an act has a form that can be carried out. Bounds: lengths, numbers, instants, expressions.
@@ -128,8 +162,7 @@ pub enum ActFault {
 /// # Errors
 /// The first thing that is wrong with it.
 pub fn check(act: &Act) -> Result<(), ActFault> {
-    let well_formed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.');
-    if act.id.is_empty() || act.id.len() > ID_CHARS_MAX || !act.id.chars().all(well_formed) {
+    if !is_act_id(&act.id) {
         return Err(ActFault::BadId(act.id.chars().take(ID_CHARS_MAX).collect::<String>().into()));
     }
     given("the author", &act.author)?;
@@ -291,7 +324,7 @@ mod tests {
         let bad = Act { id: "a b".into(), ..act(Decision::Acknowledge { incident }) };
         assert!(check(&bad).unwrap_err().to_string().contains("1 to 64"));
         let long = Act { reason: "x".repeat(5000), ..act(Decision::Comment { incident }) };
-        assert!(check(&long).unwrap_err().to_string().contains("shorten it"));
+        assert!(check(&long).unwrap_err().told().ends_with("; shorten it"));
         let none = act(Decision::Comment { incident });
         assert_eq!(check(&none), Err(ActFault::Missing("the text of the comment")));
         let many = act(Decision::Split { incident, services: vec!["a".into(); 201] });

@@ -13,7 +13,7 @@ mod opinions;
 mod decree;
 mod words;
 
-pub use check::{ActFault, check};
+pub use check::{ActFault, check, is_act_id};
 pub(super) use cover::Cover;
 pub(super) use decree::{Anchor, Bond, Decree, apply as carry_out};
 pub(super) use mutes::Muted;
