@@ -285,9 +285,10 @@ What if:
   faultline replay --config new.yaml --against old.yaml --last 4h
   faultline replay --set incidents.resolve_after_s=600 --against defaults monday.jsonl.zst
 
-Two incidents of the two runs are the same when they share at least a third of the smaller one's
-alerts and symptoms (the same alert from the same start; the same symptom at the same time). Whoever
-has no partner appears or vanishes; several to one merge, one to several split.
+Two incidents of the two runs may be the same when they share at least a third of the smaller one's
+alerts and symptoms (the same alert from the same start; the same symptom at the same time); the most
+alike are paired. Who is left joins the pair with which it shares most (a split, a merge); who shares
+nothing appears or vanishes.
 
 Both engines begin without history: give them more time than you look at, so that they have learnt
 what is normal. --last reads the topology's topic whole.";

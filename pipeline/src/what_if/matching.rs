@@ -6,13 +6,18 @@
 //! * An **alert** is in both if it has the same fingerprint and the same start.
 //! * A **symptom** is in both if it is of the same entity, test and detail, and the times from its
 //!   first to its last pane overlap.
-//! * Two incidents **match** if they share at least a third of the members of the smaller one. The
-//!   smaller: the small half of a split must find the whole it came from. A third: half would lose
-//!   the parts of an incident that was cut in three, and a stray shared alert must not be enough.
-//! * Incidents that are tied by matches, directly or through others, are one **group**: one to one,
-//!   one to several (a split), several to one (a merge), several to several.
-//! * Whoever has no match is tied to the other run's incident of the same id, if that has none
-//!   either: lists of members are bounded, so two long ones may share nothing.
+//! * Two incidents **may match** if they share at least a third of the members of the smaller one.
+//!   The smaller: the small half of a split must find the whole it came from. A third: half would
+//!   lose the parts of an incident that was cut in three, and a stray shared alert must not be enough.
+//! * Those that may match are **paired**, the most alike first (shared members by all members of the
+//!   two; of equals, the same id first), each at most once. Incidents of one run may share members: two
+//!   small ones and a large one of the same services do. That alone makes nothing a merge, for each of
+//!   them finds its like first.
+//! * Whoever may match and found no partner **joins** the pair of the incident with which it shares
+//!   most: that incident was split, or it took the joining one in. Pairs are **groups**, with those
+//!   that joined: one to one, one to several (a split), several to one (a merge), several to several.
+//! * Whoever may match nobody is tied to the other run's incident of the same id, if that is alone as
+//!   well: lists of members are bounded, so two long ones may share nothing.
 //!
 //! Cells are compared as well, unless the two configurations name different cells.
 
@@ -46,14 +51,7 @@ type SymptomKey<'a> = (&'a Entity, SymptomKind, &'a Name);
 #[must_use]
 pub fn groups(old: &[Told], new: &[Told]) -> Vec<Group> {
     let shared = shared(old, new);
-    let mut ties: BTreeSet<(usize, usize)> = shared
-        .iter()
-        .filter(|((o, n), count)| {
-            let members = |told: Option<&Told>| told.map_or(0, Told::members);
-            **count * SHARE >= members(old.get(*o)).min(members(new.get(*n)))
-        })
-        .map(|(pair, _)| *pair)
-        .collect();
+    let mut ties = pairs(candidates(old, new, &shared));
     tie_by_id(old, new, &mut ties);
     components(old.len(), new.len(), &ties)
         .into_iter()
@@ -106,6 +104,69 @@ fn shared(old: &[Told], new: &[Told]) -> BTreeMap<(usize, usize), usize> {
     shared
 }
 
+/// Two incidents that may match.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    old: usize,
+    new: usize,
+    /// Members in both.
+    shared: usize,
+    /// Members of either.
+    all: usize,
+    /// Whether they have the same id.
+    same_id: bool,
+}
+
+fn candidates(
+    old: &[Told],
+    new: &[Told],
+    shared: &BTreeMap<(usize, usize), usize>,
+) -> Vec<Candidate> {
+    let candidate = |(&(o, n), &shared): (&(usize, usize), &usize)| {
+        let (a, b) = (old.get(o)?, new.get(n)?);
+        let (mine, theirs) = (a.members(), b.members());
+        // A symptom of one may overlap several of the other, so `shared` may be above both.
+        let all = (mine + theirs).saturating_sub(shared).max(shared);
+        let same_id = a.incident.id == b.incident.id;
+        let may = shared * SHARE >= mine.min(theirs);
+        may.then_some(Candidate { old: o, new: n, shared, all, same_id })
+    };
+    shared.iter().filter_map(candidate).collect()
+}
+
+/// Pairs the most alike, then lets those join that found no partner.
+fn pairs(mut candidates: Vec<Candidate>) -> BTreeSet<(usize, usize)> {
+    // Fractions are compared as products: no rounding decides who is whom.
+    candidates.sort_by(|a, b| {
+        let alike = (b.shared * a.all).cmp(&(a.shared * b.all));
+        alike.then(b.same_id.cmp(&a.same_id)).then((a.old, a.new).cmp(&(b.old, b.new)))
+    });
+    let mut ties = BTreeSet::new();
+    let (mut olds, mut news) = (BTreeSet::new(), BTreeSet::new());
+    for one in &candidates {
+        if !olds.contains(&one.old) && !news.contains(&one.new) {
+            olds.insert(one.old);
+            news.insert(one.new);
+            ties.insert((one.old, one.new));
+        }
+    }
+    let mut most: BTreeMap<(&str, usize), Candidate> = BTreeMap::new();
+    for one in &candidates {
+        // Two without partner would have been paired.
+        let alone = match (olds.contains(&one.old), news.contains(&one.new)) {
+            (false, _) => ("old", one.old),
+            (_, false) => ("new", one.new),
+            _ => continue,
+        };
+        let best = most.entry(alone).or_insert(*one);
+        if one.shared > best.shared {
+            *best = *one;
+        }
+    }
+    ties.extend(most.into_values().map(|one| (one.old, one.new)));
+    ties
+}
+
 fn tie_by_id(old: &[Told], new: &[Told], ties: &mut BTreeSet<(usize, usize)>) {
     let tied_old: BTreeSet<usize> = ties.iter().map(|(o, _)| *o).collect();
     let tied_new: BTreeSet<usize> = ties.iter().map(|(_, n)| *n).collect();
@@ -153,8 +214,39 @@ fn components(
 
 #[cfg(test)]
 mod tests {
-    use super::components;
+    use super::{Candidate, components, pairs};
     use std::collections::BTreeSet;
+
+    /// Who shares how many with whom, of how many that the two have.
+    fn candidate((old, new): (usize, usize), shared: usize, all: usize) -> Candidate {
+        Candidate { old, new, shared, all, same_id: old == new }
+    }
+
+    #[test]
+    fn incidents_of_one_run_that_share_members_are_paired_with_their_likes() {
+        // Two small ones share all that they have with a large one, in both runs.
+        let candidates = vec![
+            candidate((0, 0), 10, 10),
+            candidate((0, 1), 3, 10),
+            candidate((1, 0), 3, 10),
+            candidate((1, 1), 3, 3),
+            candidate((1, 2), 3, 3),
+            candidate((2, 1), 3, 3),
+            candidate((2, 2), 3, 3),
+        ];
+        assert_eq!(pairs(candidates), BTreeSet::from([(0, 0), (1, 1), (2, 2)]));
+    }
+
+    #[test]
+    fn the_small_half_of_a_split_joins_the_whole_that_it_came_from() {
+        let candidates = vec![
+            candidate((0, 0), 7, 10),
+            candidate((0, 1), 3, 10),
+            candidate((1, 2), 4, 4),
+            candidate((1, 1), 1, 6),
+        ];
+        assert_eq!(pairs(candidates), BTreeSet::from([(0, 0), (0, 1), (1, 2)]));
+    }
 
     #[test]
     fn what_is_tied_through_others_is_one_group() {
