@@ -19,6 +19,9 @@ use crate::tell;
 /// # Errors
 /// When no running system answers, or it refuses.
 pub fn control(command: &Control) -> Result<()> {
+    let all = |of: &DecideAll, verb: &str, word: &str, fields: &Value| {
+        each(&of.ids, |id| one(id, &of.by, verb, word, fields))
+    };
     match command {
         Control::Ack(of) => each(&of.ids, &of.by, "acknowledge", "acknowledged", &json!({})),
         Control::Unack(of) => {
@@ -73,11 +76,11 @@ fn merged(mut all: Value, more: &Value) -> Value {
     all
 }
 
-/// The same for several incidents: all are tried, and the first error is the command's.
-fn each(ids: &[String], by: &DecideArgs, verb: &str, word: &str, fields: &Value) -> Result<()> {
+/// Does the same to several: all are tried, and the first error is the command's.
+fn each(ids: &[String], mut ask: impl FnMut(&str) -> Result<()>) -> Result<()> {
     let mut failed = None;
     for id in ids {
-        if let Err(error) = one(id, by, verb, word, fields) {
+        if let Err(error) = ask(id) {
             let error = error.context(tell::clean(id));
             match &failed {
                 None => failed = Some(error),

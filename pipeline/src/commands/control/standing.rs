@@ -6,7 +6,7 @@ use anyhow::Result;
 use model::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::{at, common, merged, told};
+use super::{at, common, each, merged, told};
 use crate::cli::control::{
     DecideArgs, EndArgs, Inhibitions, ListArgs, Maintenance, Silences, TimesArgs,
 };
@@ -58,13 +58,13 @@ fn interval(times: &TimesArgs) -> Value {
 fn add(what: &str, by: &DecideArgs, fields: &Value) -> Result<()> {
     let body = merged(common(by)?, fields);
     let answer = Remote::new(&by.remote).send(&format!("/api/v1/{what}"), Write::Post(&body))?;
-    told(&answer, by, at(&answer, "/act/id").unwrap_or_default(), "added")
+    told(&answer, by, at(&answer, "/act/id").unwrap_or_default(), "asked for")
 }
 
 fn end(args: &EndArgs, what: &str) -> Result<()> {
     let common = common(&args.by)?;
     let text = |name: &str| escaped(at(&common, name).unwrap_or_default());
-    for id in &args.ids {
+    each(&args.ids, |id| {
         let path = format!(
             "/api/v1/{what}/{}?author={}&reason={}&via=cli",
             escaped(id),
@@ -73,9 +73,8 @@ fn end(args: &EndArgs, what: &str) -> Result<()> {
         );
         let answer = Remote::new(&args.by.remote).send(&path, Write::Delete)?;
         let target = at(&answer, "/act/decision/target").unwrap_or(id);
-        told(&answer, &args.by, target, "ended")?;
-    }
-    Ok(())
+        told(&answer, &args.by, target, "asked to end")
+    })
 }
 
 fn list(args: &ListArgs, what: &str) -> Result<()> {
@@ -105,9 +104,9 @@ fn line(row: &Value, now: Option<Timestamp>) -> String {
     let services: Vec<&str> = services.iter().filter_map(Value::as_str).collect();
     let what = if services.is_empty() { text("text") } else { services.join(", ") };
     let id: String = text("id").chars().take(8).collect();
-    let reason = text("/reason");
+    let reason = text("reason");
     let why = if reason.is_empty() { reason } else { format!(": {reason}") };
-    format!("{id:<8} {:<7} {:<14} {what} | {}{why}", text("state"), when(row, now), text("/author"))
+    format!("{id:<8} {:<7} {:<14} {what} | {}{why}", text("state"), when(row, now), text("author"))
 }
 
 fn when(row: &Value, now: Option<Timestamp>) -> String {
