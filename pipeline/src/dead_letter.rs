@@ -8,6 +8,14 @@ use crate::stages::Emit;
 /// Kafka's default limit of a message is 1 MB.
 const PAYLOAD_BYTES_MAX: usize = 900_000;
 
+/// What a header of a dead letter says (`topic`, `partition`, `offset`, `reason`).
+#[must_use]
+pub fn header(letter: &Record, name: &str) -> Option<String> {
+    let is_it = |key: &str| key.strip_prefix("faultline.") == Some(name);
+    let found = letter.headers.iter().find(|(key, _)| is_it(key));
+    found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+}
+
 /// The dead letter of a record.
 #[must_use]
 pub fn dead_letter(topic: &str, record: &Record, reason: &str) -> Emit {

@@ -1,9 +1,10 @@
 //! The desk: where a decision becomes an act that is durable in the journal, once.
 //!
 //! An id that was seen before is answered with what it was then: a client that heard no answer asks
-//! again under the same id. Two requests of one id at the same instant may both reach the journal;
+//! again under the same id; cells that did not get the act the first time get it then. Two requests of one id at the same instant may both reach the journal;
 //! the fold takes the first. What is deliberately absent: any log; the shell gives a [`Journal`].
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -38,6 +39,19 @@ pub enum ActClock {
     Story,
 }
 
+/// What of a decision's times was counted from the moment of asking, and so is another when it is
+/// asked for again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counted {
+    /// Nothing: they were named.
+    #[default]
+    Nothing,
+    /// The start is that moment.
+    Start,
+    /// The start is that moment, and the end so long after it.
+    Length,
+}
+
 /// A decision before it has an id and a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
@@ -51,6 +65,8 @@ pub struct Draft {
     pub reason: String,
     /// What.
     pub decision: Decision,
+    /// Which of its times were counted.
+    pub counted: Counted,
 }
 
 /// An act that is durable.
@@ -69,6 +85,8 @@ pub enum NotTaken {
     Refused(Refusal),
     /// Another decision has this id.
     IdTaken,
+    /// It was taken before, and the fold did not carry it out: why.
+    Undone(String),
     /// There is no such cell.
     UnknownCell,
     /// This process cannot take decisions.
@@ -121,6 +139,17 @@ impl Desk {
         self.standing.write().unwrap_or_else(PoisonError::into_inner).apply(cell, act);
     }
 
+    /// The fold of a cell did not carry an act out.
+    pub fn refuse(&self, cell: &CellId, act: &Act, why: &str) {
+        self.standing.write().unwrap_or_else(PoisonError::into_inner).refuse(cell, act, why);
+    }
+
+    /// Whether an act of this id was seen.
+    #[must_use]
+    pub fn knows(&self, id: Option<&str>) -> bool {
+        id.is_some_and(|id| self.read(|standing| standing.known(id).is_some()))
+    }
+
     /// Reads what stands.
     pub fn read<T>(&self, look: impl FnOnce(&Standing) -> T) -> T {
         look(&self.standing.read().unwrap_or_else(PoisonError::into_inner))
@@ -137,12 +166,29 @@ impl Desk {
             return Err(NotTaken::UnknownCell);
         }
         let id = draft.id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-        if let Some(known) = self.read(|standing| standing.act(&id).cloned()) {
-            return match is_same(&known, &draft) {
-                true => Ok(Taken { act: known, is_repeat: true }),
-                false => Err(NotTaken::IdTaken),
-            };
+        let known = self.read(|standing| standing.known(&id).cloned());
+        let (act, has) = match known {
+            Some(known) => {
+                let is_more = known.cells.iter().any(|cell| !cells.contains(cell));
+                if is_more || !is_same(&known.act, &draft, now) {
+                    return Err(NotTaken::IdTaken);
+                }
+                if let Some(why) = known.refused.into_values().next() {
+                    return Err(NotTaken::Undone(why));
+                }
+                (known.act, known.cells)
+            }
+            None => (Self::made(id, draft, now)?, BTreeSet::new()),
+        };
+        let missing: Vec<&CellId> = cells.iter().filter(|cell| !has.contains(cell)).collect();
+        for cell in &missing {
+            journal.append(cell, std::slice::from_ref(&act)).map_err(NotTaken::Unavailable)?;
+            self.learn(cell, &act);
         }
+        Ok(Taken { act, is_repeat: missing.is_empty() })
+    }
+
+    fn made(id: String, draft: Draft, now: Timestamp) -> Result<Act, NotTaken> {
         let act = Act {
             id: id.into(),
             author: Name::from(draft.author),
@@ -152,24 +198,28 @@ impl Desk {
             decision: draft.decision,
         };
         check::form(&act).map_err(NotTaken::Refused)?;
-        for cell in cells {
-            journal.append(cell, std::slice::from_ref(&act)).map_err(NotTaken::Unavailable)?;
-            self.learn(cell, &act);
-        }
-        Ok(Taken { act, is_repeat: false })
+        Ok(act)
     }
 }
 
-/// Whether a request asks again for an act. Times that were counted from `now` differ between two
-/// requests, so of a decision with times only the rest is compared.
-fn is_same(known: &Act, draft: &Draft) -> bool {
-    let timeless = |decision: &Decision| {
+/// Whether a request asks again for an act. What was counted from the moment of asking is compared
+/// as it was counted.
+fn is_same(known: &Act, draft: &Draft, now: Timestamp) -> bool {
+    let counted = |decision: &Decision, asked_at: Timestamp| {
         let mut decision = decision.clone();
-        match &mut decision {
-            Decision::Snooze { until, .. } => *until = Timestamp::EPOCH,
-            Decision::Silence { starts_at, ends_at, .. }
-            | Decision::Maintenance { starts_at, ends_at, .. } => {
-                (*starts_at, *ends_at) = (Timestamp::EPOCH, Timestamp::EPOCH);
+        match (&mut decision, draft.counted) {
+            (Decision::Snooze { until, .. }, Counted::Length) => {
+                *until = Timestamp::EPOCH + (*until - asked_at);
+            }
+            (
+                Decision::Silence { starts_at, ends_at, .. }
+                | Decision::Maintenance { starts_at, ends_at, .. },
+                Counted::Start | Counted::Length,
+            ) => {
+                if draft.counted == Counted::Length {
+                    *ends_at = Timestamp::EPOCH + (*ends_at - asked_at);
+                }
+                *starts_at = Timestamp::EPOCH + (*starts_at - asked_at);
             }
             _ => {}
         }
@@ -177,5 +227,5 @@ fn is_same(known: &Act, draft: &Draft) -> bool {
     };
     *known.author == *draft.author
         && known.reason == draft.reason
-        && timeless(&known.decision) == timeless(&draft.decision)
+        && counted(&known.decision, known.at) == counted(&draft.decision, now)
 }

@@ -56,10 +56,16 @@ impl Phase {
 pub struct Entry {
     /// The act that made it.
     pub act: Act,
-    /// Where it holds.
+    /// Where it holds, or held.
     pub cells: BTreeSet<CellId>,
-    /// Who ended it before its time, if anybody did.
-    pub ended: Option<Said>,
+    end: Option<End>,
+}
+
+/// An end before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct End {
+    said: Said,
+    cells: BTreeSet<CellId>,
 }
 
 impl Entry {
@@ -67,6 +73,20 @@ impl Entry {
     #[must_use]
     pub fn kind(&self) -> Option<Kind> {
         kind_of(&self.act.decision)
+    }
+
+    /// Who ended it everywhere before its time, if anybody did.
+    #[must_use]
+    pub fn ended(&self) -> Option<&Said> {
+        let end = self.end.as_ref().filter(|end| self.cells.is_subset(&end.cells));
+        end.map(|end| &end.said)
+    }
+
+    /// Where nobody has ended it.
+    #[must_use]
+    pub fn cells_left(&self) -> Vec<CellId> {
+        let has_ended = |cell: &CellId| self.end.as_ref().is_some_and(|e| e.cells.contains(cell));
+        self.cells.iter().filter(|cell| !has_ended(cell)).cloned().collect()
     }
 
     /// From when to when; an inhibition has no end of its own.
@@ -77,7 +97,7 @@ impl Entry {
             | Decision::Maintenance { starts_at, ends_at, .. } => (*starts_at, Some(*ends_at)),
             _ => (self.act.at, None),
         };
-        let ended = self.ended.as_ref().map(|said| said.at);
+        let ended = self.ended().map(|said| said.at);
         let ends_at = match (planned, ended) {
             (Some(planned), Some(ended)) => Some(planned.min(ended)),
             (planned, ended) => planned.or(ended),
@@ -89,7 +109,7 @@ impl Entry {
     #[must_use]
     pub fn phase(&self, now: Timestamp) -> Phase {
         let (starts_at, ends_at) = self.interval();
-        if self.ended.is_some() || ends_at.is_some_and(|end| end <= now) {
+        if self.ended().is_some() || ends_at.is_some_and(|end| end <= now) {
             Phase::Expired
         } else if starts_at > now {
             Phase::Pending
@@ -108,6 +128,20 @@ fn kind_of(decision: &Decision) -> Option<Kind> {
     }
 }
 
+/// A decision without its times.
+fn timeless(decision: &Decision) -> Decision {
+    let mut decision = decision.clone();
+    match &mut decision {
+        Decision::Snooze { until, .. } => *until = Timestamp::EPOCH,
+        Decision::Silence { starts_at, ends_at, .. }
+        | Decision::Maintenance { starts_at, ends_at, .. } => {
+            (*starts_at, *ends_at) = (Timestamp::EPOCH, Timestamp::EPOCH);
+        }
+        _ => {}
+    }
+    decision
+}
+
 /// What a beginning of an id names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found<T> {
@@ -119,43 +153,75 @@ pub enum Found<T> {
     Several(Vec<String>),
 }
 
+/// An act that was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The act: the first that was seen of its id.
+    pub act: Act,
+    /// The cells whose journals have it.
+    pub cells: BTreeSet<CellId>,
+    /// The cells whose fold did not carry it out, and why.
+    pub refused: BTreeMap<CellId, String>,
+}
+
 /// The fold.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
     entries: BTreeMap<Name, Entry>,
     /// Ends that arrived before what they end.
-    ends: BTreeMap<Name, Said>,
-    acts: BTreeMap<Name, Act>,
+    ends: BTreeMap<Name, End>,
+    acts: BTreeMap<Name, Known>,
     order: VecDeque<Name>,
 }
 
 impl Standing {
-    /// Takes an act in. The first act of an id counts; repeats only add cells.
+    /// Takes an act in. The first act of an id counts; repeats only add cells. Two requests of one
+    /// id at the same instant may differ in their times: they are one act all the same.
     pub fn apply(&mut self, cell: &CellId, act: &Act) {
-        let known = self.acts.get(&act.id);
-        if known.is_some_and(|known| known.decision != act.decision) {
-            return;
-        }
-        if known.is_none() {
-            self.remember(act);
-        }
+        let Some(known) = self.known_as(act) else { return };
+        known.cells.insert(cell.clone());
+        let (act, is_refused) = (known.act.clone(), known.refused.contains_key(cell));
         match &act.decision {
-            decision if kind_of(decision).is_some() => {
-                let ended = self.ends.remove(&act.id);
+            decision if kind_of(decision).is_some() && !is_refused => {
+                let end = self.ends.remove(&act.id);
                 let entry = self.entries.entry(act.id.clone()).or_insert_with(|| Entry {
-                    act: act.clone(),
+                    act,
                     cells: BTreeSet::new(),
-                    ended,
+                    end,
                 });
                 entry.cells.insert(cell.clone());
                 self.bound();
             }
-            Decision::Expire { target } | Decision::Uninhibit { target } => self.end(target, act),
+            Decision::Expire { target } | Decision::Uninhibit { target } => {
+                self.end(cell, target, &act);
+            }
             _ => {}
         }
     }
 
-    fn end(&mut self, target: &Name, act: &Act) {
+    /// The fold of a cell did not carry an act out: it does not stand there.
+    pub fn refuse(&mut self, cell: &CellId, act: &Act, why: &str) {
+        let Some(known) = self.known_as(act) else { return };
+        known.cells.insert(cell.clone());
+        known.refused.insert(cell.clone(), why.to_owned());
+        if let Some(entry) = self.entries.get_mut(&act.id) {
+            entry.cells.remove(cell);
+            if entry.cells.is_empty() {
+                self.entries.remove(&act.id);
+            }
+        }
+    }
+
+    /// What is known of an act, with the act itself from now on; `None` if another has its id.
+    fn known_as(&mut self, act: &Act) -> Option<&mut Known> {
+        if !self.acts.contains_key(&act.id) {
+            self.remember(act);
+        }
+        let known = self.acts.get_mut(&act.id)?;
+        (timeless(&known.act.decision) == timeless(&act.decision)).then_some(known)
+    }
+
+    fn end(&mut self, cell: &CellId, target: &Name, act: &Act) {
         let said = Said {
             act: act.id.clone(),
             author: act.author.clone(),
@@ -163,19 +229,21 @@ impl Standing {
             at: act.at,
             text: act.reason.clone(),
         };
-        match self.entries.get_mut(target) {
-            Some(entry) => {
-                entry.ended.get_or_insert(said);
-            }
+        let first = || End { said, cells: BTreeSet::new() };
+        let end = match self.entries.get_mut(target) {
+            Some(entry) => entry.end.get_or_insert_with(first),
             None if self.ends.len() < ENTRIES_MAX => {
-                self.ends.entry(target.clone()).or_insert(said);
+                self.ends.entry(target.clone()).or_insert_with(first)
             }
-            None => {}
-        }
+            None => return,
+        };
+        end.cells.insert(cell.clone());
     }
 
     fn remember(&mut self, act: &Act) {
-        self.acts.insert(act.id.clone(), act.clone());
+        let known =
+            Known { act: act.clone(), cells: BTreeSet::new(), refused: BTreeMap::new() };
+        self.acts.insert(act.id.clone(), known);
         self.order.push_back(act.id.clone());
         while self.order.len() > ACTS_MAX {
             if let Some(oldest) = self.order.pop_front() {
@@ -198,7 +266,7 @@ impl Standing {
 
     /// The act of this id, if it was seen.
     #[must_use]
-    pub fn act(&self, id: &str) -> Option<&Act> {
+    pub fn known(&self, id: &str) -> Option<&Known> {
         self.acts.get(id)
     }
 
@@ -301,6 +369,39 @@ mod tests {
         standing.apply(&CellId("b".into()), &begin);
         let list = standing.list(Kind::Silence, at(11));
         assert_eq!((list.len(), list[0].cells.len()), (1, 2));
+    }
+
+    #[test]
+    fn what_ended_in_one_cell_of_two_still_stands() {
+        let (a, b) = (CellId("a".into()), CellId("b".into()));
+        let mut standing = Standing::default();
+        standing.apply(&a, &act("s1", 1, silence(10, 20)));
+        standing.apply(&b, &act("s1", 1, silence(10, 20)));
+        let end = act("e1", 12, Decision::Expire { target: "s1".into() });
+        standing.apply(&a, &end);
+        assert_eq!(phase(&standing, "s1", 13), Phase::Active);
+        let Found::One(entry) = standing.find(Kind::Silence, "s1") else { panic!() };
+        assert_eq!((entry.cells_left(), entry.ended()), (vec![b.clone()], None));
+        standing.apply(&b, &end);
+        assert_eq!(phase(&standing, "s1", 13), Phase::Expired);
+    }
+
+    #[test]
+    fn what_the_fold_refused_stands_nowhere_whichever_is_heard_first() {
+        let begin = act("s1", 1, silence(10, 20));
+        for refusal_first in [true, false] {
+            let mut standing = Standing::default();
+            if refusal_first {
+                standing.refuse(&cell(), &begin, "full");
+            }
+            standing.apply(&cell(), &begin);
+            standing.refuse(&cell(), &begin, "full");
+            assert_eq!(standing.find(Kind::Silence, "s1"), Found::None);
+            assert_eq!(standing.known("s1").unwrap().refused[&cell()], "full");
+            standing.apply(&CellId("b".into()), &begin);
+            let Found::One(entry) = standing.find(Kind::Silence, "s1") else { panic!() };
+            assert_eq!(entry.cells.len(), 1, "the other cell took it");
+        }
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub enum Metric {
     ItemsProcessed,
     /// Records written.
     RecordsWritten,
-    /// Records that could not be decoded.
+    /// Records that were put aside: undecodable, or an act that was not carried out.
     DeadLetters,
     /// Items dropped because a bound was reached.
     ItemsDropped,
@@ -81,10 +81,16 @@ pub enum Metric {
     Snapshots,
     /// Records between the end of the log and what was read.
     Lag,
-    /// Event time between the newest record and what was judged. Set in milliseconds.
+    /// Age of the newest record that was read, while there are more to read. Set in milliseconds.
     LagTime,
-    /// Traces, alerts or incidents held open in memory.
+    /// Records that wait for their order of arrival.
     Open,
+    /// People's decisions that were carried out.
+    Acts,
+    /// People's decisions that were not.
+    ActsRefused,
+    /// Alerts that fire and are muted.
+    AlertsMuted,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,7 +103,7 @@ enum Kind {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::RecordsRead,
         Self::BytesRead,
         Self::ItemsProcessed,
@@ -111,6 +117,9 @@ impl Metric {
         Self::Lag,
         Self::LagTime,
         Self::Open,
+        Self::Acts,
+        Self::ActsRefused,
+        Self::AlertsMuted,
     ];
 
     const fn family(self) -> (&'static str, Kind, &'static str) {
@@ -130,7 +139,7 @@ impl Metric {
             Self::DeadLetters => (
                 "faultline_dead_letters_total",
                 Kind::Counter,
-                "Records that could not be decoded.",
+                "Records put aside: they could not be decoded, or an act was not carried out.",
             ),
             Self::ItemsDropped => (
                 "faultline_items_dropped_total",
@@ -155,13 +164,24 @@ impl Metric {
             Self::LagTime => (
                 "faultline_lag_seconds",
                 Kind::SecondsGauge,
-                "Event time between the newest record and what was judged.",
+                "Age of the newest record that was read, while there are more to read.",
             ),
             Self::Open => (
                 "faultline_open_items",
                 Kind::Gauge,
-                "Traces, alerts or incidents held open in memory.",
+                "Records that wait for their order of arrival.",
             ),
+            Self::Acts => {
+                ("faultline_acts_total", Kind::Counter, "Decisions of people carried out.")
+            }
+            Self::ActsRefused => (
+                "faultline_acts_refused_total",
+                Kind::Counter,
+                "Decisions of people not carried out; the dead letters say why.",
+            ),
+            Self::AlertsMuted => {
+                ("faultline_alerts_muted", Kind::Gauge, "Alerts that fire and are muted.")
+            }
         }
     }
 
@@ -199,7 +219,7 @@ impl Metrics {
         }
     }
 
-    /// Sets a gauge; unit of [`Metric::LagTime`]: milliseconds.
+    /// Sets a gauge, or a counter that is kept elsewhere; unit of [`Metric::LagTime`]: milliseconds.
     pub fn set(&self, metric: Metric, stage: Stage, value: u64) {
         if let Some(slot) = self.slot(metric, stage) {
             slot.store(value, Ordering::Relaxed);

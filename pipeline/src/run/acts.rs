@@ -1,6 +1,8 @@
 //! People's acts over the log: appended to the journal of their cell, and followed there, so that
-//! every process with the role `console` knows what stands, whoever took it.
+//! every process with the role `console` knows what stands, whoever took it. What the fold did not
+//! carry out is followed in the dead letters.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,9 +13,12 @@ use model::id::CellId;
 use model::journal::{JournalEntry, JournalRecord};
 
 use crate::control::desk::{Desk, Journal};
-use crate::http::metrics::Stage as StageName;
+use crate::dead_letter::header;
+use crate::http::HttpState;
+use crate::http::metrics::{Metric, Stage as StageName};
 use crate::log::{Log, Record, Start, TopicPartition};
 use crate::run::Starter;
+use crate::stages::correlate::ActsTold;
 use crate::stages::settings::Settings;
 use crate::stages::wire;
 
@@ -56,12 +61,26 @@ impl Journal for LogJournal {
     }
 }
 
-/// Starts the thread that follows the journal's acts into the desk.
+/// Counts what became of people's decisions.
+pub(super) fn counted(http: &HttpState) -> ActsTold {
+    let metrics = http.metrics.clone();
+    Box::new(move |counts| {
+        metrics.set(Metric::Acts, StageName::Correlate, counts.taken);
+        metrics.set(Metric::ActsRefused, StageName::Correlate, counts.refused);
+        metrics.set(Metric::AlertsMuted, StageName::Correlate, counts.alerts_muted);
+    })
+}
+
+/// Starts the thread that follows the journal's acts, and what became of them, into the desk. The
+/// stage's state is restored when all that is there has been read: before that a silence that stands
+/// would be missing from the list, and an act that is asked for again would be taken twice.
 ///
 /// # Errors
 /// When the topic cannot be found.
 pub fn follow(starter: &Starter<'_>) -> Result<JoinHandle<Result<()>>> {
-    let from = starter.partitions_of(&starter.settings.own.journal)?;
+    let mut from = starter.partitions_of(&starter.settings.own.journal)?;
+    from.extend(starter.partitions_of(&starter.settings.own.dead_letters)?);
+    let mut unread: BTreeSet<TopicPartition> = from.iter().cloned().collect();
     let from: Vec<_> = from.into_iter().map(|partition| (partition, Start::Oldest)).collect();
     let (log, desk, stop) = (starter.log.clone(), starter.http.desk.clone(), starter.stop.clone());
     let settings = starter.settings.clone();
@@ -72,6 +91,11 @@ pub fn follow(starter: &Starter<'_>) -> Result<JoinHandle<Result<()>>> {
                 Ok(batch) => {
                     monitor.well();
                     batch.records.iter().for_each(|record| learn(&desk, &settings, record));
+                    for at in &batch.caught_up {
+                        if unread.remove(at) && unread.is_empty() {
+                            monitor.state_restored();
+                        }
+                    }
                 }
                 Err(error) => {
                     monitor.trouble("read acts", &error);
@@ -84,15 +108,27 @@ pub fn follow(starter: &Starter<'_>) -> Result<JoinHandle<Result<()>>> {
 }
 
 fn learn(desk: &Desk, settings: &Settings, record: &Record) {
+    let is_letter = *record.partition.topic == *settings.own.dead_letters;
+    if is_letter && header(record, "topic").as_deref() != Some(&settings.own.journal) {
+        return;
+    }
     let value = record.value.as_deref().unwrap_or_default();
     let head = value.get(..MARK.1).unwrap_or(value);
     if !head.windows(MARK.0.len()).any(|window| window == MARK.0) {
         return;
     }
-    let Some(cell) = settings.cells.get(record.partition.partition as usize) else { return };
+    let partition = match is_letter {
+        true => header(record, "partition").and_then(|text| text.parse().ok()),
+        false => Some(record.partition.partition),
+    };
+    let cell = partition.and_then(|partition: u32| settings.cells.get(partition as usize));
+    let Some(cell) = cell else { return };
     let entry: Result<JournalEntry, _> = wire::json(Some(value));
     if let Ok(JournalEntry { record: JournalRecord::Command(Command::Act(act)), .. }) = entry {
-        desk.learn(cell, &act);
+        match is_letter {
+            true => desk.refuse(cell, &act, &header(record, "reason").unwrap_or_default()),
+            false => desk.learn(cell, &act),
+        }
     }
 }
 
@@ -100,6 +136,7 @@ fn learn(desk: &Desk, settings: &Settings, record: &Record) {
 mod tests {
     use super::*;
     use crate::control::standing::{Found, Kind};
+    use crate::dead_letter::dead_letter;
     use crate::log::memory::MemoryLog;
     use crate::log::{LogReader, TopicSpec};
     use model::command::Decision;
@@ -160,6 +197,26 @@ mod tests {
             let Found::One(entry) = standing.find(Kind::Silence, "s1") else { panic!("learnt") };
             assert_eq!(entry.act, silence());
             assert_eq!(entry.cells.iter().next(), Some(&CellId("b".into())));
+        });
+
+        let mut reader = log.reader(&[(at(1), Start::Oldest)]).expect("a reader");
+        for record in read_all(&mut *reader) {
+            let letter = dead_letter(&settings.own.dead_letters, &record, "5 are in force already");
+            let to = letter.to.clone();
+            log.ensure_topics(&[TopicSpec {
+                name: to.topic.to_string(),
+                partitions: 1,
+                compacted: false,
+            }])
+            .expect("topics");
+            log.append(&to, vec![letter.record]).expect("durable");
+            let mut letters = log.reader(&[(to, Start::Oldest)]).expect("a reader");
+            read_all(&mut *letters).iter().for_each(|letter| learn(&desk, &settings, letter));
+        }
+        desk.read(|standing| {
+            assert_eq!(standing.find(Kind::Silence, "s1"), Found::None, "it stands nowhere");
+            let refused = &standing.known("s1").expect("known").refused;
+            assert_eq!(refused[&CellId("b".into())], "5 are in force already");
         });
     }
 }

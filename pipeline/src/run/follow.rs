@@ -22,7 +22,8 @@ pub fn start(starter: &Starter<'_>) -> Result<JoinHandle<Result<()>>> {
         (starter.log.clone(), starter.http.incidents.clone(), starter.stop.clone());
     starter.thread(StageName::Console, move |monitor| {
         let mut reader = log.reader(&from)?;
-        monitor.ready();
+        // Its state is restored when the acts are read (`acts`).
+        monitor.partitions_known();
         while !stop.is_set() {
             match reader.poll(500, Duration::from_millis(50)) {
                 Ok(batch) => {

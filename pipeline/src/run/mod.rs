@@ -184,7 +184,8 @@ impl Starter<'_> {
         let inputs = self.partitions_of(&self.settings.own.journal)?;
         let drift = self.http.drift.clone();
         let stage = CorrelateStage::new(self.settings.clone())
-            .with_drift_told(Box::new(move |report| drift.set(report)));
+            .with_drift_told(Box::new(move |report| drift.set(report)))
+            .with_acts_told(acts::counted(&self.http));
         self.stage(StageName::Correlate, Box::new(stage), inputs)
     }
 

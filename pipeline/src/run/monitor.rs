@@ -32,7 +32,17 @@ impl StageMonitor {
 
     /// Its inputs are open and its state is that of their offsets.
     pub fn ready(&self) {
+        self.partitions_known();
+        self.state_restored();
+    }
+
+    /// Its inputs are open.
+    pub fn partitions_known(&self) {
         self.http.health.set(self.stage, Condition::PartitionsKnown, true);
+    }
+
+    /// Its state is that of their offsets.
+    pub fn state_restored(&self) {
         self.http.health.set(self.stage, Condition::StateRestored, true);
         tracing::info!(stage = self.stage.label(), "ready");
     }

@@ -5,13 +5,29 @@ use std::sync::Arc;
 use correlator::correlate::{Correlator, Output};
 use model::id::IncidentId;
 use model::journal::JournalEntry;
+use model::name::Name;
 
+use crate::dead_letter::dead_letter;
 use crate::log::{Record, TopicPartition};
 use crate::stages::settings::Settings;
 use crate::stages::{Emit, Stage, wire};
 
 /// Who is told of a new drift report.
 pub type DriftTold = Box<dyn Fn(serde_json::Value) + Send>;
+
+/// What became of people's decisions, in all cells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ActCounts {
+    /// Acts that were carried out.
+    pub taken: u64,
+    /// Acts that were not.
+    pub refused: u64,
+    /// Alerts that fire and are muted now.
+    pub alerts_muted: u64,
+}
+
+/// Who is told of the counts, after each record of the journal.
+pub type ActsTold = Box<dyn Fn(ActCounts) + Send>;
 
 /// Journal records between two drift reports.
 const DRIFT_EVERY: u64 = 64;
@@ -21,6 +37,7 @@ pub struct CorrelateStage {
     settings: Arc<Settings>,
     correlators: Vec<Correlator>,
     drift_told: Option<DriftTold>,
+    acts_told: Option<ActsTold>,
     records: u64,
     unreadable: u64,
 }
@@ -33,7 +50,14 @@ impl CorrelateStage {
             Correlator::new(cell.clone(), settings.detect_tasks, settings.correlate.clone())
         };
         let correlators = settings.cells.iter().map(fresh).collect();
-        Self { settings, correlators, drift_told: None, records: 0, unreadable: 0 }
+        Self {
+            settings,
+            correlators,
+            drift_told: None,
+            acts_told: None,
+            records: 0,
+            unreadable: 0,
+        }
     }
 
     /// Tells somebody of the drift report now and then.
@@ -41,6 +65,23 @@ impl CorrelateStage {
     pub fn with_drift_told(mut self, told: DriftTold) -> Self {
         self.drift_told = Some(told);
         self
+    }
+
+    /// Tells somebody what became of people's decisions.
+    #[must_use]
+    pub fn with_acts_told(mut self, told: ActsTold) -> Self {
+        self.acts_told = Some(told);
+        self
+    }
+
+    fn act_counts(&self) -> ActCounts {
+        let mut all = ActCounts::default();
+        for stats in self.correlators.iter().map(Correlator::stats) {
+            all.taken += stats.acts;
+            all.refused += stats.acts_unknown;
+            all.alerts_muted += stats.alerts_muted;
+        }
+        all
     }
 
     /// Records of the journal that were none.
@@ -66,16 +107,25 @@ impl CorrelateStage {
         reports.collect::<serde_json::Map<_, _>>().into()
     }
 
-    fn publish(&mut self, cell: usize, out: &mut Vec<Emit>) {
-        let Some(correlator) = self.correlators.get_mut(cell) else { return };
+    /// Emits the revisions of a cell; returns the acts that were not carried out, and why.
+    fn publish(&mut self, cell: usize, out: &mut Vec<Emit>) -> Vec<(Name, String)> {
+        let mut refused = Vec::new();
+        let Some(correlator) = self.correlators.get_mut(cell) else { return refused };
         while let Some(output) = correlator.poll_output() {
-            let Output::Incident { incident, .. } = output else { continue };
-            let to = TopicPartition::new(&self.settings.own.incidents, 0);
-            match wire::incident(to, &incident) {
-                Ok(emit) => out.push(emit),
-                Err(_) => self.unreadable += 1,
+            match output {
+                Output::Incident { incident, .. } => {
+                    let to = TopicPartition::new(&self.settings.own.incidents, 0);
+                    match wire::incident(to, &incident) {
+                        Ok(emit) => out.push(emit),
+                        Err(_) => self.unreadable += 1,
+                    }
+                }
+                Output::Refused { act, why } => refused.push((act, why)),
+                // Counted.
+                Output::Shed { .. } => {}
             }
         }
+        refused
     }
 }
 
@@ -88,8 +138,15 @@ impl Stage for CorrelateStage {
             return;
         };
         correlator.step(&entry);
-        self.publish(cell, out);
+        // A person was answered 202: why nothing came of it is kept, and told by the API.
+        for (act, why) in self.publish(cell, out) {
+            tracing::warn!(%act, why, "not carried out");
+            out.push(dead_letter(&self.settings.own.dead_letters, record, &why));
+        }
         self.records += 1;
+        if let Some(told) = &self.acts_told {
+            told(self.act_counts());
+        }
         if let Some(told) = &self.drift_told
             && self.records.is_multiple_of(DRIFT_EVERY)
         {
@@ -102,7 +159,7 @@ impl Stage for CorrelateStage {
             if let Some(correlator) = self.correlators.get_mut(cell) {
                 correlator.finish();
             }
-            self.publish(cell, out);
+            let _no_acts_here = self.publish(cell, out);
         }
     }
 
@@ -113,5 +170,53 @@ impl Stage for CorrelateStage {
     fn restore(&mut self, state: &[u8]) -> Result<(), wire::WireError> {
         self.correlators = wire::unpack(state)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::command::{Act, Command, Decision};
+    use model::journal::JournalRecord;
+    use model::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn an_act_that_is_not_carried_out_is_a_dead_letter_with_the_reason() {
+        let settings = Arc::new(Settings::default());
+        let (told, counts) = std::sync::mpsc::channel();
+        let mut stage = CorrelateStage::new(settings.clone()).with_acts_told(Box::new(move |n| {
+            told.send(n).expect("the test listens");
+        }));
+        let act = Act {
+            id: "a-1".into(),
+            author: "ann".into(),
+            via: "api".into(),
+            at: Timestamp::from_millis(5_000),
+            reason: String::new(),
+            decision: Decision::Acknowledge { incident: IncidentId(7) },
+        };
+        let record = JournalRecord::Command(Command::Act(act.clone()));
+        let entry = JournalEntry { arrival: act.at, position: None, record };
+        let at = TopicPartition::new(&settings.own.journal, 0);
+        let emit = wire::journal(at.clone(), &entry).expect("encodes");
+        let record = Record {
+            partition: at,
+            offset: 3,
+            timestamp_ms: 5_000,
+            key: None,
+            headers: Vec::new(),
+            value: emit.record.value.clone(),
+        };
+        let mut out = Vec::new();
+        stage.handle(&record, &mut out);
+        let [letter] = out.as_slice() else { panic!("one dead letter: {out:?}") };
+        assert_eq!(*letter.to.topic, *settings.own.dead_letters);
+        assert_eq!(letter.record.value, emit.record.value);
+        let reason = letter.record.headers.iter().find(|(name, _)| name == "faultline.reason");
+        let reason = String::from_utf8(reason.expect("a reason").1.clone()).expect("text");
+        assert!(reason.contains("is not known; check the id"), "{reason}");
+        let counted = ActCounts { taken: 0, refused: 1, alerts_muted: 0 };
+        assert_eq!(counts.recv().expect("told"), counted);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use model::id::IncidentId;
 use model::incident::Incident;
 
+use crate::dead_letter::header;
 use crate::log::{Record, TopicPartition};
 use crate::stages::correlate::CorrelateStage;
 use crate::stages::detect::DetectStage;
@@ -118,16 +119,13 @@ impl Line {
             let incident = wire::json(Some(&value)).ok()?;
             return Some(LineOutput::Revision(Box::new(incident), value));
         }
-        let text = |name: &str| {
-            let header = record.headers.iter().find(|(key, _)| key == name);
-            header.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
-        };
+        let text = |name: &str| header(&record, name).unwrap_or_default();
         Some(LineOutput::DeadLetter(format!(
             "{}/{}@{}: {}",
-            text("faultline.topic"),
-            text("faultline.partition"),
-            text("faultline.offset"),
-            text("faultline.reason"),
+            text("topic"),
+            text("partition"),
+            text("offset"),
+            text("reason"),
         )))
     }
 }

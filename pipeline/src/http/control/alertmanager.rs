@@ -19,7 +19,7 @@ use super::super::HttpState;
 use super::super::error::ApiError;
 use super::form::Form;
 use super::{standing, take};
-use crate::control::desk::Draft;
+use crate::control::desk::{Counted, Draft};
 use crate::control::matcher;
 use crate::control::standing::{Entry, Kind, Phase};
 
@@ -123,6 +123,7 @@ pub(in super::super) async fn post(
         via: "api",
         reason: posted.comment.clone(),
         decision: Decision::Silence { matchers, starts_at, ends_at },
+        counted: Counted::Nothing,
     };
     // First the new one: between the two both hold, never none.
     let cells = replaced.as_ref().map(|old| old.cells.iter().cloned().collect());
@@ -142,8 +143,9 @@ async fn expire(
     now: Timestamp,
 ) -> Result<(), ApiError> {
     let decision = Decision::Expire { target: entry.act.id.clone() };
-    let draft = Draft { id: None, author, via: "api", reason, decision };
-    take(state, entry.cells.into_iter().collect(), draft, now).await.map(|_| ())
+    let counted = Counted::Nothing;
+    let draft = Draft { id: None, author, via: "api", reason, decision, counted };
+    take(state, entry.cells_left(), draft, now).await.map(|_| ())
 }
 
 pub(in super::super) async fn list(
@@ -210,7 +212,7 @@ fn row(entry: &Entry, now: Timestamp) -> Value {
     json!({
         "id": entry.act.id,
         "status": { "state": entry.phase(now).word() },
-        "updatedAt": entry.ended.as_ref().map_or(entry.act.at, |said| said.at),
+        "updatedAt": entry.ended().map_or(entry.act.at, |said| said.at),
         "startsAt": starts_at,
         "endsAt": ends_at,
         "createdBy": entry.act.author,

@@ -10,6 +10,7 @@ use model::time::{Nanos, Timestamp};
 use serde_json::{Map, Value};
 
 use super::super::error::ApiError;
+use crate::control::desk::Counted;
 use crate::control::{matcher, span};
 
 /// The longest body of a write. Unit: bytes.
@@ -118,7 +119,11 @@ impl Form {
     }
 
     /// An end: a time of this name, or `duration` after the start.
-    pub(super) fn end(&mut self, name: &str, start: Timestamp) -> Result<Timestamp, ApiError> {
+    pub(super) fn end(
+        &mut self,
+        name: &str,
+        start: Timestamp,
+    ) -> Result<(Timestamp, Counted), ApiError> {
         let at = self.time(name)?;
         let length = self.duration()?;
         match (at, length) {
@@ -126,8 +131,8 @@ impl Form {
                 format!("there are both `{name}` and `duration`"),
                 "give one of them",
             )),
-            (Some(at), None) => Ok(at),
-            (None, Some(length)) => Ok(start + length),
+            (Some(at), None) => Ok((at, Counted::Nothing)),
+            (None, Some(length)) => Ok((start + length, Counted::Length)),
             (None, None) => Err(unprocessable(
                 format!("neither `{name}` nor `duration` is there"),
                 "say how long, e.g. \"duration\": \"2h\"",

@@ -13,7 +13,7 @@ use super::super::error::ApiError;
 use super::form::{Form, unprocessable};
 use super::verb::Verb;
 use super::{accepted, find_incident, fits, idempotency_key, take};
-use crate::control::desk::Draft;
+use crate::control::desk::{Counted, Draft};
 
 /// Takes one decision about an incident.
 pub(in super::super) async fn decide(
@@ -26,17 +26,17 @@ pub(in super::super) async fn decide(
     let incident = find_incident(&state, &id)?;
     let now = state.desk.now(state.incidents.now());
     let mut form = Form::read(&headers, &body)?;
-    let decision = read(verb, incident.summary.id, &mut form, &state, now)?;
+    let (decision, counted) = read(verb, incident.summary.id, &mut form, &state, now)?;
     let draft = Draft {
         id: idempotency_key(&headers)?,
         author: form.text("author")?.unwrap_or_default(),
         via: form.via()?,
         reason: form.text("reason")?.unwrap_or_default(),
         decision,
+        counted,
     };
     form.done()?;
-    let is_known = draft.id.as_ref().is_some_and(|id| state.desk.read(|s| s.act(id).is_some()));
-    if !is_known {
+    if !state.desk.knows(draft.id.as_deref()) {
         // What was taken before is answered as it was then, whatever became of the incident.
         let into = match &draft.decision {
             Decision::Merge { into, .. } => state.incidents.newest(*into),
@@ -58,11 +58,16 @@ fn read(
     form: &mut Form,
     state: &HttpState,
     now: Timestamp,
-) -> Result<Decision, ApiError> {
-    Ok(match verb {
+) -> Result<(Decision, Counted), ApiError> {
+    let mut counted = Counted::Nothing;
+    let decision = match verb {
         Verb::Acknowledge => Decision::Acknowledge { incident },
         Verb::Unacknowledge => Decision::Unacknowledge { incident },
-        Verb::Snooze => Decision::Snooze { incident, until: form.end("until", now)? },
+        Verb::Snooze => {
+            let until;
+            (until, counted) = form.end("until", now)?;
+            Decision::Snooze { incident, until }
+        }
         Verb::Unsnooze => Decision::Unsnooze { incident },
         Verb::Assign => {
             if !form.has("to") {
@@ -83,7 +88,8 @@ fn read(
         Verb::Split => Decision::Split { incident, services: sorted(form.names("services")?) },
         Verb::ConfirmCause => Decision::ConfirmCause { incident, cause: cause(form)? },
         Verb::RejectCause => Decision::RejectCause { incident, cause: cause(form)? },
-    })
+    };
+    Ok((decision, counted))
 }
 
 fn sorted(mut names: Vec<model::name::Name>) -> Vec<model::name::Name> {

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use correlator::correlate::people::is_act_id;
 use model::id::CellId;
 use model::time::Timestamp;
 use serde_json::json;
@@ -28,7 +29,7 @@ use super::HttpState;
 use super::error::ApiError;
 use super::summary::IncidentSummary;
 use super::view::Revision;
-use crate::control::check::{Refusal, is_act_id};
+use crate::control::check::Refusal;
 use crate::control::desk::{Draft, NotTaken, Taken};
 use crate::control::standing::Found;
 
@@ -119,6 +120,12 @@ impl From<NotTaken> for ApiError {
                 "id_taken",
                 "another decision has this id",
                 "send a new `Idempotency-Key` for each decision",
+            ),
+            NotTaken::Undone(why) => Self::new(
+                StatusCode::CONFLICT,
+                "not_carried_out",
+                format!("this decision was written down, but not carried out: {why}"),
+                "decide anew, under a new `Idempotency-Key`",
             ),
             NotTaken::UnknownCell => Self::not_found(
                 "there is no such cell",

@@ -16,7 +16,7 @@ use super::super::HttpState;
 use super::super::error::ApiError;
 use super::form::Form;
 use super::{accepted, idempotency_key, several, take};
-use crate::control::desk::Draft;
+use crate::control::desk::{Counted, Draft};
 use crate::control::matcher;
 use crate::control::standing::{Entry, Found, Kind, Phase};
 
@@ -73,7 +73,7 @@ fn row(entry: &Entry, now: Timestamp) -> Value {
         "reason": act.reason,
         "starts_at": starts_at,
         "ends_at": ends_at,
-        "ended": entry.ended,
+        "ended": entry.ended(),
         "cells": entry.cells,
     });
     let own = match &act.decision {
@@ -104,13 +104,16 @@ pub(in super::super) async fn add(
 ) -> Result<Response, ApiError> {
     let now = state.desk.now(state.incidents.now());
     let mut form = Form::read(&headers, &body)?;
+    let mut counted = Counted::Nothing;
     let decision = match kind {
         Kind::Silence => {
-            let (starts_at, ends_at) = interval(&mut form, now)?;
+            let (starts_at, ends_at);
+            (starts_at, ends_at, counted) = interval(&mut form, now)?;
             Decision::Silence { matchers: form.matchers("matchers")?, starts_at, ends_at }
         }
         Kind::Maintenance => {
-            let (starts_at, ends_at) = interval(&mut form, now)?;
+            let (starts_at, ends_at);
+            (starts_at, ends_at, counted) = interval(&mut form, now)?;
             Decision::Maintenance { services: form.names("services")?, starts_at, ends_at }
         }
         Kind::Inhibition => Decision::Inhibit {
@@ -126,15 +129,26 @@ pub(in super::super) async fn add(
         via: form.via()?,
         reason: form.text("reason")?.unwrap_or_default(),
         decision,
+        counted,
     };
     form.done()?;
     let taken = take(&state, cells.into_iter().collect(), draft, now).await?;
     Ok(accepted(&taken, None))
 }
 
-fn interval(form: &mut Form, now: Timestamp) -> Result<(Timestamp, Timestamp), ApiError> {
-    let starts_at = form.time("starts_at")?.unwrap_or(now);
-    Ok((starts_at, form.end("ends_at", starts_at)?))
+fn interval(
+    form: &mut Form,
+    now: Timestamp,
+) -> Result<(Timestamp, Timestamp, Counted), ApiError> {
+    let named = form.time("starts_at")?;
+    let starts_at = named.unwrap_or(now);
+    let (ends_at, counted) = form.end("ends_at", starts_at)?;
+    let counted = match (named, counted) {
+        (Some(_), _) => Counted::Nothing,
+        (None, Counted::Nothing) => Counted::Start,
+        (None, counted) => counted,
+    };
+    Ok((starts_at, ends_at, counted))
 }
 
 /// The entry that an id or the beginning of one names.
@@ -168,9 +182,10 @@ pub(in super::super) async fn end(
         via: form.via()?,
         reason: form.text("reason")?.unwrap_or_default(),
         decision: end_of(kind, &entry),
+        counted: Counted::Nothing,
     };
     form.done()?;
-    let is_known = draft.id.as_ref().is_some_and(|id| state.desk.read(|s| s.act(id).is_some()));
+    let is_known = state.desk.knows(draft.id.as_deref());
     if !is_known && entry.phase(now) == Phase::Expired {
         return Err(ApiError::new(
             StatusCode::CONFLICT,
@@ -179,7 +194,7 @@ pub(in super::super) async fn end(
             format!("GET /api/v1/{}?state=active,pending lists what is not", plural(kind)),
         ));
     }
-    let cells = entry.cells.into_iter().collect();
+    let cells = if is_known { entry.cells.into_iter().collect() } else { entry.cells_left() };
     let taken = take(&state, cells, draft, now).await?;
     Ok(accepted(&taken, None))
 }
