@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use model::command::Decision;
 use model::matcher::{MatchOp, Matcher};
-use pipeline::control::desk::{ActClock, Desk, Draft};
+use pipeline::control::desk::{ActClock, Counted, Desk, Draft};
 use pipeline::http::health::Condition;
 use pipeline::http::metrics::Stage;
 use pipeline::http::{HttpState, router};
@@ -55,6 +55,7 @@ fn stand(state: &HttpState) {
         via: "cli",
         reason: reason.to_owned(),
         decision,
+        counted: Counted::Nothing,
     };
     let (now, later) = (story::at(60), story::at(7_200));
     let silence = Decision::Silence { matchers, starts_at: now, ends_at: later };

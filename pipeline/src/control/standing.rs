@@ -241,8 +241,7 @@ impl Standing {
     }
 
     fn remember(&mut self, act: &Act) {
-        let known =
-            Known { act: act.clone(), cells: BTreeSet::new(), refused: BTreeMap::new() };
+        let known = Known { act: act.clone(), cells: BTreeSet::new(), refused: BTreeMap::new() };
         self.acts.insert(act.id.clone(), known);
         self.order.push_back(act.id.clone());
         while self.order.len() > ACTS_MAX {

@@ -50,14 +50,7 @@ impl CorrelateStage {
             Correlator::new(cell.clone(), settings.detect_tasks, settings.correlate.clone())
         };
         let correlators = settings.cells.iter().map(fresh).collect();
-        Self {
-            settings,
-            correlators,
-            drift_told: None,
-            acts_told: None,
-            records: 0,
-            unreadable: 0,
-        }
+        Self { settings, correlators, drift_told: None, acts_told: None, records: 0, unreadable: 0 }
     }
 
     /// Tells somebody of the drift report now and then.

@@ -9,7 +9,7 @@ use model::entity::EntityKind;
 use model::incident::Incident;
 use serde_json::{Value, json};
 
-use crate::cli::control::{Cause, CauseArgs, Control, DecideArgs};
+use crate::cli::control::{Cause, CauseArgs, Control, DecideArgs, IncidentsOf};
 use crate::commands::remote::Remote;
 use crate::commands::remote::send::{Write, escaped};
 use crate::tell;
@@ -19,22 +19,20 @@ use crate::tell;
 /// # Errors
 /// When no running system answers, or it refuses.
 pub fn control(command: &Control) -> Result<()> {
-    let all = |of: &DecideAll, verb: &str, word: &str, fields: &Value| {
+    let all = |of: &IncidentsOf, verb: &str, word: &str, fields: &Value| {
         each(&of.ids, |id| one(id, &of.by, verb, word, fields))
     };
     match command {
-        Control::Ack(of) => each(&of.ids, &of.by, "acknowledge", "acknowledged", &json!({})),
-        Control::Unack(of) => {
-            each(&of.ids, &of.by, "unacknowledge", "no longer acknowledged", &json!({}))
-        }
+        Control::Ack(of) => all(of, "acknowledge", "acknowledged", &json!({})),
+        Control::Unack(of) => all(of, "unacknowledge", "no longer acknowledged", &json!({})),
         Control::Snooze { of, duration, until } => {
             let (field, word) = match until {
                 Some(until) => (json!({ "until": until }), format!("snoozed until {until}")),
                 None => (json!({ "duration": duration }), format!("snoozed for {duration}")),
             };
-            each(&of.ids, &of.by, "snooze", &word, &field)
+            all(of, "snooze", &word, &field)
         }
-        Control::Unsnooze(of) => each(&of.ids, &of.by, "unsnooze", "awake", &json!({})),
+        Control::Unsnooze(of) => all(of, "unsnooze", "awake", &json!({})),
         Control::Assign { id, to, nobody, by } => {
             let to = to.as_ref().filter(|_| !nobody);
             let word = to.map_or("given to nobody".to_owned(), |to| format!("given to {to}"));
@@ -44,8 +42,8 @@ pub fn control(command: &Control) -> Result<()> {
             let text = text.as_ref().unwrap_or(&by.reason);
             one(id, by, "comment", "comment added", &json!({ "reason": text }))
         }
-        Control::Resolve(of) => each(&of.ids, &of.by, "resolve", "resolved", &json!({})),
-        Control::Reopen(of) => each(&of.ids, &of.by, "reopen", "reopened", &json!({})),
+        Control::Resolve(of) => all(of, "resolve", "resolved", &json!({})),
+        Control::Reopen(of) => all(of, "reopen", "reopened", &json!({})),
         Control::Merge { id, into, by } => {
             one(id, by, "merge", &format!("part of {into} now"), &json!({ "into": into }))
         }

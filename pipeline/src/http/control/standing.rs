@@ -136,10 +136,7 @@ pub(in super::super) async fn add(
     Ok(accepted(&taken, None))
 }
 
-fn interval(
-    form: &mut Form,
-    now: Timestamp,
-) -> Result<(Timestamp, Timestamp, Counted), ApiError> {
+fn interval(form: &mut Form, now: Timestamp) -> Result<(Timestamp, Timestamp, Counted), ApiError> {
     let named = form.time("starts_at")?;
     let starts_at = named.unwrap_or(now);
     let (ends_at, counted) = form.end("ends_at", starts_at)?;
