@@ -70,7 +70,8 @@ export function controls() {
     try {
       const answer = await decide("POST", `/api/v1/incidents/${encodeURIComponent(incident.id)}/${entry.verb}`, entry.body, entry.key);
       entry.act = answer.act.id;
-      entry.after = answer.revision;
+      // What was taken by an earlier try may have been shown already.
+      entry.after = answer.repeated ? 0 : answer.revision;
       entry.state = "waiting";
       if (dialogShown) entries.push(entry);
       setTimeout(() => { if (entry.state === "waiting") { entry.state = "slow"; draw(); } }, SLOW_MS);

@@ -23,13 +23,16 @@ export function ask({ title, text, fields = [], reason = "Reason", needsReason =
   const key = newKey();
   const trouble = h("div", { role: "alert" });
   const go = h("button", { type: "submit", class: "go" }, submit);
+  const leave = h("button", { type: "button", class: "act", on: { click: () => box.close() } }, "Cancel");
   const who = input("author", "Your name", { value: author(), required: true, maxlength: 200, autocomplete: "name" });
   const why = area("reason", reason, { required: needsReason, maxlength: 4000 });
   const form = h("form", { method: "dialog", on: { submit: onSubmit } },
     h("h2", { id: "ask-title" }, title), text && h("p", { class: "quiet" }, text),
     fields, why, who, trouble,
-    h("div", { class: "ask-end" }, go, h("button", { type: "button", class: "act", on: { click: () => box.close() } }, "Cancel")));
+    h("div", { class: "ask-end" }, go, leave));
   renew(box, form);
+  // Whoever leaves while it is sent would ask again under another id: it would be decided twice.
+  box.oncancel = (event) => { if (go.disabled) event.preventDefault(); };
   box.onclose = () => {
     const back = opener && document.querySelector(`[data-key="${CSS.escape(opener)}"]`);
     if (back) back.focus({ preventScroll: true });
@@ -43,19 +46,24 @@ export function ask({ title, text, fields = [], reason = "Reason", needsReason =
     if (go.disabled) return;
     const data = new FormData(form);
     const values = { author: String(data.get("author")).trim(), reason: String(data.get("reason")).trim(), data };
-    go.disabled = true;
-    go.textContent = "Sending";
+    sending(true);
     renew(trouble);
     try {
       await send(values, key);
       remember(values.author);
-      box.close();
+      // A browser may close it in spite of us, and another question may be asked since.
+      if (form.isConnected) box.close();
     } catch (error) {
       renew(trouble, notice(error));
       trouble.scrollIntoView({ block: "nearest" });
     }
-    go.disabled = false;
-    go.textContent = submit;
+    sending(false);
+  }
+
+  function sending(is) {
+    go.disabled = is;
+    leave.disabled = is;
+    go.textContent = is ? "Sending" : submit;
   }
 }
 
