@@ -8,6 +8,7 @@ pub mod config;
 pub mod commands;
 pub mod telemetry;
 pub mod clock;
+pub mod span;
 pub mod topics;
 pub mod log;
 pub mod recording;

@@ -1,8 +1,8 @@
 //! The desk: where a decision becomes an act that is durable in the journal, once.
 //!
 //! An id that was seen before is answered with what it was then: a client that heard no answer asks
-//! again under the same id; cells that did not get the act the first time get it then. Two requests of one id at the same instant may both reach the journal;
-//! the fold takes the first. What is deliberately absent: any log; the shell gives a [`Journal`].
+//! again under the same id; cells that did not get the act the first time get it then. Two requests of
+//! one id at the same instant may both reach the journal; the fold takes the first. What is deliberately absent: any log; the shell gives a [`Journal`].
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use model::time::Timestamp;
+use model::time::{Nanos, Timestamp};
 use serde_json::{Value, json};
 
 use super::Runs;
 use super::difference::{Change, Difference, Kind, Row, What, differences};
 use super::told::Told;
+use crate::span;
 use crate::tell::{clean, counted, short_id, state};
 
 /// What the two runs are called.
@@ -165,18 +166,6 @@ fn write_change(text: &mut String, change: &Change) -> std::fmt::Result {
 fn moved(change: &Change) -> Option<String> {
     let read = |side: &Option<String>| side.as_deref().and_then(Timestamp::parse_rfc3339);
     let by_ms = read(&change.new)?.millis() - read(&change.old)?.millis();
-    let (seconds, word) =
-        (by_ms.unsigned_abs() / 1000, if by_ms < 0 { "earlier" } else { "later" });
-    Some(format!(" ({} {word})", span(seconds)))
-}
-
-/// A span of time in its largest two units.
-#[must_use]
-pub fn span(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        3_600..86_400 => format!("{} h {:02} min", seconds / 3_600, seconds / 60 % 60),
-        _ => format!("{} d {:02} h", seconds / 86_400, seconds / 3_600 % 24),
-    }
+    let word = if by_ms < 0 { "earlier" } else { "later" };
+    Some(format!(" ({} {word})", span::show(Nanos::from_millis(by_ms.saturating_abs()))))
 }

@@ -184,7 +184,7 @@ fn priority_times_and_owner_are_compared_and_probabilities_are_not() {
     expected.push(What::OnsetAt);
     assert_eq!(what, expected);
     let runs = Runs { records: 1, span_ms: None, old: vec![old], new: vec![new] };
-    assert!(shown(&runs).contains("(1 min 10 s later)"), "{}", shown(&runs));
+    assert!(shown(&runs).contains("(1m 10s later)"), "{}", shown(&runs));
     let json = json(&runs, &Names { old: "a", new: "b" });
     assert_eq!(json["differences"][0]["kind"], "changes");
     assert_eq!(json["same"], 0);

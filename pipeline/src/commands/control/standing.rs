@@ -12,7 +12,7 @@ use crate::cli::control::{
 };
 use crate::commands::remote::Remote;
 use crate::commands::remote::send::{Write, escaped};
-use crate::control::span;
+use crate::span;
 use crate::tell;
 
 pub(super) fn silences(command: &Silences) -> Result<()> {

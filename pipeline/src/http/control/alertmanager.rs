@@ -10,7 +10,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use model::command::Decision;
-use model::matcher::{MatchOp, Matcher};
+use model::matcher::{self, MatchOp, Matcher};
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -20,7 +20,6 @@ use super::super::error::ApiError;
 use super::form::Form;
 use super::{standing, take};
 use crate::control::desk::{Counted, Draft};
-use crate::control::matcher;
 use crate::control::standing::{Entry, Kind, Phase};
 
 /// Who ended a silence, where the API has no place to say it.
