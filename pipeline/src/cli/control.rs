@@ -1,9 +1,10 @@
 //! The commands by which people decide about incidents of a running system.
 
 use clap::{Args, Subcommand};
+use model::matcher;
 
 use crate::cli::RemoteArgs;
-use crate::control::{matcher, span};
+use crate::span;
 
 /// Who decides, why, where; and how it is told.
 #[derive(Debug, Args)]

@@ -16,7 +16,7 @@ use sinks::trial;
 use crate::cli::{SinksArgs, SinksCommand, SinksListArgs, SinksTestArgs};
 use crate::clock;
 use crate::commands::check::EXIT_CONFIG;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::run::publish::LogPublisher;
 
 /// Does what is asked of the sinks.
@@ -31,7 +31,7 @@ pub fn sinks(args: &SinksArgs) -> Result<ExitCode> {
 }
 
 fn list(args: &SinksListArgs) -> Result<ExitCode> {
-    let config = config::load(&args.config.config)?;
+    let config = args.config.load()?;
     let mut out = io::stdout().lock();
     if config.sinks.is_empty() && !args.json {
         writeln!(out, "no sinks; docs/sinks.md says how to have some")?;
@@ -51,7 +51,7 @@ fn list(args: &SinksListArgs) -> Result<ExitCode> {
 }
 
 fn test(args: &SinksTestArgs) -> Result<ExitCode> {
-    let config = config::load(&args.config.config)?;
+    let config = args.config.load()?;
     let Some(sink) = config.sinks.iter().find(|sink| sink.name() == args.name) else {
         let names: Vec<&str> = config.sinks.iter().map(SinkConfig::name).collect();
         bail!("there is no sink {}; there are: {}", args.name, names.join(", "));

@@ -1,184 +1,21 @@
 //! From what people write to what the program uses. All errors are told at once, each with the
 //! key and what to do.
 
-use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use anyhow::{Result, anyhow, bail};
 use model::id::CellId;
 use model::time::{Nanos, PaneWidth};
 use sinks::config::SinkConfig;
 use sinks::config::secret::{Secret, SecretRef};
 
-use crate::config::HistoryConfig;
-use crate::config::raw::{RawConfig, RawListen, RawLog};
+use super::raw::{RawConfig, RawListen, RawLog};
+use super::usable::{Config, Listen, LogChoice, address};
 use crate::control::desk::ActClock;
 use crate::grouping::Grouping;
 use crate::http::security::{Security, check_listen};
-use crate::log::embedded::{Durability, EmbeddedLog};
-use crate::log::kafka::{KafkaConfig, KafkaLog};
-use crate::log::{Log, LogError};
+use crate::log::kafka::KafkaConfig;
 use crate::stages::settings::Settings;
 use crate::topics::{InputTopics, OwnTopics};
-
-/// A configuration that can be used.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// What the stages have to agree on.
-    pub settings: Settings,
-    /// Where the topics are.
-    pub log: LogChoice,
-    /// Where snapshots are kept.
-    pub data_dir: PathBuf,
-    /// Partitions of input topics that have to be created.
-    pub input_partitions: u32,
-    /// Whether missing topics are created.
-    pub create_topics: bool,
-    /// Console and API.
-    pub http: Listen,
-    /// HTTP intake.
-    pub intake: Listen,
-    /// Who is told of incidents.
-    pub sinks: Vec<SinkConfig>,
-    /// By which clock people decide.
-    pub act_clock: ActClock,
-    /// How incidents are kept; `None`: they are not.
-    pub history: Option<HistoryConfig>,
-}
-
-/// Where the topics are.
-#[derive(Clone, Debug)]
-pub enum LogChoice {
-    /// Kafka.
-    Kafka(KafkaConfig),
-    /// A directory of this machine.
-    Embedded(PathBuf),
-}
-
-/// An address to listen on, and who may come.
-#[derive(Clone, Debug)]
-pub struct Listen {
-    /// The address.
-    pub address: SocketAddr,
-    /// Who may come.
-    pub security: Security,
-}
-
-/// Everything that is wrong with a configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigErrors {
-    file: String,
-    errors: Vec<String>,
-}
-
-impl ConfigErrors {
-    /// Errors of a file.
-    pub(super) fn new(file: &str, errors: Vec<String>) -> Self {
-        Self { file: file.to_owned(), errors }
-    }
-
-    /// The file that they are in.
-    #[must_use]
-    pub fn file(&self) -> &str {
-        &self.file
-    }
-
-    /// The errors, each with its key.
-    #[must_use]
-    pub fn all(&self) -> &[String] {
-        &self.errors
-    }
-}
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} error(s) in the configuration", self.file, self.errors.len())?;
-        self.errors.iter().try_for_each(|error| write!(f, "\n  {error}"))
-    }
-}
-
-impl std::error::Error for ConfigErrors {}
-
-impl Config {
-    /// The configuration of the demo: one machine, a throw-away directory.
-    ///
-    /// # Errors
-    /// When the address is none.
-    pub fn for_demo(listen: &str, directory: &Path) -> Result<Self, ConfigErrors> {
-        let mut checker = Checker::default();
-        let raw = RawListen { listen: listen.to_owned(), token: None, host_names: Vec::new() };
-        let http = checker.listen("--listen", &raw);
-        if !checker.errors.is_empty() {
-            return Err(ConfigErrors { file: "demo".into(), errors: checker.errors });
-        }
-        Ok(Self {
-            settings: Settings::default(),
-            log: LogChoice::Embedded(directory.join("log")),
-            data_dir: directory.join("data"),
-            input_partitions: 1,
-            create_topics: true,
-            http: http.clone(),
-            intake: http,
-            sinks: Vec::new(),
-            act_clock: ActClock::Story,
-            history: None,
-        })
-    }
-
-    /// Opens the log.
-    ///
-    /// # Errors
-    /// When the directory is in use or the broker's address is none.
-    pub fn open_log(&self) -> Result<Arc<dyn Log>, LogError> {
-        Ok(match &self.log {
-            LogChoice::Kafka(config) => Arc::new(KafkaLog::connect(config.clone())?),
-            LogChoice::Embedded(directory) => {
-                Arc::new(EmbeddedLog::open(directory, Durability::Synced)?)
-            }
-        })
-    }
-
-    /// Opens the log to look at it: nothing is made where nothing is.
-    ///
-    /// # Errors
-    /// When there is no log, somebody else has it open, or it does not answer.
-    pub fn open_log_to_read(&self) -> Result<Arc<dyn Log>> {
-        if let LogChoice::Embedded(directory) = &self.log
-            && !directory.is_dir()
-        {
-            bail!(
-                "there is no embedded log in {}; `faultline run` makes it, from the directory that \
-                 the path is relative to",
-                directory.display()
-            );
-        }
-        self.open_log().map_err(|error| match error {
-            LogError::Locked(directory) => anyhow!(
-                "{directory} is in use, probably by a running faultline; look at that with \
-                 `faultline incidents` or `faultline top`, or stop it first"
-            ),
-            other => other.into(),
-        })
-    }
-
-    /// What it says, in one line.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        let log = match &self.log {
-            LogChoice::Kafka(config) => format!("Kafka at {}", config.brokers),
-            LogChoice::Embedded(directory) => format!("embedded log in {}", directory.display()),
-        };
-        format!(
-            "{log}; {} cell(s), console at {}, intake at {}, {} sink(s)",
-            self.settings.cells.len(),
-            self.http.address,
-            self.intake.address,
-            self.sinks.len()
-        )
-    }
-}
 
 /// Whether secrets are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -212,13 +49,8 @@ impl Checker {
         }
         self.errors.extend(sinks::config::validate(&raw.sinks).iter().map(ToString::to_string));
         self.sink_topics(&raw.sinks, &settings);
-        let history = raw
-            .history
-            .as_ref()
-            .and_then(|raw| super::history::check(raw, &mut |key, what| self.error(key, what)));
-        if !self.errors.is_empty() {
-            return Err(self.errors);
-        }
+        let history = raw.history.as_ref().and_then(|raw| super::history::check(raw, &mut self));
+        self.done()?;
         Ok(Config {
             settings,
             log,
@@ -248,11 +80,22 @@ impl Checker {
         }
     }
 
-    fn error(&mut self, key: &str, what: &str) {
+    /// What was wrong so far.
+    pub(super) fn done(self) -> Result<(), Vec<String>> {
+        if self.errors.is_empty() { Ok(()) } else { Err(self.errors) }
+    }
+
+    /// Whether files and variables of secrets are looked at.
+    #[cfg(feature = "history")]
+    pub(super) fn reads_secrets(&self) -> bool {
+        self.secrets == Secrets::Read
+    }
+
+    pub(super) fn error(&mut self, key: &str, what: &str) {
         self.errors.push(format!("{key}: {what}"));
     }
 
-    fn within(&mut self, key: &str, value: i64, low: i64, high: i64) -> i64 {
+    pub(super) fn within(&mut self, key: &str, value: i64, low: i64, high: i64) -> i64 {
         if !(low..=high).contains(&value) {
             self.error(key, &format!("{value} is not between {low} and {high}"));
         }
@@ -364,15 +207,12 @@ impl Checker {
         }
     }
 
-    fn listen(&mut self, key: &str, raw: &RawListen) -> Listen {
+    pub(super) fn listen(&mut self, key: &str, raw: &RawListen) -> Listen {
         let token = raw.token.as_ref().and_then(|token| self.secret(key, token));
-        let address = match raw.listen.replace("localhost", "127.0.0.1").parse() {
-            Ok(address) => address,
-            Err(_) => {
-                self.error(key, &format!("`{}` is no `host:port`", raw.listen));
-                SocketAddr::from(([127, 0, 0, 1], 0))
-            }
-        };
+        let address = address(&raw.listen).unwrap_or_else(|| {
+            self.error(key, &format!("`{}` is no `host:port`", raw.listen));
+            SocketAddr::from(([127, 0, 0, 1], 0))
+        });
         if let Err(refused) = check_listen(address, raw.token.is_some()) {
             self.error(key, &refused.to_string());
         }
@@ -387,7 +227,7 @@ impl Checker {
         Listen { address, security }
     }
 
-    fn secret(&mut self, key: &str, secret: &SecretRef) -> Option<Secret> {
+    pub(super) fn secret(&mut self, key: &str, secret: &SecretRef) -> Option<Secret> {
         if self.secrets == Secrets::Left {
             return None;
         }

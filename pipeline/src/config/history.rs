@@ -6,6 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sinks::config::secret::SecretRef;
 
+use super::check::Checker;
+#[cfg(feature = "history")]
+use super::usable::address;
+
 /// How incidents are kept and asked for in SQL.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -47,11 +51,9 @@ pub struct RawBucket {
     pub allow_http: bool,
     /// Who we are there.
     #[serde(default)]
-    #[schemars(with = "Option<serde_json::Value>")]
     pub access_key_id: Option<SecretRef>,
     /// How we prove it.
     #[serde(default)]
-    #[schemars(with = "Option<serde_json::Value>")]
     pub secret_access_key: Option<SecretRef>,
 }
 
@@ -84,7 +86,6 @@ pub struct RawPg {
     /// The one user. Default `faultline`.
     pub user: String,
     /// The user's password. Without one, everybody on this machine may read.
-    #[schemars(with = "Option<serde_json::Value>")]
     pub password: Option<SecretRef>,
     /// Certificate and key. With them, nothing is spoken in clear text.
     pub tls: Option<RawTls>,
@@ -139,37 +140,31 @@ pub struct HistoryConfig {
 }
 
 #[cfg(not(feature = "history"))]
-pub(super) fn check(_raw: &RawHistory, error: &mut dyn FnMut(&str, &str)) -> Option<HistoryConfig> {
-    error("history", "this build has none: build without `--no-default-features`");
+pub(super) fn check(_raw: &RawHistory, checker: &mut Checker) -> Option<HistoryConfig> {
+    checker.error("history", "this build has none: build without `--no-default-features`");
     None
 }
 
-/// From what people write to what the program uses; `error` takes key and what is wrong.
+/// From what people write to what the program uses.
 #[cfg(feature = "history")]
-pub(super) fn check(raw: &RawHistory, error: &mut dyn FnMut(&str, &str)) -> Option<HistoryConfig> {
+pub(super) fn check(raw: &RawHistory, checker: &mut Checker) -> Option<HistoryConfig> {
     use std::time::Duration;
 
     use history::recorder::RecorderSettings;
     use history::sql::engine::Limits;
     use model::time::Nanos;
 
-    let mut within = |key: &str, value: i64, low: i64, high: i64| {
-        if !(low..=high).contains(&value) {
-            error(key, &format!("{value} is not between {low} and {high}"));
-        }
-        value.clamp(low, high)
-    };
     let query = &raw.query;
-    let days = within("history.retention_days", raw.retention_days.into(), 1, 36_500);
-    let flush = within("history.flush_s", raw.flush_s, 1, 3_600);
-    let rows = within("history.query.max_rows", query.max_rows, 1, 100_000_000);
-    let memory = within("history.query.max_memory_mb", query.max_memory_mb, 16, 65_536);
-    let time = within("history.query.timeout_s", query.timeout_s, 1, 3_600);
-    let statements = within("history.query.max_statements", query.max_statements, 1, 256);
+    let days = checker.within("history.retention_days", raw.retention_days.into(), 1, 36_500);
+    let flush = checker.within("history.flush_s", raw.flush_s, 1, 3_600);
+    let rows = checker.within("history.query.max_rows", query.max_rows, 1, 100_000_000);
+    let memory = checker.within("history.query.max_memory_mb", query.max_memory_mb, 16, 65_536);
+    let time = checker.within("history.query.timeout_s", query.timeout_s, 1, 3_600);
+    let statements = checker.within("history.query.max_statements", query.max_statements, 1, 256);
     let connections = raw.pg.as_ref().map_or(32, |pg| pg.max_connections);
-    let connections = within("history.pg.max_connections", connections, 1, 10_000);
-    let place = place(raw, error);
-    let pg = raw.pg.as_ref().and_then(|raw| pg(raw, connections as usize, error));
+    let connections = checker.within("history.pg.max_connections", connections, 1, 10_000);
+    let place = place(raw, checker);
+    let pg = raw.pg.as_ref().and_then(|raw| pg(raw, connections as usize, checker));
     Some(HistoryConfig {
         recorder: RecorderSettings {
             place: place?,
@@ -187,36 +182,32 @@ pub(super) fn check(raw: &RawHistory, error: &mut dyn FnMut(&str, &str)) -> Opti
 }
 
 #[cfg(feature = "history")]
-fn place(
-    raw: &RawHistory,
-    error: &mut dyn FnMut(&str, &str),
-) -> Option<history::store::place::Place> {
+fn place(raw: &RawHistory, checker: &mut Checker) -> Option<history::store::place::Place> {
     use history::store::place::{Bucket, Place};
     match (&raw.directory, &raw.s3) {
         (Some(directory), None) => Some(Place::Directory(directory.clone())),
         (None, Some(bucket)) => {
             if !bucket.url.starts_with("s3://") {
-                error("history.s3.url", "is no address of a bucket; write `s3://BUCKET/PREFIX`");
+                let wrong = "is no address of a bucket; write `s3://BUCKET/PREFIX`";
+                checker.error("history.s3.url", wrong);
             }
             let mut secret = |key: &str, secret: &Option<SecretRef>| {
-                let read = secret.as_ref()?.read();
-                let read = read.map_err(|reason| error(key, &reason)).ok()?;
+                let read = checker.secret(key, secret.as_ref()?)?;
                 Some(read.expose().to_owned())
             };
+            let key_id = secret("history.s3.access_key_id", &bucket.access_key_id);
+            let key = secret("history.s3.secret_access_key", &bucket.secret_access_key);
             Some(Place::S3(Bucket {
                 url: bucket.url.clone(),
                 endpoint: bucket.endpoint.clone(),
                 region: bucket.region.clone(),
                 allow_http: bucket.allow_http,
-                access_key_id: secret("history.s3.access_key_id", &bucket.access_key_id),
-                secret_access_key: secret(
-                    "history.s3.secret_access_key",
-                    &bucket.secret_access_key,
-                ),
+                access_key_id: key_id,
+                secret_access_key: key,
             }))
         }
         _ => {
-            error("history", "needs either `directory` or `s3`");
+            checker.error("history", "needs either `directory` or `s3`");
             None
         }
     }
@@ -226,16 +217,15 @@ fn place(
 fn pg(
     raw: &RawPg,
     connections: usize,
-    error: &mut dyn FnMut(&str, &str),
+    checker: &mut Checker,
 ) -> Option<history::pg::settings::PgSettings> {
     use history::pg::settings::{PgSettings, TlsFiles};
-    let Ok(listen) = raw.listen.replace("localhost", "127.0.0.1").parse() else {
-        error("history.pg.listen", &format!("`{}` is no `host:port`", raw.listen));
+    let Some(listen) = address(&raw.listen) else {
+        checker.error("history.pg.listen", &format!("`{}` is no `host:port`", raw.listen));
         return None;
     };
-    let password = raw.password.as_ref().and_then(|password| {
-        password.read().map_err(|reason| error("history.pg.password", &reason)).ok()
-    });
+    let password =
+        raw.password.as_ref().and_then(|password| checker.secret("history.pg.password", password));
     let tls = raw
         .tls
         .as_ref()
@@ -243,7 +233,7 @@ fn pg(
     let settings = PgSettings {
         listen,
         user: raw.user.clone(),
-        // One that cannot be read was told; the address is not judged by it a second time.
+        // One that was not read was told; the address is not judged by it a second time.
         password: password
             .map(|password| password.expose().to_owned())
             .or_else(|| raw.password.as_ref().map(|_| "unreadable".to_owned())),
@@ -251,12 +241,12 @@ fn pg(
         connections,
     };
     for wrong in settings.errors() {
-        error("history.pg", &wrong);
+        checker.error("history.pg", &wrong);
     }
-    if let Some(files) = &settings.tls
+    if let Some(files) = settings.tls.as_ref().filter(|_| checker.reads_secrets())
         && let Err(wrong) = history::pg::tls::acceptor(files)
     {
-        error("history.pg.tls", &wrong.to_string());
+        checker.error("history.pg.tls", &wrong.to_string());
     }
     Some(settings)
 }

@@ -3,7 +3,7 @@
 //!
 //! [`raw`] is what people write; [`read`] reads it, with what the command line sets ([`set`]) and
 //! with a word for each key that nobody knows ([`unknown`]); [`check`] turns it into what the program
-//! uses. [`schema`] and [`reference`] tell people what they may write, from the same types.
+//! uses ([`usable`]). [`schema`] and [`reference`] tell people what they may write, from the same types.
 
 pub mod history;
 pub mod raw;
@@ -12,8 +12,9 @@ mod unknown;
 mod set;
 pub mod read;
 pub mod check;
+pub mod usable;
 pub mod reference;
 
-pub use check::{Config, ConfigErrors, LogChoice};
 pub use history::HistoryConfig;
 pub use read::{defaults, load, load_parameters, load_with};
+pub use usable::{Config, ConfigErrors, LogChoice, address};

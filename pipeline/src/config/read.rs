@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::check::{Checker, Config, ConfigErrors, Secrets};
+use super::check::{Checker, Secrets};
 use super::raw::RawConfig;
+use super::usable::{Config, ConfigErrors};
 use super::{schema, set, unknown};
 
 /// What to do about a configuration without a log.
@@ -79,12 +80,13 @@ fn parsed(text: Option<&str>, mut value: Value, sets: &[String]) -> Result<RawCo
         return Err(vec!["the file is no mapping of keys; begin with `log:`".to_owned()]);
     }
     let mut errors = Vec::new();
+    let schema = schema::schema();
     for text in sets {
-        if let Err(error) = set::set(&mut value, text) {
+        if let Err(error) = set::set(&mut value, &schema, text) {
             errors.push(error);
         }
     }
-    errors.extend(unknown::take_out(&mut value, &schema::schema()));
+    errors.extend(unknown::take_out(&mut value, &schema));
     if value.get("log").is_none() {
         errors.push(NO_LOG.to_owned());
         if let Some(all) = value.as_object_mut() {
@@ -117,6 +119,7 @@ fn parsed(text: Option<&str>, mut value: Value, sets: &[String]) -> Result<RawCo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::raw::RawLog;
 
     fn errors(yaml: &str, sets: &[&str]) -> Vec<String> {
         let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
@@ -170,6 +173,35 @@ mod tests {
         assert!(errors(yaml, &["time.pane_s"])[0].contains("KEY=VALUE"));
         assert!(errors(yaml, &["log.kind.x=1"])[0].contains("log.kind"));
         assert!(errors(yaml, &["time.pane_s=soon"])[0].contains("soon"));
+    }
+
+    #[test]
+    fn names_that_people_choose_may_have_dots() {
+        let yaml = "log: {kind: kafka, brokers: 'h:1'}\n";
+        let sets = [
+            "log.properties.security.protocol=SSL".to_owned(),
+            "log.secret_properties.sasl.password={env: PASSWORD}".to_owned(),
+        ];
+        let raw = from_text(yaml, &sets).unwrap();
+        let RawLog::Kafka { properties, secret_properties, .. } = raw.log else { panic!() };
+        assert_eq!(properties["security.protocol"], "SSL");
+        assert!(secret_properties.contains_key("sasl.password"));
+    }
+
+    #[test]
+    fn parameters_are_read_without_any_secret() {
+        let yaml = "log: {kind: embedded, directory: d}\n\
+                    http: {listen: '127.0.0.1:1', token: {env: NOT_SET_ANYWHERE}}\n";
+        let raw = from_text(yaml, &[]).unwrap();
+        assert!(Checker::new(Secrets::Read).check(raw.clone()).is_err());
+        assert!(Checker::new(Secrets::Left).check(raw).is_ok());
+        #[cfg(feature = "history")]
+        {
+            let history = "history: {s3: {url: 's3://b/p', access_key_id: {env: NOT_SET_ANYWHERE}}, \
+                           pg: {password: {file: /no/such}, tls: {certificate: /no, key: /no}}}\n";
+            let raw = from_text(&format!("{yaml}{history}"), &[]).unwrap();
+            assert_eq!(Checker::new(Secrets::Left).check(raw).err(), None);
+        }
     }
 
     #[test]

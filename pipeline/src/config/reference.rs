@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::schema::{alternatives, properties, schema};
+use super::schema::{alternatives, joined, properties, schema};
 
 const HEAD: &str = "\
 # Configuration
@@ -158,8 +158,4 @@ impl Page<'_> {
 
 fn meaning(schema: &Value) -> String {
     schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-fn joined(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }

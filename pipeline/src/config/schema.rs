@@ -50,6 +50,11 @@ fn spread<'a>(
     }
 }
 
+/// The path of a key below a path.
+pub(super) fn joined(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
 /// The keys of an object's schema, in order, with what each may be.
 pub(super) fn properties(schema: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
     schema.get("properties").and_then(Value::as_object).into_iter().flatten()

@@ -2,14 +2,17 @@
 
 use serde_json::{Map, Value};
 
-/// Sets one key. The key is a path of names parted by dots; the value is read as YAML.
+use super::schema::{alternatives, properties};
+
+/// Sets one key. The key is a path of names parted by dots; the value is read as YAML. Where `schema`
+/// has a map of names that people choose, the rest of the path is one of them, dots and all.
 ///
 /// # Errors
 /// When it is no `KEY=VALUE`, the value is no YAML, or something that holds no keys is on the path.
-pub(super) fn set(config: &mut Value, text: &str) -> Result<(), String> {
+pub(super) fn set(config: &mut Value, schema: &Value, text: &str) -> Result<(), String> {
     let expected = || format!("--set {text}: expected KEY=VALUE, as `--set time.pane_s=20`");
     let (path, value) = text.split_once('=').ok_or_else(expected)?;
-    let names: Vec<&str> = path.trim().split('.').collect();
+    let names = names(schema, path.trim());
     if names.iter().any(|name| name.is_empty()) {
         return Err(expected());
     }
@@ -23,6 +26,26 @@ pub(super) fn set(config: &mut Value, text: &str) -> Result<(), String> {
     }
     holder(at, &names, above.len())?.insert((*last).to_owned(), value);
     Ok(())
+}
+
+fn names<'a>(schema: &Value, path: &'a str) -> Vec<&'a str> {
+    let (mut names, mut rest) = (Vec::new(), path);
+    let mut here = alternatives(schema, schema);
+    while let Some((name, after)) = rest.split_once('.').filter(|_| !here.iter().any(|s| is_map(s)))
+    {
+        let below = here.iter().flat_map(|all| properties(all)).filter(|(known, _)| *known == name);
+        here = below.flat_map(|(_, below)| alternatives(schema, below)).collect();
+        names.push(name);
+        rest = after;
+    }
+    names.push(rest);
+    names
+}
+
+/// Whether the names of its keys are people's own.
+fn is_map(schema: &Map<String, Value>) -> bool {
+    properties(schema).next().is_none()
+        && schema.get("additionalProperties").is_some_and(Value::is_object)
 }
 
 fn holder<'a>(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::schema::{alternatives, properties};
+use super::schema::{alternatives, joined, properties};
 
 /// How alike two keys must be for one to be the typing error of the other (Jaro-Winkler).
 const ALIKE: f64 = 0.8;
@@ -91,10 +91,6 @@ fn that_fit<'a>(
     };
     let fitting: Vec<_> = may_be.iter().filter(fits).copied().collect();
     if fitting.is_empty() { may_be.to_vec() } else { fitting }
-}
-
-fn joined(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 fn advice(key: &str, known: &BTreeSet<&str>) -> String {
