@@ -159,12 +159,13 @@ impl Metric {
             }
             Self::Snapshots => ("faultline_snapshots_total", Kind::Counter, "Snapshots written."),
             Self::Lag => {
-                ("faultline_lag_records", Kind::Gauge, "Records behind the end of the log.")
+                let help = "Records behind the end of the log; NaN while the log does not answer.";
+                ("faultline_lag_records", Kind::Gauge, help)
             }
             Self::LagTime => (
                 "faultline_lag_seconds",
                 Kind::SecondsGauge,
-                "Age of the newest record that was read, while there are more to read.",
+                "Age of the newest record that was read, while there are more to read; NaN if not known.",
             ),
             Self::Open => (
                 "faultline_open_items",
@@ -191,6 +192,9 @@ impl Metric {
         self.family().0
     }
 }
+
+/// The value of a gauge that nobody knows now: shown as `NaN`.
+pub const UNKNOWN: u64 = u64::MAX;
 
 const SERIES: usize = Metric::ALL.len() * Stage::ALL.len();
 
@@ -242,10 +246,10 @@ impl Metrics {
             for stage in Stage::ALL {
                 let label = stage.label();
                 let value = self.get(metric, stage);
-                let shown = if kind == Kind::SecondsGauge {
-                    format!("{}.{:03}", value / 1000, value % 1000)
-                } else {
-                    value.to_string()
+                let shown = match kind {
+                    Kind::Gauge | Kind::SecondsGauge if value == UNKNOWN => "NaN".to_owned(),
+                    Kind::SecondsGauge => format!("{}.{:03}", value / 1000, value % 1000),
+                    Kind::Counter | Kind::Gauge => value.to_string(),
                 };
                 line(&mut text, format_args!("{name}{{stage=\"{label}\"}} {shown}"));
             }
@@ -319,5 +323,15 @@ mod tests {
         let text = metrics.render();
         assert!(text.contains("faultline_lag_seconds{stage=\"detect\"} 12.034\n"), "{text}");
         assert!(text.contains("# TYPE faultline_lag_seconds gauge\n"));
+    }
+
+    #[test]
+    fn what_nobody_knows_is_no_number() {
+        let metrics = Metrics::default();
+        metrics.set(Metric::LagTime, Stage::Detect, UNKNOWN);
+        metrics.set(Metric::Lag, Stage::Detect, UNKNOWN);
+        let text = metrics.render();
+        assert!(text.contains("faultline_lag_seconds{stage=\"detect\"} NaN\n"), "{text}");
+        assert!(text.contains("faultline_lag_records{stage=\"detect\"} NaN\n"), "{text}");
     }
 }

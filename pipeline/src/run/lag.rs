@@ -7,16 +7,18 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use model::time::Timestamp;
+use model::time::{Nanos, Timestamp};
 
 use crate::clock;
 use crate::http::HttpState;
-use crate::http::metrics::{Metric, Stage};
+use crate::http::metrics::{Metric, Stage, UNKNOWN};
 use crate::log::{Log, TopicPartition};
 use crate::run::stop::Stop;
 
 /// Time between two looks.
 const EVERY: Duration = Duration::from_secs(5);
+/// So far ahead of our clock may a record be before its time is no measure of age.
+const AHEAD: Nanos = Nanos::from_secs(60);
 
 /// Where the stages are. Shared by them and by whoever compares.
 #[derive(Debug, Default)]
@@ -29,14 +31,27 @@ struct Place {
     newest: Option<Timestamp>,
 }
 
+/// How far one stage is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Lag {
+    stage: Stage,
+    /// Records that it has still to read; `None` if a partition did not say where it ends.
+    records: Option<u64>,
+    /// How old the newest record is that was read; zero for whoever is at the end. Unit: milliseconds.
+    age_ms: Option<u64>,
+}
+
 impl LagBoard {
-    /// A stage has come so far. A partition of which nothing was read yet has no place here.
+    /// A stage has come so far. A partition of which nothing was read yet has no place here; a record
+    /// that is ahead of `now` says nothing about age.
     pub fn at(
         &self,
         stage: Stage,
         next_offsets: &BTreeMap<TopicPartition, u64>,
         newest: Option<Timestamp>,
+        now: Timestamp,
     ) {
+        let newest = newest.filter(|newest| *newest - now <= AHEAD);
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let place = places.entry(stage).or_default();
         for (at, offset) in next_offsets {
@@ -47,24 +62,19 @@ impl LagBoard {
         place.newest = place.newest.max(newest);
     }
 
-    /// Records behind, and how old the newest record is that was read; zero for whoever is at the
-    /// end. Unit of the second: milliseconds. `end` says where a partition ends; a partition that does
-    /// not answer is left out.
-    fn lags(
-        &self,
-        now: Timestamp,
-        end: impl Fn(&TopicPartition) -> Option<u64>,
-    ) -> Vec<(Stage, u64, u64)> {
+    /// How far each stage is behind. `end` says where a partition ends, or that nobody answers.
+    fn lags(&self, now: Timestamp, end: impl Fn(&TopicPartition) -> Option<u64>) -> Vec<Lag> {
         let places = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let lag = |(stage, place): (Stage, Place)| {
-            let behind: u64 = place
-                .next_offsets
-                .iter()
-                .filter_map(|(at, next)| Some(end(at)?.saturating_sub(*next)))
-                .sum();
-            let newest = place.newest.filter(|_| behind > 0);
-            let old_ms = newest.map_or(0, |newest| (now.millis() - newest.millis()).max(0));
-            (stage, behind, old_ms.unsigned_abs())
+            let behind = |(at, next): (&TopicPartition, &u64)| Some(end(at)?.saturating_sub(*next));
+            let records: Option<u64> = place.next_offsets.iter().map(behind).sum();
+            let age = |newest: Timestamp| (now.millis() - newest.millis()).max(0).unsigned_abs();
+            let age_ms = match records {
+                Some(0) => Some(0),
+                Some(_) => place.newest.map(age),
+                None => None,
+            };
+            Lag { stage, records, age_ms }
         };
         places.into_iter().map(lag).collect()
     }
@@ -82,10 +92,11 @@ pub(super) fn watch(
 ) -> Result<JoinHandle<Result<()>>> {
     let body = move || {
         while !stop.wait(EVERY) {
-            let end = |at: &TopicPartition| log.end(at).ok();
-            for (stage, records, old_ms) in board.lags(clock::now(), end) {
-                http.metrics.set(Metric::Lag, stage, records);
-                http.metrics.set(Metric::LagTime, stage, old_ms);
+            // Whoever is told to stop does not ask the next partition.
+            let end = |at: &TopicPartition| log.end(at).ok().filter(|_| !stop.is_set());
+            for lag in board.lags(clock::now(), end) {
+                http.metrics.set(Metric::Lag, lag.stage, lag.records.unwrap_or(UNKNOWN));
+                http.metrics.set(Metric::LagTime, lag.stage, lag.age_ms.unwrap_or(UNKNOWN));
             }
         }
         Ok(())
@@ -101,25 +112,41 @@ mod tests {
         TopicPartition::new("otlp_spans", partition)
     }
 
+    fn lag(records: Option<u64>, age_ms: Option<u64>) -> Vec<Lag> {
+        vec![Lag { stage: Stage::Observe, records, age_ms }]
+    }
+
     #[test]
     fn who_is_at_the_end_has_no_lag_and_who_is_behind_has_both() {
         let board = LagBoard::default();
         let newest = Timestamp::from_millis(1_000);
         let next = BTreeMap::from([(at(0), 90), (at(1), 40)]);
-        board.at(Stage::Observe, &next, Some(newest));
+        board.at(Stage::Observe, &next, Some(newest), newest);
         let now = Timestamp::from_millis(8_000);
-        assert_eq!(board.lags(now, |_| Some(100)), [(Stage::Observe, 70, 7_000)]);
-        assert_eq!(board.lags(now, |_| Some(40)), [(Stage::Observe, 0, 0)]);
-        assert_eq!(board.lags(now, |_| None), [(Stage::Observe, 0, 0)], "nobody answers");
+        assert_eq!(board.lags(now, |_| Some(100)), lag(Some(70), Some(7_000)));
+        assert_eq!(board.lags(now, |_| Some(40)), lag(Some(0), Some(0)));
     }
 
     #[test]
-    fn an_older_record_does_not_make_the_lag_younger() {
+    fn nobody_who_does_not_answer_is_taken_for_one_at_the_end() {
+        let board = LagBoard::default();
+        let newest = Timestamp::from_millis(1_000);
+        board.at(Stage::Observe, &BTreeMap::from([(at(0), 90), (at(1), 40)]), Some(newest), newest);
+        let of_two = |place: &TopicPartition| (place.partition == 0).then_some(90);
+        assert_eq!(board.lags(newest, of_two), lag(None, None));
+    }
+
+    #[test]
+    fn an_older_record_does_not_make_the_lag_younger_and_one_of_tomorrow_does_not_hide_it() {
         let board = LagBoard::default();
         let next = BTreeMap::from([(at(0), 90)]);
-        board.at(Stage::Detect, &next, Some(Timestamp::from_millis(5_000)));
-        board.at(Stage::Detect, &next, Some(Timestamp::from_millis(2_000)));
-        let lags = board.lags(Timestamp::from_millis(6_000), |_| Some(91));
-        assert_eq!(lags, [(Stage::Detect, 1, 1_000)]);
+        let now = Timestamp::from_millis(6_000);
+        let tomorrow = now + Nanos::from_secs(86_400);
+        board.at(Stage::Observe, &next, Some(tomorrow), now);
+        assert_eq!(board.lags(now, |_| Some(91)), lag(Some(1), None));
+        board.at(Stage::Observe, &next, Some(Timestamp::from_millis(5_000)), now);
+        board.at(Stage::Observe, &next, Some(Timestamp::from_millis(2_000)), now);
+        board.at(Stage::Observe, &next, Some(tomorrow), now);
+        assert_eq!(board.lags(now, |_| Some(91)), lag(Some(1), Some(1_000)));
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use model::time::{Nanos, Timestamp};
 
-use crate::clock::StopWatch;
+use crate::clock::{self, StopWatch};
 use crate::log::{Batch, Log, LogError, LogReader, NewRecord, Record, Start, TopicPartition};
 use crate::run::lag::LagBoard;
 use crate::run::monitor::StageMonitor;
@@ -157,7 +157,7 @@ impl Worker {
         }
         self.flush(&mut state.emits)?;
         if any {
-            self.lag.at(self.monitor.stage(), &state.next_offsets, newest);
+            self.lag.at(self.monitor.stage(), &state.next_offsets, newest, clock::now());
         }
         state.dirty |= any;
         self.monitor.open(state.arrival.waiting());
