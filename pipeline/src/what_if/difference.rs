@@ -116,7 +116,7 @@ pub struct Difference {
     pub new: Vec<Row>,
     /// Alerts and symptoms that are in both.
     pub shared_members: usize,
-    /// What changed; only where it is one incident in both.
+    /// What changed, between the two that are most alike; empty where several became several.
     pub changed: Vec<Change>,
 }
 
@@ -133,23 +133,25 @@ pub fn differences(old: &[Told], new: &[Told]) -> Vec<Difference> {
 }
 
 fn difference(group: &Group, old: &[Told], new: &[Told]) -> Difference {
-    let told = |run: &[Told], places: &[usize]| -> Vec<Told> {
-        places.iter().filter_map(|place| run.get(*place)).cloned().collect()
+    let alike = group.alike.and_then(|(o, n)| Some((old.get(o)?, new.get(n)?)));
+    let mut changed = alike.map(|(old, new)| changes(old, new)).unwrap_or_default();
+    let kind = match (group.old.len(), group.new.len()) {
+        (0, _) => Kind::Appears,
+        (_, 0) => Kind::Vanishes,
+        (1, 1) if changed.is_empty() => Kind::Same,
+        (1, 1) => Kind::Changes,
+        (1, _) => Kind::Splits,
+        (_, 1) => Kind::Merges,
+        _ => Kind::Regroups,
     };
-    let (old, new) = (told(old, &group.old), told(new, &group.new));
-    let (kind, changed) = match (old.as_slice(), new.as_slice()) {
-        ([], _) => (Kind::Appears, Vec::new()),
-        (_, []) => (Kind::Vanishes, Vec::new()),
-        ([old], [new]) => {
-            let changed = changes(old, new);
-            (if changed.is_empty() { Kind::Same } else { Kind::Changes }, changed)
-        }
-        ([_], _) => (Kind::Splits, Vec::new()),
-        (_, [_]) => (Kind::Merges, Vec::new()),
-        _ => (Kind::Regroups, Vec::new()),
+    if kind == Kind::Regroups {
+        changed.clear();
+    }
+    let rows = |run: &[Told], places: &[usize]| {
+        places.iter().filter_map(|place| run.get(*place)).map(row).collect()
     };
-    let rows = |told: &[Told]| told.iter().map(row).collect();
-    Difference { kind, old: rows(&old), new: rows(&new), shared_members: group.shared, changed }
+    let (old, new) = (rows(old, &group.old), rows(new, &group.new));
+    Difference { kind, old, new, shared_members: group.shared, changed }
 }
 
 fn changes(old: &Told, new: &Told) -> Vec<Change> {

@@ -16,8 +16,8 @@
 //! * Whoever may match and found no partner **joins** the pair of the incident with which it shares
 //!   most: that incident was split, or it took the joining one in. Pairs are **groups**, with those
 //!   that joined: one to one, one to several (a split), several to one (a merge), several to several.
-//! * Whoever may match nobody is tied to the other run's incident of the same id, if that is alone as
-//!   well: lists of members are bounded, so two long ones may share nothing.
+//! * Whoever may match nobody joins the other run's incident of the same id: it began with the same.
+//!   Lists of members are bounded, and an incident that goes on forgets how it began.
 //!
 //! Cells are compared as well, unless the two configurations name different cells.
 
@@ -43,6 +43,8 @@ pub struct Group {
     pub new: Vec<usize>,
     /// Members that are in both.
     pub shared: usize,
+    /// The two that are most alike; `None` if one side is empty.
+    pub alike: Option<(usize, usize)>,
 }
 
 type SymptomKey<'a> = (&'a Entity, SymptomKind, &'a Name);
@@ -51,14 +53,19 @@ type SymptomKey<'a> = (&'a Entity, SymptomKind, &'a Name);
 #[must_use]
 pub fn groups(old: &[Told], new: &[Told]) -> Vec<Group> {
     let shared = shared(old, new);
-    let mut ties = pairs(candidates(old, new, &shared));
-    tie_by_id(old, new, &mut ties);
+    let candidates = candidates(old, new, &shared);
+    let paired = pairs(&candidates);
+    let mut ties: BTreeSet<(usize, usize)> = paired.iter().copied().collect();
+    join(&candidates, &mut ties);
+    join_by_id(old, new, &mut ties);
     components(old.len(), new.len(), &ties)
         .into_iter()
         .map(|(o, n)| {
             let pairs = o.iter().flat_map(|o| n.iter().map(move |n| (*o, *n)));
             let shared = pairs.filter_map(|pair| shared.get(&pair)).sum();
-            Group { old: o, new: n, shared }
+            let here = |(a, b): &&(usize, usize)| o.contains(a) && n.contains(b);
+            let alike = paired.iter().chain(&ties).find(here).copied();
+            Group { old: o, new: n, shared, alike }
         })
         .collect()
 }
@@ -131,27 +138,39 @@ fn candidates(
         let may = shared * SHARE >= mine.min(theirs);
         may.then_some(Candidate { old: o, new: n, shared, all, same_id })
     };
-    shared.iter().filter_map(candidate).collect()
-}
-
-/// Pairs the most alike, then lets those join that found no partner.
-fn pairs(mut candidates: Vec<Candidate>) -> BTreeSet<(usize, usize)> {
+    let mut all: Vec<Candidate> = shared.iter().filter_map(candidate).collect();
     // Fractions are compared as products: no rounding decides who is whom.
-    candidates.sort_by(|a, b| {
+    all.sort_by(|a, b| {
         let alike = (b.shared * a.all).cmp(&(a.shared * b.all));
         alike.then(b.same_id.cmp(&a.same_id)).then((a.old, a.new).cmp(&(b.old, b.new)))
     });
-    let mut ties = BTreeSet::new();
+    all
+}
+
+/// Pairs candidates in their order, each incident at most once.
+fn pairs(candidates: &[Candidate]) -> Vec<(usize, usize)> {
     let (mut olds, mut news) = (BTreeSet::new(), BTreeSet::new());
-    for one in &candidates {
+    let mut found = Vec::new();
+    for one in candidates {
         if !olds.contains(&one.old) && !news.contains(&one.new) {
             olds.insert(one.old);
             news.insert(one.new);
-            ties.insert((one.old, one.new));
+            found.push((one.old, one.new));
         }
     }
+    found
+}
+
+/// Those that are in ties already, of either run.
+fn tied(ties: &BTreeSet<(usize, usize)>) -> (BTreeSet<usize>, BTreeSet<usize>) {
+    ties.iter().copied().unzip()
+}
+
+/// Lets those join that found no partner.
+fn join(candidates: &[Candidate], ties: &mut BTreeSet<(usize, usize)>) {
+    let (olds, news) = tied(ties);
     let mut most: BTreeMap<(&str, usize), Candidate> = BTreeMap::new();
-    for one in &candidates {
+    for one in candidates {
         // Two without partner would have been paired.
         let alone = match (olds.contains(&one.old), news.contains(&one.new)) {
             (false, _) => ("old", one.old),
@@ -164,15 +183,13 @@ fn pairs(mut candidates: Vec<Candidate>) -> BTreeSet<(usize, usize)> {
         }
     }
     ties.extend(most.into_values().map(|one| (one.old, one.new)));
-    ties
 }
 
-fn tie_by_id(old: &[Told], new: &[Told], ties: &mut BTreeSet<(usize, usize)>) {
-    let tied_old: BTreeSet<usize> = ties.iter().map(|(o, _)| *o).collect();
-    let tied_new: BTreeSet<usize> = ties.iter().map(|(_, n)| *n).collect();
-    for (o, told) in old.iter().enumerate().filter(|(o, _)| !tied_old.contains(o)) {
+fn join_by_id(old: &[Told], new: &[Told], ties: &mut BTreeSet<(usize, usize)>) {
+    let (olds, news) = tied(ties);
+    for (o, told) in old.iter().enumerate() {
         let same = |(n, other): &(usize, &Told)| {
-            !tied_new.contains(n) && other.incident.id == told.incident.id
+            other.incident.id == told.incident.id && !(olds.contains(&o) && news.contains(n))
         };
         ties.extend(new.iter().enumerate().find(same).map(|(n, _)| (o, n)));
     }
@@ -214,12 +231,18 @@ fn components(
 
 #[cfg(test)]
 mod tests {
-    use super::{Candidate, components, pairs};
+    use super::{Candidate, components, join, pairs};
     use std::collections::BTreeSet;
 
     /// Who shares how many with whom, of how many that the two have.
     fn candidate((old, new): (usize, usize), shared: usize, all: usize) -> Candidate {
         Candidate { old, new, shared, all, same_id: old == new }
+    }
+
+    fn ties(candidates: &[Candidate]) -> BTreeSet<(usize, usize)> {
+        let mut ties = pairs(candidates).into_iter().collect();
+        join(candidates, &mut ties);
+        ties
     }
 
     #[test]
@@ -234,7 +257,7 @@ mod tests {
             candidate((2, 1), 3, 3),
             candidate((2, 2), 3, 3),
         ];
-        assert_eq!(pairs(candidates), BTreeSet::from([(0, 0), (1, 1), (2, 2)]));
+        assert_eq!(ties(&candidates), BTreeSet::from([(0, 0), (1, 1), (2, 2)]));
     }
 
     #[test]
@@ -245,7 +268,7 @@ mod tests {
             candidate((1, 2), 4, 4),
             candidate((1, 1), 1, 6),
         ];
-        assert_eq!(pairs(candidates), BTreeSet::from([(0, 0), (0, 1), (1, 2)]));
+        assert_eq!(ties(&candidates), BTreeSet::from([(0, 0), (0, 1), (1, 2)]));
     }
 
     #[test]
