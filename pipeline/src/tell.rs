@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use model::hypothesis::{CauseKind, Evidence, Hypothesis};
 use model::id::IncidentId;
 use model::incident::{Incident, IncidentState};
+use model::people::{People, Said};
 
 use crate::http::summary::IncidentSummary;
 
@@ -18,6 +19,8 @@ const AGAINST_ROWS: usize = 1;
 const EXPLAINED: u32 = 2;
 /// Hypotheses shown on a page.
 const HYPOTHESES: usize = 4;
+/// Comments shown on a page, the newest.
+const COMMENTS: usize = 5;
 
 /// One line: time, state, priority, title, the first hypothesis.
 #[must_use]
@@ -45,7 +48,7 @@ pub fn line(incident: &Incident) -> String {
 #[must_use]
 pub fn row(incident: &IncidentSummary) -> String {
     clean(&format!(
-        "{} {} r{:<3} {:<9} {:?} {} | {}",
+        "{} {} r{:<3} {:<9} {:?} {} | {}{}",
         incident.updated_at.to_hms(),
         short_id(incident.id),
         incident.revision,
@@ -53,7 +56,21 @@ pub fn row(incident: &IncidentSummary) -> String {
         incident.priority,
         incident.title,
         cause(incident),
+        hands(incident),
     ))
+}
+
+/// What people did about a row, each behind a bar; empty if nobody did anything. Not yet [`clean`].
+#[must_use]
+pub fn hands(incident: &IncidentSummary) -> String {
+    let said = [
+        incident.acknowledged.as_ref().map(|said| format!("acknowledged by {}", said.author)),
+        incident.assignee.as_ref().map(|to| format!("given to {to}")),
+        incident.snoozed_until.map(|until| format!("snoozed until {}", until.to_hms())),
+        (!incident.muted_by.is_empty()).then(|| "muted".to_owned()),
+        (incident.comments_count > 0).then(|| counted(incident.comments_count, "comment")),
+    ];
+    said.into_iter().flatten().map(|said| format!(" | {said}")).collect()
 }
 
 /// The first hypothesis of a row: who, which change, how likely. Not yet [`clean`].
@@ -105,6 +122,7 @@ fn write_page(text: &mut String, incident: &Incident) -> std::fmt::Result {
     }
     write_reach(text, incident)?;
     writeln!(text, "\nOwner: {}", incident.owner.as_deref().map_or("not known".into(), clean))?;
+    write_people(text, &incident.people)?;
     for ticket in &incident.tickets {
         let number = ticket.number.as_ref().unwrap_or(&ticket.id);
         writeln!(text, "Ticket: {} in {}", clean(number), clean(&ticket.sink))?;
@@ -144,6 +162,48 @@ fn write_hypothesis(text: &mut String, hypothesis: &Hypothesis) -> std::fmt::Res
         writeln!(text, "       lacks         {}", clean(lacks))?;
     }
     Ok(())
+}
+
+/// What people decided, and the last of what they said.
+fn write_people(text: &mut String, people: &People) -> std::fmt::Result {
+    if let Some(said) = &people.acknowledged {
+        writeln!(text, "Acknowledged: {}", voice(said))?;
+    }
+    if let Some(assignee) = &people.assignee {
+        writeln!(text, "Assigned to: {}", clean(assignee))?;
+    }
+    if let Some(until) = people.snoozed_until {
+        writeln!(text, "Snoozed until: {until}")?;
+    }
+    if let Some(said) = &people.state_held {
+        writeln!(text, "State decided: {}", voice(said))?;
+    }
+    if !people.muted_by.is_empty() {
+        let acts: Vec<String> = people.muted_by.iter().map(|act| clean(act)).collect();
+        writeln!(text, "Muted by: {}", acts.join(", "))?;
+    }
+    for verdict in &people.verdicts {
+        let service = verdict.cause.service.as_deref().unwrap_or("something outside");
+        let change =
+            verdict.cause.change.as_deref().map(|change| format!(" by its change {change}"));
+        let word = if verdict.is_cause { "Was the cause" } else { "Was not the cause" };
+        let what = clean(&format!("{service}{}", change.unwrap_or_default()));
+        writeln!(text, "{word}: {what}, says {}", voice(&verdict.said))?;
+    }
+    let earlier = people.comments.len().saturating_sub(COMMENTS);
+    if earlier > 0 {
+        writeln!(text, "Comments: {earlier} earlier; --json has them")?;
+    }
+    for said in people.comments.iter().skip(earlier) {
+        writeln!(text, "Comment: {}", voice(said))?;
+    }
+    Ok(())
+}
+
+/// Who said it, when, and what.
+fn voice(said: &Said) -> String {
+    let words = if said.text.is_empty() { String::new() } else { format!(": {}", said.text) };
+    clean(&format!("{}, {}{words}", said.author, said.at))
 }
 
 /// One thing that anybody can look up to check a row.
@@ -210,12 +270,49 @@ pub fn clean(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use model::command::CauseRef;
+    use model::people::Verdict;
+    use model::time::Timestamp;
+
     use super::*;
 
     #[test]
     fn one_thing_is_no_things() {
         assert_eq!(counted(1, "alert"), "1 alert");
         assert_eq!(counted(0, "alert"), "0 alerts");
+    }
+
+    #[test]
+    fn a_page_says_what_people_decided_and_their_last_comments() {
+        let said = |author: &str, text: &str| Said {
+            act: "a".into(),
+            author: author.into(),
+            via: "api".into(),
+            at: Timestamp::from_millis(1_000),
+            text: text.to_owned(),
+        };
+        let cause = CauseRef { service: Some("cart".into()), change: None };
+        let people = People {
+            acknowledged: Some(said("ann", "on\u{1b}it")),
+            assignee: Some("team-cart".into()),
+            muted_by: vec!["s-1".into()],
+            verdicts: vec![Verdict { said: said("bob", ""), cause, is_cause: false }],
+            comments: (1..=7).map(|n| said("eve", &format!("look {n}"))).collect(),
+            ..People::default()
+        };
+        let mut text = String::new();
+        write_people(&mut text, &people).unwrap();
+        let at = Timestamp::from_millis(1_000);
+        let first = [
+            format!("Acknowledged: ann, {at}: on it"),
+            "Assigned to: team-cart".to_owned(),
+            "Muted by: s-1".to_owned(),
+            format!("Was not the cause: cart, says bob, {at}"),
+            "Comments: 2 earlier; --json has them".to_owned(),
+            format!("Comment: eve, {at}: look 3"),
+        ];
+        assert_eq!(text.lines().take(6).collect::<Vec<_>>(), first);
+        assert_eq!(text.lines().count(), 10);
     }
 
     #[test]

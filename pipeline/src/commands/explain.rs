@@ -10,7 +10,7 @@ use model::id::IncidentId;
 use model::incident::Incident;
 
 use crate::cli::ExplainArgs;
-use crate::commands::remote::{ROWS_MAX, Remote};
+use crate::commands::remote::Remote;
 use crate::tell;
 
 /// Digits of an incident's id.
@@ -40,7 +40,7 @@ pub fn explain(args: &ExplainArgs) -> Result<()> {
                 format!("no incident of {} begins with {wanted}; {hint}", path.display())
             })?
         }
-        None => of_running(&Remote::new(&args.remote), &wanted)?,
+        None => Remote::new(&args.remote).incident(&wanted)?,
     };
     let mut out = io::stdout().lock();
     if args.json {
@@ -49,20 +49,6 @@ pub fn explain(args: &ExplainArgs) -> Result<()> {
         writeln!(out, "{}", tell::page(&incident))?;
     }
     Ok(())
-}
-
-fn of_running(remote: &Remote, wanted: &str) -> Result<Incident> {
-    if wanted.len() == ID_DIGITS
-        && let Some(id) = IncidentId::parse_hex(wanted)
-    {
-        return remote.incident(id);
-    }
-    let list = remote.list(&format!("limit={ROWS_MAX}"))?;
-    let id = named(wanted, list.incidents.iter().map(|incident| incident.id))?;
-    match id {
-        Some(id) => remote.incident(id),
-        None => bail!("no incident begins with {wanted}; `faultline incidents` lists them"),
-    }
 }
 
 /// The one id that begins with these digits; `None` if no id does.

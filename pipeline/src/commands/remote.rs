@@ -2,8 +2,9 @@
 
 pub mod send;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, anyhow, bail};
-use model::id::IncidentId;
 use model::incident::Incident;
 use model::time::Timestamp;
 use serde::Deserialize;
@@ -14,10 +15,8 @@ use crate::http::summary::IncidentSummary;
 
 /// Largest answer that is read. Unit: bytes.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
-/// How long a whole exchange may take. Unit: seconds.
-const TIMEOUT_S: u64 = 20;
-/// The most rows that the API gives at once.
-pub const ROWS_MAX: u32 = 1_000;
+/// How long a whole exchange may take.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running system.
 pub struct Remote {
@@ -41,8 +40,14 @@ impl Remote {
     /// The system that the command line names. Nothing is asked yet.
     #[must_use]
     pub fn new(args: &RemoteArgs) -> Self {
+        Self::within(args, TIMEOUT)
+    }
+
+    /// As [`Self::new`], with the longest that a whole exchange may take.
+    #[must_use]
+    pub fn within(args: &RemoteArgs, timeout: Duration) -> Self {
         let config = ureq::Agent::config_builder()
-            .timeout_global(Some(std::time::Duration::from_secs(TIMEOUT_S)))
+            .timeout_global(Some(timeout))
             .http_status_as_error(false)
             .build();
         Self {
@@ -66,11 +71,12 @@ impl Remote {
         self.json(&format!("/api/v1/incidents?{query}"))
     }
 
-    /// One whole incident at its newest revision.
+    /// One whole incident at its newest revision; `id` is its hexadecimal digits, or as many of the
+    /// first as are unique.
     ///
     /// # Errors
-    /// As [`Self::list`]; when it is not there.
-    pub fn incident(&self, id: IncidentId) -> Result<Incident> {
+    /// As [`Self::list`]; when it is not there, or several begin so.
+    pub fn incident(&self, id: &str) -> Result<Incident> {
         self.json(&format!("/api/v1/incidents/{id}"))
     }
 

@@ -19,6 +19,8 @@ use crate::top::shown::Shown;
 
 /// Columns of a frame that is printed where there is no terminal to ask.
 const PRINTED_COLUMNS: u16 = 120;
+/// How long one answer may take: no key is heard meanwhile.
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// Lines that a printed frame may have beyond those of its incidents.
 const PRINTED_LINES: u16 = 16;
 
@@ -27,9 +29,8 @@ const PRINTED_LINES: u16 = 16;
 /// # Errors
 /// When no running system answers at the beginning, or the terminal cannot show a frame.
 pub fn top(args: &TopArgs) -> Result<()> {
-    let remote = Remote::new(&args.remote);
     if args.once || args.json {
-        return once(&remote, args);
+        return once(&Remote::new(&args.remote), args);
     }
     let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb" || term.is_empty());
     if dumb || !io::stdout().is_terminal() || !io::stdin().is_terminal() {
@@ -38,6 +39,7 @@ pub fn top(args: &TopArgs) -> Result<()> {
              as plain text, `--json` as JSON"
         );
     }
+    let remote = Remote::within(&args.remote, TIMEOUT);
     // Before the screen is taken: whoever mistyped the address reads why.
     let first = Look::take(&remote)?;
     // Restores the terminal also when something panics.

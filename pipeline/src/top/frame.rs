@@ -2,6 +2,7 @@
 //! at its end, and a wider terminal shows more of it.
 
 use model::incident::Priority;
+use model::time::Nanos;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -9,7 +10,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row, Table};
 
 use super::shown::{IncidentRow, Shown, StageRow};
-use crate::what_if::report::span;
+use crate::span;
 
 /// Below this there is no table that could be read.
 const COLUMNS_MIN: u16 = 40;
@@ -69,7 +70,7 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, shown: &Shown) {
     let time = match (shown.event_time, shown.behind_clock_s) {
         (Some(at), Some(behind)) => {
             let at: String = at.to_rfc3339().chars().take(19).collect();
-            format!("event time {at}Z, {} behind now", span(behind))
+            format!("event time {at}Z, {} behind now", age(behind))
         }
         _ => "no event time yet".to_owned(),
     };
@@ -94,8 +95,9 @@ fn stage_row(stage: &StageRow) -> Row<'static> {
         Cell::from(rate(stage.read_per_s)),
         Cell::from(rate(stage.read_bytes_per_s)),
         Cell::from(rate(stage.written_per_s)),
-        Cell::from(amount(stage.lag_records as f64)),
-        Cell::from(span(stage.lag_s.max(0.0) as u64)).style(alarm(stage.lag_s >= 60.0)),
+        Cell::from(stage.lag_records.map_or("?".to_owned(), |lag| amount(lag as f64))),
+        Cell::from(stage.lag_s.map_or("?".to_owned(), |lag| age(lag.max(0.0) as u64)))
+            .style(alarm(stage.lag_s.is_none_or(|lag| lag >= 60.0))),
         Cell::from(amount(stage.lost as f64)).style(alarm(stage.lost > 0)),
         Cell::from(amount(stage.retries as f64)),
     ])
@@ -128,17 +130,22 @@ fn incident_row(incident: &IncidentRow) -> Row<'static> {
     };
     let what = vec![
         Line::raw(incident.title.clone()),
-        Line::raw(format!("  {}", incident.cause)).style(Style::new().add_modifier(Modifier::DIM)),
+        Line::raw(format!("  {}{}", incident.cause, incident.people))
+            .style(Style::new().add_modifier(Modifier::DIM)),
     ];
     Row::new([
         Cell::from(incident.id.clone()),
         Cell::from(format!("{:?}", incident.priority)).style(style),
         Cell::from(incident.state),
-        Cell::from(span(incident.age_s)),
+        Cell::from(age(incident.age_s)),
         Cell::from(incident.who.clone().unwrap_or_else(|| "nobody".to_owned())),
         Cell::from(what),
     ])
     .height(2)
+}
+
+fn age(seconds: u64) -> String {
+    span::show(Nanos::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX / 1_000_000_000)))
 }
 
 fn draw_foot(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {

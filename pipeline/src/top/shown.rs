@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::look::Look;
 use crate::http::metrics::{Metric, Stage};
 use crate::http::summary::IncidentSummary;
-use crate::tell::{cause, clean, short_id, state};
+use crate::tell::{cause, clean, hands, short_id, state};
 
 /// One stage.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -20,10 +20,11 @@ pub struct StageRow {
     pub read_bytes_per_s: Option<f64>,
     /// Records written, per second.
     pub written_per_s: Option<f64>,
-    /// Records behind the end of the log.
-    pub lag_records: u64,
-    /// How old the newest record is that was read, while there is more to read. Unit: seconds.
-    pub lag_s: f64,
+    /// Records behind the end of the log; null while it does not answer.
+    pub lag_records: Option<u64>,
+    /// How old the newest record is that was read, while there is more to read. Unit: seconds; null
+    /// if that is not known.
+    pub lag_s: Option<f64>,
     /// Records that became dead letters, were dropped or came too late, since the start.
     pub lost: u64,
     /// Attempts that were tried again, since the start.
@@ -47,6 +48,8 @@ pub struct IncidentRow {
     pub cause: String,
     /// Who works on it, else who owns the first hypothesis.
     pub who: Option<String>,
+    /// What people did about it, each behind a bar; may be empty.
+    pub people: String,
     /// Services that take part.
     pub services_count: usize,
     /// Alerts that fire.
@@ -128,6 +131,7 @@ fn stage_row(stage: Stage, look: &Look, before: Option<&Look>) -> StageRow {
         // A counter that fell is that of a process that was started anew.
         (passed_s > 0.0 && grown >= 0.0).then_some(grown / passed_s)
     };
+    let known = |metric: Metric| value(look, metric).filter(|value| value.is_finite());
     let sum = |metrics: &[Metric]| {
         metrics.iter().filter_map(|metric| value(look, *metric)).sum::<f64>().max(0.0) as u64
     };
@@ -136,8 +140,8 @@ fn stage_row(stage: Stage, look: &Look, before: Option<&Look>) -> StageRow {
         read_per_s: rate(Metric::RecordsRead),
         read_bytes_per_s: rate(Metric::BytesRead),
         written_per_s: rate(Metric::RecordsWritten),
-        lag_records: sum(&[Metric::Lag]),
-        lag_s: value(look, Metric::LagTime).unwrap_or(0.0),
+        lag_records: known(Metric::Lag).map(|records| records as u64),
+        lag_s: known(Metric::LagTime),
         lost: sum(&[Metric::DeadLetters, Metric::ItemsDropped, Metric::ItemsLate]),
         retries: sum(&[Metric::Retries]),
     }
@@ -152,6 +156,7 @@ fn incident_row(incident: &IncidentSummary, now: Timestamp) -> IncidentRow {
         title: clean(&incident.title),
         cause: clean(&cause(incident)),
         who: incident.assignee.as_ref().or(incident.owner.as_ref()).map(|who| clean(who)),
+        people: clean(&hands(incident)),
         services_count: incident.services.len(),
         alerts_firing_count: incident.alerts_firing_count,
     }

@@ -5,6 +5,7 @@ use model::hypothesis::CauseKind;
 use model::id::{CellId, IncidentId};
 use model::incident::{IncidentState, Priority};
 use model::name::Name;
+use model::people::Said;
 use model::time::Timestamp;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -14,7 +15,7 @@ use super::frame::{View, draw};
 use super::look::{Check, Look, Status};
 use super::shown::Shown;
 use crate::commands::top::printed;
-use crate::http::metrics::{Metric, Metrics, Stage};
+use crate::http::metrics::{Metric, Metrics, Stage, UNKNOWN};
 use crate::http::summary::{IncidentSummary, LeadingCause};
 
 const NOW_MS: i64 = 1_773_713_220_000;
@@ -107,14 +108,14 @@ fn eighty_columns_show_what_is_needed_to_act() {
     for words in [
         "not ready (detect: state_restored)",
         "2 open",
-        "event time 2026-03-17T02:07:00Z, 12 s behind now",
+        "event time 2026-03-17T02:07:00Z, 12s behind now",
         "observe",
         "1000",
         "12.3k",
-        "1 min 15 s",
+        "1m 15s",
         "checkout fails",
         "payment: pool 50 to 5",
-        "5 min 00 s",
+        "5m",
         "team-payme",
         "q quits",
     ] {
@@ -122,6 +123,34 @@ fn eighty_columns_show_what_is_needed_to_act() {
     }
     let place = |words: &str| frame.find(words).unwrap();
     assert!(place("checkout fails") < place("search is slow"), "P1 goes first\n{frame}");
+}
+
+#[test]
+fn who_has_an_incident_in_hand_is_shown() {
+    let mut incident = incident(2, Priority::P1, "checkout fails");
+    incident.acknowledged = Some(Said {
+        act: "a".into(),
+        author: "ann".into(),
+        via: "api".into(),
+        at: Timestamp::from_millis(NOW_MS),
+        text: String::new(),
+    });
+    incident.comments_count = 2;
+    let frame = drawn(140, 24, &of(&shown(vec![incident])));
+    assert!(frame.contains("(81 %) | acknowledged by ann | 2 comments"), "{frame}");
+}
+
+#[test]
+fn a_lag_that_nobody_knows_is_not_shown_as_none() {
+    let mut look = look(NOW_MS, 5_000, Vec::new());
+    let metrics = Metrics::default();
+    metrics.set(Metric::Lag, Stage::Observe, UNKNOWN);
+    metrics.set(Metric::LagTime, Stage::Observe, UNKNOWN);
+    look.metrics = Exposition::read(&metrics.render());
+    let shown = Shown::new("u", &look, None);
+    let row = shown.stages.iter().find(|row| row.stage == "observe").unwrap();
+    assert_eq!((row.lag_records, row.lag_s), (None, None));
+    assert!(drawn(80, 24, &of(&shown)).contains('?'));
 }
 
 #[test]
