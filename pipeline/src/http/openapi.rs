@@ -88,6 +88,9 @@ fn operation(endpoint: Endpoint, row: &Row) -> Value {
 fn success(row: &Row) -> Value {
     match (row.media, row.path) {
         _ if row.success == 202 => json!({ "$ref": "#/components/schemas/Accepted" }),
+        (_, "/api/v2/silences") if row.method == "get" => {
+            json!({ "type": "array", "items": { "type": "object" } })
+        }
         (_, "/api/v1/incidents/{id}") => json!({ "$ref": "/api/v1/schema/incident" }),
         ("application/json" | "application/schema+json", _) => json!({ "type": "object" }),
         _ => json!({ "type": "string" }),

@@ -293,6 +293,7 @@ impl Endpoint {
             Self::Add(kind) => Some(schema::addition(kind)),
             Self::End(_) => Some(schema::ending()),
             Self::AlertmanagerAdd => Some(schema::postable_silence()),
+            Self::Sql => Some(schema::query()),
             _ => None,
         }
     }

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, StatusCode, header};
-use model::matcher::{MatchOp, Matcher};
+use model::matcher::{self, MatchOp, Matcher};
 use model::name::Name;
 use model::time::{Nanos, Timestamp};
 use serde_json::{Map, Value};
 
 use super::super::error::ApiError;
 use crate::control::desk::Counted;
-use crate::control::{matcher, span};
+use crate::span;
 
 /// The longest body of a write. Unit: bytes.
 pub(in super::super) const BODY_BYTES_MAX: usize = 256 << 10;
@@ -99,6 +99,16 @@ impl Form {
             _ => Err(unprocessable(format!("`{name}` holds no texts"), "send an array of strings")),
         };
         values.into_iter().map(read).collect()
+    }
+
+    /// As [`Self::names`], of labels.
+    pub(super) fn labels(&mut self, name: &str) -> Result<Vec<Name>, ApiError> {
+        let names = self.names(name)?;
+        if names.iter().all(|name| matcher::is_label(name)) {
+            return Ok(names);
+        }
+        let action = "send names of labels, e.g. [\"service\", \"cluster\"]";
+        Err(unprocessable(format!("`{name}` holds what is no label"), action))
     }
 
     /// Matchers: each as text, or as an object of label, operator and value.

@@ -86,6 +86,17 @@ pub fn accepted() -> Value {
     })
 }
 
+/// A query of the history.
+#[must_use]
+pub fn query() -> Value {
+    json!({
+        "type": "object",
+        "required": ["query"],
+        "properties": { "query": { "type": "string", "description": "One statement of SQL." } },
+        "additionalProperties": false,
+    })
+}
+
 /// A silence as Alertmanager takes it.
 #[must_use]
 pub fn postable_silence() -> Value {
@@ -116,7 +127,10 @@ pub fn postable_silence() -> Value {
 #[must_use]
 pub fn components() -> Map<String, Value> {
     let mut all = Map::new();
-    let mut generator = schemars::generate::SchemaSettings::openapi3().into_generator();
+    // OpenAPI 3.1 speaks this draft.
+    let mut settings = schemars::generate::SchemaSettings::draft2020_12();
+    settings.definitions_path = "/components/schemas".into();
+    let mut generator = settings.into_generator();
     generator.subschema_for::<model::command::Act>();
     generator.subschema_for::<model::matcher::Matcher>();
     all.extend(generator.take_definitions(true));

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use model::command::Decision;
 use model::id::CellId;
+use model::matcher;
 use model::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -17,7 +18,6 @@ use super::super::error::ApiError;
 use super::form::Form;
 use super::{accepted, idempotency_key, several, take};
 use crate::control::desk::{Counted, Draft};
-use crate::control::matcher;
 use crate::control::standing::{Entry, Found, Kind, Phase};
 
 const PHASES: [Phase; 3] = [Phase::Pending, Phase::Active, Phase::Expired];
@@ -119,7 +119,7 @@ pub(in super::super) async fn add(
         Kind::Inhibition => Decision::Inhibit {
             source: form.matchers("source")?,
             target: form.matchers("target")?,
-            equal: form.names("equal")?,
+            equal: form.labels("equal")?,
         },
     };
     let cells = form.text("cell")?.map(|cell| CellId(cell.into()));

@@ -269,7 +269,7 @@ async fn decisions_that_make_no_sense_as_things_stand_are_conflicts() {
         (Verb::Split, one, ann(json!({"services": []})), 422, "a service is missing; give it"),
         (Verb::Snooze, one, ann(json!({})), 422, "duration"),
         (Verb::Snooze, one, ann(json!({"duration": "soon"})), 422, "1d12h"),
-        (Verb::Snooze, one, ann(json!({"until": "2020-01-01T00:00:00Z"})), 422, "must end after"),
+        (Verb::Snooze, one, ann(json!({"until": "2020-01-01T00:00:00Z"})), 422, "give a later end"),
         (Verb::Snooze, one, ann(json!({"until": NOW, "duration": "1h"})), 422, "one of them"),
         (Verb::Assign, one, ann(json!({})), 422, "null"),
         (Verb::Comment, one, json!({"author": "ann"}), 422, "text of the comment"),
@@ -445,7 +445,7 @@ async fn wrong_additions_are_told_what_to_do() {
             "inhibitions",
             json!({"author": "a", "source": ["a=b"], "target": []}),
             422,
-            "service=payment",
+            "a matcher is missing; give it",
         ),
         (
             "inhibitions",
