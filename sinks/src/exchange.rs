@@ -12,7 +12,7 @@ use serde_json::Value;
 use ureq::http::Method;
 
 use crate::config::secret::Secret;
-use crate::http::{Answer, Client, Header};
+use crate::http::{Answer, Client, Header, TOO_LARGE, UNSENT};
 use crate::render::untrusted::{Untrusted, json_bytes};
 use crate::sink::{Outcome, Trouble, Wait};
 
@@ -43,6 +43,28 @@ impl Stop {
     /// Something unexpected that another look may clear up.
     pub(crate) fn again(what: &'static str) -> Self {
         Self::Retry(Wait::Backoff, Trouble::Malformed(what))
+    }
+
+    /// Whether the destination may have done it all the same: it was asked, and did not say no.
+    pub(crate) fn may_be_done(&self) -> bool {
+        match self {
+            Self::Retry(_, Trouble::Transport(step)) => !UNSENT.contains(step),
+            Self::Retry(_, trouble) => matches!(
+                trouble,
+                Trouble::Timeout | Trouble::Unavailable(_) | Trouble::Malformed(_)
+            ),
+            Self::Refuse(_) => false,
+        }
+    }
+
+    /// Whether the answer is larger than we read.
+    pub(crate) fn is_too_large(&self) -> bool {
+        matches!(self, Self::Retry(_, Trouble::Malformed(TOO_LARGE)))
+    }
+
+    /// Whether there is an answer that cannot be read, or a no: asking again may not help.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Retry(_, Trouble::Malformed(_)) | Self::Refuse(_))
     }
 
     /// Whether the destination answered with this status that it will not do it.
@@ -182,6 +204,20 @@ mod tests {
     #[test]
     fn whatever_stands_in_a_query_is_encoded() {
         assert_eq!(encoded("CF.{Id} = 'a&b' ü"), "CF.%7BId%7D%20%3D%20%27a%26b%27%20%C3%BC");
+    }
+
+    #[test]
+    fn what_was_never_sent_or_was_refused_is_not_done() {
+        let stop = |trouble| Stop::Retry(Wait::Backoff, trouble);
+        for trouble in [Trouble::Timeout, Trouble::Unavailable(500), Trouble::Malformed("json")] {
+            assert!(stop(trouble.clone()).may_be_done(), "{trouble}");
+        }
+        assert!(stop(Trouble::Transport("connection")).may_be_done());
+        for trouble in
+            [Trouble::Credentials(401), Trouble::Throttled, Trouble::Transport("connect")]
+        {
+            assert!(!stop(trouble.clone()).may_be_done(), "{trouble}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use model::name::Name;
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::exchange::Stop;
 use crate::render::untrusted::Untrusted;
 
 /// The version of the record's form.
@@ -31,6 +32,8 @@ pub struct Heard {
     pub cursor: Option<String>,
     /// Whether there is more to hear at once.
     pub more: More,
+    /// What could not be read and was passed over, in words that are safe to log.
+    pub notes: Vec<String>,
 }
 
 /// Whether a destination has more to tell.
@@ -81,6 +84,37 @@ impl HeardRecord {
     pub fn from_json(value: &[u8]) -> Option<Self> {
         let record: Self = serde_json::from_slice(value).ok()?;
         (record.schema_version <= SCHEMA_VERSION).then_some(record)
+    }
+}
+
+/// How often one thing that cannot be read is tried.
+const TRIES_MAX: u32 = 3;
+
+/// Whether to try once more what could not be read: one bad item must not make us deaf for good.
+#[derive(Debug, Default)]
+pub(crate) struct Patience(u32);
+
+impl Patience {
+    /// What was read; `None`: it never will be, and is to be passed over.
+    pub(crate) fn read<T>(&mut self, read: Result<T, Stop>) -> Result<Option<T>, Stop> {
+        match read {
+            Ok(read) => Ok(Some(read)),
+            Err(stop) if stop.is_too_large() => Ok(None),
+            Err(stop) if stop.is_unreadable() => {
+                self.0 += 1;
+                if self.0 < TRIES_MAX {
+                    return Err(stop);
+                }
+                self.0 = 0;
+                Ok(None)
+            }
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// All of a look was read.
+    pub(crate) fn renew(&mut self) {
+        self.0 = 0;
     }
 }
 
@@ -171,6 +205,18 @@ mod tests {
         for other in ["ab", "+0000000000000ab", "00000000000000ax", ""] {
             assert_eq!(incident_id(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_tried_a_few_times_and_what_is_too_large_once() {
+        let mut patience = Patience::default();
+        let bad = || Err::<(), _>(Stop::again("not the promised json"));
+        assert!(patience.read(bad()).is_err());
+        assert!(patience.read(bad()).is_err());
+        assert!(matches!(patience.read(bad()), Ok(None)));
+        assert!(patience.read(bad()).is_err(), "the next one has its own tries");
+        assert!(matches!(patience.read(Err::<(), _>(Stop::again("too large"))), Ok(None)));
+        assert!(matches!(patience.read(Ok(1)), Ok(Some(1))));
     }
 
     #[test]

@@ -13,6 +13,11 @@ use crate::sink::{Trouble, Wait};
 /// Largest answer that is read. Unit: bytes.
 const ANSWER_BYTES_MAX: u64 = 256 * 1024;
 
+/// What is said of an answer that is larger.
+pub(crate) const TOO_LARGE: &str = "too large";
+/// Steps at which a connection fails before anything was sent.
+pub(crate) const UNSENT: [&str; 3] = ["name of the host", "connect", "tls"];
+
 /// A client of one destination.
 pub(crate) struct Client {
     agent: Agent,
@@ -82,6 +87,9 @@ fn trouble(error: &Error) -> Trouble {
     match error {
         Error::Timeout(_) => Trouble::Timeout,
         Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Trouble::Timeout,
+        Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            Trouble::Transport("connect")
+        }
         Error::Io(_) => Trouble::Transport("connection"),
         Error::HostNotFound => Trouble::Transport("name of the host"),
         Error::ConnectionFailed => Trouble::Transport("connect"),
@@ -90,7 +98,7 @@ fn trouble(error: &Error) -> Trouble {
         }
         Error::Protocol(_) => Trouble::Malformed("not http"),
         Error::BodyExceedsLimit(_) | Error::LargeResponseHeader(..) => {
-            Trouble::Malformed("too large")
+            Trouble::Malformed(TOO_LARGE)
         }
         Error::BadUri(_) | Error::Http(_) => Trouble::Request("header or url"),
         _ => Trouble::Transport("exchange"),

@@ -76,6 +76,8 @@ pub enum Wait {
     Backoff,
     /// As the destination said (`Retry-After`, `X-RateLimit-Reset`); it concerns the whole sink.
     Told(Nanos),
+    /// So long, for this incident alone: it says nothing about the destination.
+    Incident(Nanos),
 }
 
 /// Why a delivery did not work.
@@ -104,6 +106,8 @@ pub enum Trouble {
     },
     /// We could not make the request.
     Request(&'static str),
+    /// What an earlier attempt did cannot be seen yet: the text says what.
+    Unsure(&'static str),
     /// Something is missing over there that an administrator has to make: the text says what.
     Setup(&'static str),
 }
@@ -122,6 +126,7 @@ impl fmt::Display for Trouble {
                 write!(f, "rejected ({status})")
             }
             Self::Rejected { status, detail } => write!(f, "rejected ({status}): {detail}"),
+            Self::Unsure(what) => write!(f, "too early to tell: {what}"),
             Self::Setup(what) => write!(f, "destination is not set up: {what}"),
             Self::Request(what) => write!(f, "request could not be made: {what}"),
         }

@@ -124,6 +124,12 @@ pub fn is_over(state: IncidentState) -> bool {
     }
 }
 
+/// Whether it ended without ever having been one of its own: nobody opens a record to say that.
+#[must_use]
+pub fn ended_as_none(state: IncidentState) -> bool {
+    matches!(state, IncidentState::Withdrawn | IncidentState::Merged)
+}
+
 /// Decides. `now` is the wall clock.
 #[must_use]
 pub fn decide(

@@ -14,7 +14,7 @@ use model::incident::{Incident, Ticket};
 use model::name::Name;
 use model::time::{Nanos, Timestamp};
 
-use super::decide::{Decision, DeliveryPolicy, SkipReason, decide_snoozed};
+use super::decide::{Decision, DeliveryPolicy, SkipReason, decide_snoozed, is_over};
 use super::entry::{Entry, rank};
 use super::queue::{Queue, Slot};
 use super::record::{Delivered, SCHEMA_VERSION, content_hash, idempotency_key};
@@ -248,6 +248,12 @@ impl Outbox {
         self.quiet_until = self.quiet_until.max(until);
     }
 
+    /// Whether the destination is to be left alone: it asked for quiet, or is in trouble.
+    #[must_use]
+    pub fn is_quiet(&self, now: Timestamp) -> bool {
+        now < self.quiet_until || self.breaker.opens_at().is_some_and(|at| now < at)
+    }
+
     /// When [`Outbox::poll_due`] is worth calling again; `None`: not before the next incident.
     #[must_use]
     pub fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
@@ -325,7 +331,17 @@ impl Outbox {
         Some(Due { incident, known, intent, in_doubt_since, idempotency_key, reason })
     }
 
+    /// When it is over, records keep the title and weight that they had: those stay as told, so that
+    /// they are compared with the record's own should it come back.
     fn said(&self, due: &Due, ticket: Option<Ticket>, now: Timestamp) -> Delivered {
+        let mut told = Told::of(&due.incident);
+        let known = due.known.as_ref();
+        if is_over(told.state)
+            && let Some(before) = known.map(|known| &known.told)
+        {
+            told.priority = before.priority;
+            told.title.clone_from(&before.title);
+        }
         Delivered {
             schema_version: SCHEMA_VERSION,
             sink: self.sink.clone(),
@@ -335,8 +351,8 @@ impl Outbox {
             at: now,
             content_hash: content_hash(&due.incident),
             idempotency_key: due.idempotency_key.clone(),
-            ticket: ticket.or_else(|| due.known.as_ref().and_then(|known| known.ticket.clone())),
-            told: Told::of(&due.incident),
+            ticket: ticket.or_else(|| known.and_then(|known| known.ticket.clone())),
+            told,
         }
     }
 
@@ -357,10 +373,12 @@ impl Outbox {
         now: Timestamp,
         jitter: Jitter,
     ) -> DoneResult {
-        self.stats.failed += 1;
         self.note_trouble(due, &trouble, now);
         let id = due.incident.id;
+        let is_failure = !matches!(wait, Wait::Incident(_));
+        self.stats.failed += u64::from(is_failure);
         let failures = match self.entries.get_mut(&id) {
+            Some(entry) if !is_failure => entry.failures,
             Some(entry) => {
                 entry.failures = entry.failures.saturating_add(1);
                 entry.failures
@@ -378,6 +396,11 @@ impl Outbox {
                 // It answered: it is busy, not broken.
                 self.breaker.on_success();
                 now + length
+            }
+            Wait::Incident(length) => {
+                // It answered.
+                self.breaker.on_success();
+                now + Nanos(length.0.clamp(0, self.limits.told_wait_max.0))
             }
         };
         let until = self.reschedule(id, until, now);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use model::incident::Incident;
-use model::matcher::MatchOp;
+use model::matcher::{self, MatchOp};
 use regex::{Regex, RegexBuilder};
 
 /// Most matchers of one sink.
@@ -92,8 +92,8 @@ impl Matcher {
                 incident.services.iter().take(SERVICES_MAX).any(|service| self.is_like(service))
             }
             Field::Owner => self.is_like(incident.owner.as_deref().unwrap_or_default()),
-            Field::Severity => self.is_like(severity(incident)),
-            Field::Priority => self.is_like(priority(incident)),
+            Field::Severity => self.is_like(incident.severity.label()),
+            Field::Priority => self.is_like(incident.priority.label()),
             Field::Cell => self.is_like(&incident.cell.0),
         };
         match self.op {
@@ -108,51 +108,15 @@ impl Matcher {
     }
 }
 
-/// As the record of the incident has it: `critical` and so on.
-fn severity(incident: &Incident) -> &'static str {
-    use model::alert::Severity;
-    match incident.severity {
-        Severity::Unknown => "unknown",
-        Severity::Info => "info",
-        Severity::Warning => "warning",
-        Severity::Error => "error",
-        Severity::Critical => "critical",
-    }
-}
-
-fn priority(incident: &Incident) -> &'static str {
-    use model::incident::Priority;
-    match incident.priority {
-        Priority::P1 => "P1",
-        Priority::P2 => "P2",
-        Priority::P3 => "P3",
-        Priority::P4 => "P4",
-    }
-}
-
 fn parse(text: &str) -> Result<Matcher, String> {
-    const SYNTAX: &str = "expected a matcher like service=~\"pay.*\"";
     if text.len() > MATCHER_BYTES_MAX {
         return Err(format!("expected a matcher of at most {MATCHER_BYTES_MAX} bytes"));
     }
-    let text = text.trim();
-    let end = text.find(['=', '!']).ok_or(SYNTAX)?;
-    let (label, rest) = text.split_at(end);
-    // The longer operators first: `=~` begins like `=`.
-    let operators = [
-        ("=~", MatchOp::Regex),
-        ("!~", MatchOp::NotRegex),
-        ("!=", MatchOp::NotEqual),
-        ("=", MatchOp::Equal),
-    ];
-    let found = operators.iter().find_map(|(sign, op)| Some((*op, rest.strip_prefix(sign)?)));
-    let (op, value) = found.ok_or(SYNTAX)?;
-    let label = label.trim();
-    let field = FIELDS.iter().find(|(name, _)| *name == label).map(|(_, field)| *field);
+    let matcher::Matcher { label, op, value } = matcher::parse(text)?;
+    let field = FIELDS.iter().find(|(name, _)| label.as_str() == *name).map(|(_, field)| *field);
     let field = field.ok_or_else(|| {
         format!("expected one of service, owner, severity, priority, cell; found {label:?}")
     })?;
-    let value = unquoted(value.trim())?;
     let regex = match op {
         MatchOp::Equal | MatchOp::NotEqual => None,
         MatchOp::Regex | MatchOp::NotRegex => Some(
@@ -163,33 +127,6 @@ fn parse(text: &str) -> Result<Matcher, String> {
         ),
     };
     Ok(Matcher { field, op, value, regex })
-}
-
-/// A value in double quotes with `\"`, `\\` and `\n`, or without quotes if it has none inside.
-fn unquoted(text: &str) -> Result<String, String> {
-    let Some(inner) = text.strip_prefix('"') else {
-        if text.contains('"') {
-            return Err(String::from("expected the whole value inside of double quotes"));
-        }
-        return Ok(text.to_owned());
-    };
-    let mut value = String::new();
-    let mut rest = inner.chars();
-    while let Some(c) = rest.next() {
-        match c {
-            '"' if rest.as_str().is_empty() => return Ok(value),
-            '"' => break,
-            '\\' => match rest.next() {
-                Some('n') => value.push('\n'),
-                Some(escaped @ ('"' | '\\')) => value.push(escaped),
-                // As in Alertmanager: a regular expression may say `\.`.
-                Some(other) => value.extend(['\\', other]),
-                None => break,
-            },
-            _ => value.push(c),
-        }
-    }
-    Err(String::from("expected a closing double quote at the end"))
 }
 
 #[cfg(test)]
@@ -238,7 +175,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_told_with_what_was_expected() {
         for (text, part) in [
-            ("service", "expected a matcher"),
+            ("service", "is no matcher"),
             ("team=\"a\"", "expected one of service"),
             ("service=~\"(\"", "regular expression"),
             ("service=\"a", "closing double quote"),

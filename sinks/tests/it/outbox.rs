@@ -180,3 +180,33 @@ fn an_escalation_that_is_acknowledged_in_time_is_never_said() {
     outbox.on_incident(Arc::new(with_service(3, "cart")), at(700));
     assert_eq!(poll(&mut outbox, 700).reason, SayReason::First);
 }
+
+#[test]
+fn a_wait_of_one_incident_holds_up_no_other_and_is_no_failure() {
+    let mut outbox = outbox(OutboxLimits::default());
+    outbox.on_incident(Arc::new(incident(1)), at(10));
+    let unsure =
+        || Outcome::RetryAfter(Wait::Incident(Nanos::from_secs(60)), Trouble::Unsure("it"));
+    for count in 0..20 {
+        let due = poll(&mut outbox, 10 + 60 * count);
+        let done = outbox.on_outcome(&due, unsure(), at(10 + 60 * count), Jitter(0));
+        assert_eq!(done.result, DoneResult::Later(at(70 + 60 * count), Trouble::Unsure("it")));
+    }
+    assert_eq!((outbox.stats().failed, outbox.breaker()), (0, BreakerState::Closed));
+    outbox.on_incident(numbered(9, IncidentState::Open), at(1_155));
+    assert_eq!(poll(&mut outbox, 1_155).incident.id, IncidentId(9));
+}
+
+#[test]
+fn a_destination_in_trouble_or_that_asked_for_quiet_is_left_alone_by_who_listens_too() {
+    let mut outbox = outbox(OutboxLimits::default());
+    assert!(!outbox.is_quiet(at(10)));
+    outbox.quiet_until(at(20));
+    assert!(outbox.is_quiet(at(19)) && !outbox.is_quiet(at(20)));
+    for id in 0..5 {
+        outbox.on_incident(numbered(id, IncidentState::Open), at(20));
+        let due = poll(&mut outbox, 20);
+        outbox.on_outcome(&due, failed(), at(20), Jitter(u32::MAX));
+    }
+    assert!(outbox.is_quiet(at(21)) && !outbox.is_quiet(at(60)));
+}
