@@ -3,6 +3,7 @@
 //! Its search is eventually consistent: an issue that was just made may not be found yet. What is
 //! deliberately absent: what the fields mean ([`super::fields`]).
 
+use model::id::IncidentId;
 use model::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use crate::config::secret::Secret;
 use crate::config::{JiraConfig, timeout};
 use crate::exchange::{Stop, encoded, parse};
+use crate::heard::incident_id;
 use crate::http::Answer;
 use crate::rest::Rest;
 
@@ -17,6 +19,11 @@ use crate::rest::Rest;
 const PROPERTY: &str = "faultline";
 /// How many issues of one incident are looked at: enough to notice doubles.
 const LOOKED_AT_MAX: u32 = 10;
+
+/// Comments of one answer.
+const COMMENTS_PAGE: usize = 50;
+/// Requests for the comments of one issue.
+const COMMENT_REQUESTS_MAX: usize = 6;
 
 /// An issue, as far as we look at it.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,8 +34,6 @@ pub(super) struct Issue {
     pub(super) fields: Fields,
     #[serde(default)]
     properties: Value,
-    #[serde(default)]
-    pub(super) changelog: Changelog,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -40,7 +45,6 @@ pub(super) struct Fields {
     pub(super) status: Option<Status>,
     pub(super) priority: Option<Named>,
     pub(super) assignee: Option<Person>,
-    pub(super) comment: Option<Comments>,
     #[serde(default)]
     pub(super) updated: String,
 }
@@ -74,10 +78,10 @@ pub(super) struct Person {
     pub(super) display_name: String,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct Comments {
+#[derive(Deserialize)]
+struct Comments {
     #[serde(default)]
-    pub(super) comments: Vec<Comment>,
+    comments: Vec<Comment>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -91,9 +95,20 @@ pub(super) struct Comment {
     pub(super) created: String,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+/// What was changed, of several issues.
+#[derive(Debug, Deserialize)]
+pub(super) struct Changes {
+    #[serde(rename = "issueChangeLogs", default)]
+    pub(super) issues: Vec<Changelog>,
+    #[serde(rename = "nextPageToken", default)]
+    pub(super) next: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct Changelog {
-    #[serde(default)]
+    #[serde(rename = "issueId")]
+    pub(super) issue: String,
+    #[serde(rename = "changeHistories", default)]
     pub(super) histories: Vec<History>,
 }
 
@@ -102,8 +117,9 @@ pub(super) struct History {
     pub(super) id: String,
     #[serde(default)]
     pub(super) author: Person,
+    /// Text as everywhere, or a number: the documentation shows seconds, where it says text.
     #[serde(default)]
-    pub(super) created: String,
+    pub(super) created: Value,
     #[serde(default)]
     pub(super) items: Vec<Change>,
 }
@@ -128,9 +144,13 @@ pub(super) struct Transition {
     pub(super) to: Status,
 }
 
+/// A page of a search.
 #[derive(Deserialize)]
-struct Found {
-    issues: Vec<Issue>,
+pub(super) struct Found {
+    pub(super) issues: Vec<Issue>,
+    /// Where the next page is, if there is one.
+    #[serde(rename = "nextPageToken", default)]
+    pub(super) next: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -163,18 +183,22 @@ impl Api {
         Self { rest: Rest::new(&config.url, authorization, timeout(config.timeout_ms), detail) }
     }
 
-    /// Issues that match, with the fields that we look at.
+    /// A page of the issues that match, with the fields that we look at.
     pub(super) fn search(
         &self,
         jql: &str,
         fields: &[&str],
         limit: u32,
+        page: Option<&str>,
         now: Timestamp,
-    ) -> Result<Vec<Issue>, Stop> {
-        let body = json!({
+    ) -> Result<Found, Stop> {
+        let mut body = json!({
             "jql": jql, "fields": fields, "properties": [PROPERTY], "maxResults": limit,
         });
-        Ok(parse::<Found>(&self.rest.post("/rest/api/3/search/jql", &body, now)?)?.issues)
+        if let (Some(page), Some(body)) = (page, body.as_object_mut()) {
+            body.insert(String::from("nextPageToken"), page.into());
+        }
+        parse(&self.rest.post("/rest/api/3/search/jql", &body, now)?)
     }
 
     /// The issues with a label of ours, oldest first.
@@ -186,7 +210,7 @@ impl Api {
     ) -> Result<Vec<Issue>, Stop> {
         let jql = format!("project = \"{project}\" AND labels = \"{label}\" ORDER BY created ASC");
         let fields = ["summary", "labels", "status", "priority", "assignee"];
-        let found = self.search(&jql, &fields, LOOKED_AT_MAX, now)?;
+        let found = self.search(&jql, &fields, LOOKED_AT_MAX, None, now)?.issues;
         let ours = |issue: &Issue| issue.fields.labels.iter().any(|have| have == label);
         if !found.iter().all(ours) {
             return Err(Stop::again("other issues than asked"));
@@ -194,15 +218,73 @@ impl Api {
         Ok(found)
     }
 
-    /// One issue by its id or key, as it is and as it became so; `None` when there is none.
+    /// One issue by its id or key, as it is; `None` when there is none. What was said and done
+    /// there is not in it: it may be too much for one answer.
     pub(super) fn get(&self, id: &str, now: Timestamp) -> Result<Option<Issue>, Stop> {
         let path = format!(
-            "/rest/api/3/issue/{}?fields=summary,labels,status,priority,assignee,comment,updated\
-             &expand=changelog&properties={PROPERTY}",
+            "/rest/api/3/issue/{}?fields=summary,labels,status,priority,assignee\
+             &properties={PROPERTY}",
             encoded(id)
         );
         let Some(answer) = self.rest.get_if_there(&path, now)? else { return Ok(None) };
         parse(&answer).map(Some)
+    }
+
+    /// The comments of an issue since a moment, newest first, and how many could not be read. None
+    /// of an issue that is not there; at most a few hundred.
+    pub(super) fn comments(
+        &self,
+        id: &str,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<(Vec<Comment>, usize), Stop> {
+        let (mut all, mut after, mut limit, mut unread) = (Vec::new(), 0, COMMENTS_PAGE, 0);
+        for _ in 0..COMMENT_REQUESTS_MAX {
+            let path = format!(
+                "/rest/api/3/issue/{}/comment?orderBy=-created&startAt={after}&maxResults={limit}",
+                encoded(id)
+            );
+            let read = self.rest.get_if_there(&path, now);
+            let page =
+                match read.and_then(|answer| answer.as_ref().map(parse::<Comments>).transpose()) {
+                    Ok(page) => page.map(|page| page.comments).unwrap_or_default(),
+                    Err(stop) if stop.is_too_large() => {
+                        // Smaller pages find the one that is too large.
+                        if limit == 1 {
+                            (after, unread) = (after + 1, unread + 1);
+                        }
+                        limit = (limit / 7).max(1);
+                        continue;
+                    }
+                    Err(stop) => return Err(stop),
+                };
+            let older = |comment: &Comment| time(&comment.created).is_some_and(|at| at < since);
+            let last = page.len() < limit || page.last().is_some_and(older);
+            after += page.len();
+            all.extend(page);
+            if last {
+                break;
+            }
+        }
+        Ok((all, unread))
+    }
+
+    /// A page of the changes of status and assignee of issues, oldest first: other fields may be
+    /// long, and say nothing that we read.
+    pub(super) fn changes(
+        &self,
+        ids: &[&str],
+        limit: u32,
+        page: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Changes, Stop> {
+        let mut body = json!({
+            "issueIdsOrKeys": ids, "fieldIds": ["status", "assignee"], "maxResults": limit,
+        });
+        if let (Some(page), Some(body)) = (page, body.as_object_mut()) {
+            body.insert(String::from("nextPageToken"), page.into());
+        }
+        parse(&self.rest.post("/rest/api/3/changelog/bulkfetch", &body, now)?)
     }
 
     pub(super) fn create(&self, body: &Value, now: Timestamp) -> Result<Issue, Stop> {
@@ -261,6 +343,24 @@ impl Issue {
     /// What our property says.
     pub(super) fn mark(&self) -> Option<&Value> {
         self.properties.get(PROPERTY)
+    }
+
+    /// Whose issue it is, by our property: a copy that a person made has our labels, but not it.
+    pub(super) fn incident(&self) -> Option<IncidentId> {
+        self.mark()?.get("incident")?.as_str().and_then(incident_id)
+    }
+}
+
+impl History {
+    pub(super) fn at(&self) -> Option<Timestamp> {
+        match &self.created {
+            Value::String(text) => time(text),
+            // Seconds have ten digits until the year 2286, milliseconds more than those since 2001.
+            other => other.as_i64().map(|number| match number.abs() {
+                0..10_000_000_000 => Timestamp::from_millis(number.saturating_mul(1_000)),
+                _ => Timestamp::from_millis(number),
+            }),
+        }
     }
 }
 

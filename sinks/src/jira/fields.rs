@@ -1,15 +1,16 @@
 //! What an incident is in the fields of an issue: pure.
 
+use model::id::IncidentId;
 use model::incident::{Incident, IncidentState, Priority};
-use model::name::Name;
 use serde_json::{Map, Value, json};
 
 use super::adf::document;
 use super::api::{Issue, Transition};
-use crate::config::{JiraConfig, JiraService};
+use crate::config::JiraConfig;
 use crate::delivery::decide::is_over;
-use crate::render::news::{decided_there, note};
-use crate::render::ticket::{close_notes, description, short_description};
+use crate::heard::incident_id;
+use crate::render::news::service_of;
+use crate::render::ticket::{description, short_description};
 use crate::render::told::Told;
 use crate::sink::Delivery;
 
@@ -21,9 +22,10 @@ pub(super) fn label(incident: &Incident) -> String {
     format!("{LABEL}-{}", incident.id)
 }
 
-/// The incident's id in a label of ours.
-pub(super) fn incident_of(issue: &Issue) -> Option<&str> {
-    issue.fields.labels.iter().find_map(|label| label.strip_prefix("faultline-"))
+/// The incident's id in a label of ours; people have labels that begin like it.
+fn incident_of(issue: &Issue) -> Option<IncidentId> {
+    let id = |label: &String| label.strip_prefix("faultline-").and_then(incident_id);
+    issue.fields.labels.iter().find_map(id)
 }
 
 /// What the issue itself says of what we said last.
@@ -46,15 +48,6 @@ fn priority(config: &JiraConfig, priority: Priority) -> Option<&String> {
     config.priorities.get(place)
 }
 
-/// The service of the first hypothesis, else the first affected one that is configured.
-fn service_of<'a>(config: &'a JiraConfig, incident: &Incident) -> Option<&'a JiraService> {
-    let cause = incident.hypotheses.first().map(|first| &first.entity.service);
-    cause
-        .into_iter()
-        .chain(incident.services.iter())
-        .find_map(|service| config.services.get(service.as_str()))
-}
-
 /// A new issue. Its mark says "open" until it is resolved: a crash in between is noticed.
 pub(super) fn creation(config: &JiraConfig, incident: &Incident, told: &Told) -> Value {
     let text = description(incident, told, config.console_url.as_deref());
@@ -70,7 +63,7 @@ pub(super) fn creation(config: &JiraConfig, incident: &Incident, told: &Told) ->
         if let Some(name) = priority(config, incident.priority) {
             fields.insert(String::from("priority"), json!({ "name": name }));
         }
-        let service = service_of(config, incident);
+        let service = service_of(&config.services, incident);
         if let Some(component) = service.and_then(|service| service.component.as_ref()) {
             fields.insert(String::from("components"), json!([{ "name": component }]));
         }
@@ -91,7 +84,8 @@ pub(super) fn edits(config: &JiraConfig, request: &Delivery<'_>, issue: &Issue) 
         labels.push(label(incident));
         fields.insert(String::from("labels"), json!(labels));
     }
-    if let Some(before) = request.known.map(|known| &known.told) {
+    let before = request.known.map(|known| &known.told);
+    if let Some(before) = before.filter(|_| !is_over(incident.state)) {
         let told = Told::of(incident);
         let (summary, old_summary) = (short_description(&told), short_description(before));
         if summary != old_summary && issue.fields.summary == old_summary {
@@ -148,24 +142,5 @@ pub(super) fn transition<'a>(
     match named {
         Some(name) => offered.iter().find(|transition| transition.name == *name),
         None => offered.iter().find(fits),
-    }
-}
-
-/// What a person learns from this revision; `None` when nothing.
-pub(super) fn comment(
-    request: &Delivery<'_>,
-    sink: &Name,
-    told: &Told,
-    issue: &Issue,
-) -> Option<String> {
-    let before = request.known.map(|known| &known.told);
-    let owner = issue.fields.assignee.as_ref().map(|person| person.display_name.as_str());
-    let news = before.and_then(|before| note(request, sink, told, before, owner));
-    let ended = is_over(told.state) && before.is_none_or(|before| !is_over(before.state));
-    let ours = !decided_there(request, sink);
-    match (news, ended && ours) {
-        (Some(news), true) => Some(format!("{}\n\n{news}", close_notes(request.incident, told))),
-        (None, true) => Some(close_notes(request.incident, told)),
-        (news, false) => news,
     }
 }

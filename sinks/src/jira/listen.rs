@@ -1,10 +1,11 @@
 //! What people did to our issues, from Jira's changelog and comments.
 //!
-//! Issues of ours that were updated since the cursor are read one by one, a bounded number a time.
-//! The cursor is a moment of the site's own clock; its search lags a little behind, so the last two
-//! minutes are read again, and entries seen already are passed over.
+//! Issues of ours that were updated since the cursor are read page by page, a few issues a time; the
+//! cursor moves when all of them were read. It is a moment of the site's own clock; its search lags
+//! a little behind, so the last two minutes are read again: issues that did not change since are
+//! passed over, and so are entries that were seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use model::command::{Act, Decision};
 use model::id::IncidentId;
@@ -12,24 +13,65 @@ use model::name::Name;
 use model::time::{Nanos, Timestamp};
 
 use super::adf;
-use super::api::{Api, Change, Issue, Person, time};
-use super::fields::{LABEL, incident_of};
+use super::api::{Api, Change, Comment, Found, History, Issue, Person, time};
+use super::fields::LABEL;
 use crate::exchange::Stop;
-use crate::heard::{Deed, Heard, More, incident_id, name};
+use crate::heard::{Deed, Heard, More, Patience, name};
+use crate::render::untrusted::Untrusted;
 
-/// Issues that are looked at in one answer.
-const ISSUES_MAX: usize = 25;
+/// Issues of one page of the search.
+const PAGE: u32 = 50;
+/// Issues that are read in one answer: about ten requests.
+const BATCH: usize = 5;
+/// Changes of one answer.
+const CHANGES_PAGE: u32 = 100;
+/// Requests for the changes of one batch.
+const CHANGE_REQUESTS_MAX: usize = 10;
 /// How far back is read again.
 const OVERLAP: Nanos = Nanos::from_secs(120);
+/// Issues that are remembered as they were.
+const KNOWN_MAX: usize = 10_000;
 
 /// What was heard already in this process, and what does not change.
 #[derive(Debug, Default)]
 pub(super) struct Ear {
     /// Entries with their moment.
     seen: BTreeMap<String, Timestamp>,
+    /// Issues that were read, and when they had been updated.
+    known: BTreeMap<String, String>,
+    look: Option<Look>,
+    patience: Patience,
     myself: Option<Person>,
     /// Ids of statuses of the category "done", and of "new".
     statuses: Option<Statuses>,
+}
+
+/// A look at all that changed since a moment: it takes several answers if much did.
+#[derive(Debug)]
+struct Look {
+    since: Timestamp,
+    /// The site's clock when it began.
+    began: Timestamp,
+    /// Issues that are still to be read.
+    pending: VecDeque<Issue>,
+    page: Page,
+    found: BTreeMap<String, String>,
+}
+
+/// Where the next page of a search is.
+#[derive(Debug)]
+enum Page {
+    First,
+    After(String),
+    None,
+}
+
+/// What was read, before any of it is remembered.
+#[derive(Default)]
+struct Fresh {
+    acts: Vec<Act>,
+    seen: BTreeMap<String, Timestamp>,
+    notes: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -47,79 +89,145 @@ impl Ear {
         cursor: Option<&str>,
         now: Timestamp,
     ) -> Result<Heard, Stop> {
-        let theirs = api.clock(now)?;
         let since = cursor.and_then(|millis| millis.parse::<i64>().ok());
         let Some(since) = since.map(Timestamp::from_millis) else {
-            let cursor = Some(theirs.millis().to_string());
+            let cursor = Some(api.clock(now)?.millis().to_string());
             return Ok(Heard { cursor, ..Heard::default() });
         };
-        let from = since + Nanos(-OVERLAP.0);
-        let updated = updated(api, project, theirs - from, now)?;
-        let more = if updated.len() < ISSUES_MAX { More::No } else { More::Yes };
-        let mut acts = Vec::new();
-        for issue in &updated {
-            let Some(incident) = incident_of(issue).and_then(incident_id) else { continue };
-            let Some(whole) = api.get(&issue.id, now)? else { continue };
-            acts.extend(self.acts(api, sink, incident, &whole, from, now)?);
-        }
-        acts.sort_by_key(|act| act.at);
-        // A cut answer is gone on with from its last issue; a whole one from the site's now.
-        let last = updated.last().and_then(|issue| time(&issue.fields.updated));
-        let cursor = match more {
-            More::Yes => last.filter(|last| *last > since).unwrap_or(theirs),
-            More::No => theirs,
+        let mut look = match self.look.take().filter(|look| look.since == since) {
+            Some(look) => look,
+            None => Look::new(since, api.clock(now)?),
         };
+        if look.pending.is_empty() {
+            // If this fails, the look begins anew: the token of a page may have run out.
+            look.turn_the_page(api, project, &self.known, now)?;
+        }
+        let batch: Vec<Issue> = look.pending.iter().take(BATCH).cloned().collect();
+        let read = self.read(api, sink, &batch, look.from(), now);
+        let Fresh { mut acts, seen, notes } = match read {
+            Ok(fresh) => fresh,
+            Err(stop) => {
+                self.look = Some(look);
+                return Err(stop);
+            }
+        };
+        look.pending.drain(..batch.len());
+        acts.sort_by_key(|act| act.at);
+        self.seen.extend(seen);
+        self.known.extend(batch.into_iter().map(|issue| (issue.id, issue.fields.updated)));
+        if !look.pending.is_empty() || matches!(look.page, Page::After(_)) {
+            self.look = Some(look);
+            return Ok(Heard { acts, cursor: None, more: More::Yes, notes });
+        }
+        self.patience.renew();
+        self.known.retain(|id, _| look.found.contains_key(id));
         self.seen.retain(|_, at| *at + OVERLAP + OVERLAP >= since);
-        Ok(Heard { acts, cursor: Some(cursor.millis().to_string()), more })
+        let cursor = Some(look.began.max(since).millis().to_string());
+        Ok(Heard { acts, cursor, more: More::No, notes })
     }
 
-    /// What others than we did to one issue since then.
-    fn acts(
+    /// What others than we did to a few issues since then.
+    fn read(
         &mut self,
         api: &Api,
         sink: &Name,
-        incident: IncidentId,
-        issue: &Issue,
+        batch: &[Issue],
         from: Timestamp,
         now: Timestamp,
-    ) -> Result<Vec<Act>, Stop> {
+    ) -> Result<Fresh, Stop> {
+        let mut fresh = Fresh::default();
+        if batch.is_empty() {
+            return Ok(fresh);
+        }
         let (own, statuses) = self.constants(api, now)?;
-        let mut acts = Vec::new();
-        for history in &issue.changelog.histories {
-            let Some(at) = time(&history.created).filter(|at| *at >= from) else { continue };
-            let entry = format!("{}-{}", issue.id, history.id);
-            if history.author.account_id == own || self.seen.insert(entry.clone(), at).is_some() {
-                continue;
+        let ids: Vec<&str> = batch.iter().map(|issue| issue.id.as_str()).collect();
+        let changes = changes(api, &ids, now);
+        match self.patience.read(changes)? {
+            Some((histories, whole)) => {
+                for issue in batch {
+                    let Some(incident) = issue.incident() else { continue };
+                    for history in histories.get(&issue.id).into_iter().flatten() {
+                        self.changed(
+                            &mut fresh,
+                            sink,
+                            (issue, incident),
+                            history,
+                            (&own, &statuses),
+                            from,
+                        );
+                    }
+                }
+                if !whole {
+                    fresh.notes.push(String::from("issues have too many changes to read all"));
+                }
             }
-            let deed =
-                Deed { via: sink, entry: &entry, author: author(&history.author), at, reason: "" };
-            let decisions = history
-                .items
-                .iter()
-                .flat_map(|change| decisions(&statuses, change, &history.author, incident));
-            acts.extend(decisions.map(|decision| deed.act(decision)));
+            None => fresh.notes.push(format!("changes of {} issues cannot be read", batch.len())),
         }
-        let comments = issue.fields.comment.iter().flat_map(|comments| &comments.comments);
-        for comment in comments {
-            let Some(at) = time(&comment.created).filter(|at| *at >= from) else { continue };
-            let entry = format!("{}-c{}", issue.id, comment.id);
-            if comment.author.account_id == own || self.seen.insert(entry.clone(), at).is_some() {
-                continue;
-            }
-            let words = adf::words(&comment.body);
-            if words.is_empty() {
-                continue;
-            }
-            let deed = Deed {
-                via: sink,
-                entry: &entry,
-                author: author(&comment.author),
-                at,
-                reason: &words,
+        for issue in batch {
+            let Some(incident) = issue.incident() else { continue };
+            let comments = api.comments(&issue.id, from, now);
+            let unread = match self.patience.read(comments)? {
+                Some((comments, unread)) => {
+                    for comment in comments.iter().rev() {
+                        self.said(&mut fresh, sink, (issue, incident), comment, &own, from);
+                    }
+                    unread > 0
+                }
+                None => true,
             };
-            acts.push(deed.act(Decision::Comment { incident }));
+            if unread {
+                let key = Untrusted(&issue.key).line(40);
+                fresh.notes.push(format!("a comment of issue {key} cannot be read"));
+            }
         }
-        Ok(acts)
+        Ok(fresh)
+    }
+
+    fn changed(
+        &self,
+        fresh: &mut Fresh,
+        sink: &Name,
+        (issue, incident): (&Issue, IncidentId),
+        history: &History,
+        (own, statuses): (&str, &Statuses),
+        from: Timestamp,
+    ) {
+        let Some(at) = history.at().filter(|at| *at >= from) else { return };
+        let entry = format!("{}-{}", issue.id, history.id);
+        if history.author.account_id == own || self.seen.contains_key(&entry) {
+            return;
+        }
+        let deed =
+            Deed { via: sink, entry: &entry, author: author(&history.author), at, reason: "" };
+        let decisions = history
+            .items
+            .iter()
+            .flat_map(|change| decisions(statuses, change, &history.author, incident));
+        fresh.acts.extend(decisions.map(|decision| deed.act(decision)));
+        fresh.seen.insert(entry, at);
+    }
+
+    fn said(
+        &self,
+        fresh: &mut Fresh,
+        sink: &Name,
+        (issue, incident): (&Issue, IncidentId),
+        comment: &Comment,
+        own: &str,
+        from: Timestamp,
+    ) {
+        let Some(at) = time(&comment.created).filter(|at| *at >= from) else { return };
+        let entry = format!("{}-c{}", issue.id, comment.id);
+        if comment.author.account_id == own || self.seen.contains_key(&entry) {
+            return;
+        }
+        let words = adf::words(&comment.body);
+        if !words.is_empty() {
+            let author = author(&comment.author);
+            let deed = Deed { via: sink, entry: &entry, author, at, reason: &words };
+            fresh.acts.push(deed.act(Decision::Comment { incident }));
+        }
+        fresh.seen.insert(entry, at);
     }
 
     /// Our own account's id, and the statuses; asked for once.
@@ -147,16 +255,69 @@ fn author(person: &Person) -> &str {
     if person.display_name.is_empty() { &person.account_id } else { &person.display_name }
 }
 
-/// Issues of ours that were updated in the last so long, oldest first. JQL's dates have minutes and
-/// the account's time zone; a distance has neither trouble.
-fn updated(api: &Api, project: &str, ago: Nanos, now: Timestamp) -> Result<Vec<Issue>, Stop> {
-    let minutes = ago.0.max(0) / 60_000_000_000 + 1;
-    let jql = format!(
-        "project = \"{project}\" AND labels = \"{LABEL}\" AND updated >= \"-{minutes}m\" \
-         ORDER BY updated ASC"
-    );
-    let limit = u32::try_from(ISSUES_MAX).unwrap_or(u32::MAX);
-    api.search(&jql, &["labels", "updated"], limit, now)
+impl Look {
+    fn new(since: Timestamp, began: Timestamp) -> Self {
+        let (pending, found) = (VecDeque::new(), BTreeMap::new());
+        Self { since, began, pending, page: Page::First, found }
+    }
+
+    fn from(&self) -> Timestamp {
+        self.since + Nanos(-OVERLAP.0)
+    }
+
+    /// Takes in the next page, without issues that are as they were. JQL's dates have minutes and the
+    /// account's time zone; a distance has neither trouble. The order is one that no update changes.
+    fn turn_the_page(
+        &mut self,
+        api: &Api,
+        project: &str,
+        known: &BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Result<(), Stop> {
+        let page = match &self.page {
+            Page::First => None,
+            Page::After(token) => Some(token.as_str()),
+            Page::None => return Ok(()),
+        };
+        let minutes = (self.began - self.from()).0.max(0) / 60_000_000_000 + 2;
+        let jql = format!(
+            "project = \"{project}\" AND labels = \"{LABEL}\" AND updated >= \"-{minutes}m\" \
+             ORDER BY created ASC"
+        );
+        let Found { issues, next } = api.search(&jql, &["labels", "updated"], PAGE, page, now)?;
+        for issue in issues {
+            let changed = known.get(&issue.id) != Some(&issue.fields.updated);
+            if self.found.len() < KNOWN_MAX {
+                self.found.insert(issue.id.clone(), issue.fields.updated.clone());
+            }
+            if changed && issue.incident().is_some() {
+                self.pending.push_back(issue);
+            }
+        }
+        self.page = next.map_or(Page::None, Page::After);
+        Ok(())
+    }
+}
+
+/// The changes of issues by issue, and whether that is all.
+fn changes(
+    api: &Api,
+    ids: &[&str],
+    now: Timestamp,
+) -> Result<(BTreeMap<String, Vec<History>>, bool), Stop> {
+    let mut all: BTreeMap<String, Vec<History>> = BTreeMap::new();
+    let mut next: Option<String> = None;
+    for _ in 0..CHANGE_REQUESTS_MAX {
+        let page = api.changes(ids, CHANGES_PAGE, next.as_deref(), now)?;
+        for issue in page.issues {
+            all.entry(issue.issue).or_default().extend(issue.histories);
+        }
+        next = page.next;
+        if next.is_none() {
+            return Ok((all, true));
+        }
+    }
+    Ok((all, false))
 }
 
 fn decisions(

@@ -12,16 +12,17 @@ mod listen;
 use std::collections::BTreeMap;
 
 use model::id::IncidentId;
-use model::incident::{IncidentState, Ticket};
+use model::incident::Ticket;
 use model::name::Name;
 use model::time::{Nanos, Timestamp};
 use serde_json::{Value, json};
 
 use crate::config::secret::Secret;
 use crate::config::{JiraConfig, sink_name};
-use crate::delivery::decide::is_over;
+use crate::delivery::decide::{ended_as_none, is_over};
 use crate::exchange::Stop;
 use crate::heard::Heard;
+use crate::render::news;
 use crate::render::told::Told;
 use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
 use adf::document;
@@ -33,6 +34,9 @@ use listen::Ear;
 const INDEX_LAG: Nanos = Nanos::from_secs(60);
 /// Attempts to create that are remembered.
 const ATTEMPTS_MAX: usize = 10_000;
+
+/// How far clocks may differ.
+const CLOCKS_APART_MAX: Nanos = Nanos::from_secs(3_600);
 
 /// Issues in Jira.
 pub struct Jira {
@@ -63,18 +67,16 @@ impl Jira {
         match self.find(request)? {
             (Some(issue), note) => self.update(request, &issue, note),
             // Nobody opens an issue to say that there is nothing.
-            (None, _) if self.may_be_there(request) => {
-                Err(Stop::again("an issue that was perhaps made is not found yet"))
-            }
-            (None, _)
-                if matches!(
-                    request.incident.state,
-                    IncidentState::Withdrawn | IncidentState::Merged
-                ) =>
-            {
-                Ok(Outcome::Unchanged { ticket: None })
-            }
-            (None, _) => self.create(request),
+            (None, _) => match self.index_lags_until(request) {
+                Some(until) => Err(Stop::Retry(
+                    Wait::Incident(until - request.now),
+                    Trouble::Unsure("an issue that was perhaps made is not found yet"),
+                )),
+                None if ended_as_none(request.incident.state) => {
+                    Ok(Outcome::Unchanged { ticket: None })
+                }
+                None => self.create(request),
+            },
         }
     }
 
@@ -90,6 +92,8 @@ impl Jira {
         }
         let label = fields::label(request.incident);
         let mut found = self.api.find(&self.config.project, &label, request.now)?;
+        // A copy that a person made has our label, too.
+        found.retain(|issue| issue.incident() == Some(request.incident.id));
         if found.is_empty() {
             return Ok((None, None));
         }
@@ -98,24 +102,29 @@ impl Jira {
         Ok((Some(found.remove(0)), note))
     }
 
-    /// Whether an earlier attempt may have made an issue that the search does not show yet.
-    fn may_be_there(&self, request: &Delivery<'_>) -> bool {
-        let lately = |at: Timestamp| request.now - at < INDEX_LAG;
+    /// Until when the search may not show an issue that an earlier attempt perhaps made.
+    fn index_lags_until(&self, request: &Delivery<'_>) -> Option<Timestamp> {
         let here = self.attempts.get(&request.incident.id).copied();
         let before = request.in_doubt_since.and(self.began);
-        here.or(before).is_some_and(lately)
+        here.or(before).map(|at| at + INDEX_LAG).filter(|until| request.now < *until)
+    }
+
+    /// Notes that an issue was perhaps made. What is older than the index needs is forgotten.
+    fn note_attempt(&mut self, incident: IncidentId, now: Timestamp) {
+        self.attempts.retain(|_, at| now < *at + INDEX_LAG);
+        if self.attempts.len() >= ATTEMPTS_MAX {
+            let oldest = self.attempts.iter().min_by_key(|(_, at)| **at).map(|(id, _)| *id);
+            oldest.and_then(|id| self.attempts.remove(&id));
+        }
+        self.attempts.insert(incident, now);
     }
 
     fn create(&mut self, request: &Delivery<'_>) -> Result<Outcome, Stop> {
         let told = Told::of(request.incident);
         let body = fields::creation(&self.config, request.incident, &told);
         let made = self.api.create(&body, request.now);
-        if let Err(Stop::Retry(..)) = made {
-            // No answer, or one that cannot be read: it may have been made.
-            if self.attempts.len() >= ATTEMPTS_MAX {
-                self.attempts.pop_first();
-            }
-            self.attempts.insert(request.incident.id, request.now);
+        if made.as_ref().is_err_and(Stop::may_be_done) {
+            self.note_attempt(request.incident.id, request.now);
         }
         let made = made?;
         self.attempts.remove(&request.incident.id);
@@ -141,7 +150,8 @@ impl Jira {
         let told = Told::of(incident);
         let step = fields::step(request, issue);
         let edits = fields::edits(&self.config, request, issue);
-        let comment = fields::comment(request, &self.name, &told, issue);
+        let owner = issue.fields.assignee.as_ref().map_or("", |person| &person.display_name);
+        let comment = news::comment(request, &self.name, &told, owner);
         let stepped =
             request.known.is_some_and(|known| is_over(known.told.state) != is_over(told.state));
         if step == Step::Stay && edits.is_none() && comment.is_none() && !stepped {
@@ -184,11 +194,12 @@ impl Jira {
     /// Writes a comment, unless an earlier attempt has.
     fn comment(&self, request: &Delivery<'_>, issue: &Issue, text: &str) -> Result<(), Stop> {
         let body: Value = document(text);
-        if request.in_doubt_since.is_some() {
-            let fresh = self.api.get(&issue.id, request.now)?;
-            let comments = fresh.and_then(|issue| issue.fields.comment).unwrap_or_default();
+        if let Some(since) = request.in_doubt_since {
+            // The site's clock may be behind ours.
+            let since = since + Nanos(-CLOCKS_APART_MAX.0);
+            let (comments, _) = self.api.comments(&issue.id, since, request.now)?;
             let words = adf::words(&body);
-            if comments.comments.iter().any(|comment| adf::words(&comment.body) == words) {
+            if comments.iter().any(|comment| adf::words(&comment.body) == words) {
                 return Ok(());
             }
         }

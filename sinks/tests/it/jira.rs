@@ -1,8 +1,10 @@
 //! One issue per incident in Jira, whatever breaks where, and back.
 
 use model::command::{Command, Decision};
+use model::id::IncidentId;
 use model::incident::IncidentState;
 use model::time::Timestamp;
+use sinks::heard::More;
 
 use crate::double::Fault;
 use crate::double::jira::{Jira, PERSON, TOKEN, USER};
@@ -153,4 +155,114 @@ fn wrong_credentials_wait_and_lose_nothing() {
     world.publish(&incident(1), at(10));
     world.run(at(10));
     assert_eq!((world.outbox.queued(), double.site().issues.len()), (1, 0));
+}
+
+/// A site with so many issues of ours, of which nothing was heard yet.
+fn many(count: u64) -> (Jira, World, Option<String>) {
+    let (double, mut world) = world();
+    let mut cursor = None;
+    assert_eq!(acts(&mut world, &mut cursor, at(1)), []);
+    for id in 0..count {
+        let mut one = incident(1);
+        one.id = IncidentId(0xab + id);
+        world.publish(&one, at(10));
+        world.run(at(10));
+    }
+    (double, world, cursor)
+}
+
+/// Listens until there is no more. No answer takes more than a few requests.
+fn all_acts(double: &Jira, world: &mut World, cursor: &mut Option<String>) -> Vec<Decision> {
+    let mut all = Vec::new();
+    for _ in 0..100 {
+        let asked = double.site().requests.len();
+        let heard = world.listen(cursor.as_deref(), at(60)).expect("the site answers");
+        let asked = double.site().requests.len() - asked;
+        assert!(asked <= 12, "{asked} requests in one answer");
+        cursor.clone_from(&heard.cursor.or_else(|| cursor.clone()));
+        all.extend(heard.acts.into_iter().map(|act| act.decision));
+        if heard.more == More::No {
+            return all;
+        }
+    }
+    panic!("it does not end");
+}
+
+#[test]
+fn what_was_heard_before_an_error_is_heard_again() {
+    let (double, mut world, mut cursor) = many(3);
+    for place in 0..3 {
+        double.site().say_on(place, "seen");
+    }
+    // A look: clock, search, own account, statuses, changes, and the comments of three issues. What
+    // it went through is not asked for again.
+    for passed in [7, 3, 2, 1, 0] {
+        let faults = [vec![Fault::Pass; passed], vec![Fault::Status(503)]].concat();
+        double.fail(&faults);
+        assert!(world.listen(cursor.as_deref(), at(60)).is_err(), "{passed}");
+        double.site().faults.0.clear();
+    }
+    assert_eq!(all_acts(&double, &mut world, &mut cursor).len(), 3);
+    assert_eq!(all_acts(&double, &mut world, &mut cursor), []);
+}
+
+#[test]
+fn issues_of_several_pages_are_all_heard_a_few_requests_at_a_time() {
+    let (double, mut world, mut cursor) = many(120);
+    for place in 0..120 {
+        double.site().say_on(place, "seen");
+    }
+    assert_eq!(all_acts(&double, &mut world, &mut cursor).len(), 120);
+    double.site().say_on(77, "and more");
+    let again = all_acts(&double, &mut world, &mut cursor);
+    assert_eq!(again, [Decision::Comment { incident: IncidentId(0xab + 77) }]);
+    let asked = double.site().requests.len();
+    assert_eq!(all_acts(&double, &mut world, &mut cursor), []);
+    assert!(double.site().requests.len() - asked <= 4, "what did not change is not read again");
+}
+
+#[test]
+fn one_comment_that_is_too_large_is_passed_over_and_the_others_are_heard() {
+    let (double, mut world, mut cursor) = many(2);
+    double.site().say_on(0, "before");
+    double.site().say_on(0, &"x".repeat(300_000));
+    double.site().say_on(0, "after");
+    double.site().say_on(1, "elsewhere");
+    let heard = world.listen(cursor.as_deref(), at(60)).expect("the site answers");
+    assert_eq!(heard.acts.len(), 3);
+    assert!(heard.notes.iter().any(|note| note.contains("OPS-1")), "{:?}", heard.notes);
+    cursor.clone_from(&heard.cursor);
+    double.site().say_on(1, "later");
+    assert_eq!(all_acts(&double, &mut world, &mut cursor).len(), 1);
+}
+
+#[test]
+fn a_copy_that_a_person_made_is_neither_heard_nor_written() {
+    let (double, mut world) = world();
+    let mut cursor = None;
+    assert_eq!(acts(&mut world, &mut cursor, at(1)), []);
+    world.publish(&incident(1), at(10));
+    world.run(at(10));
+    double.site().copy();
+    double.site().say_on(1, "on the copy");
+    assert_eq!(all_acts(&double, &mut world, &mut cursor), []);
+    // Our memory of the issue is lost, and it is looked for by its label.
+    world.records.clear();
+    world.restart(at(50));
+    world.publish(&with_service(2, "cart"), at(100));
+    world.drain(at(100));
+    let site = double.site();
+    assert_eq!(site.issues.len(), 2, "no third one");
+    assert_eq!(site.issues[1].properties, serde_json::json!({}));
+}
+
+#[test]
+fn waiting_for_the_index_is_no_failure() {
+    let (double, mut world) = world();
+    double.site().index_lags = true;
+    world.publish(&incident(1), at(10));
+    world.crash(Crash::AfterAnswer, at(10));
+    world.run(at(12));
+    assert_eq!(world.outbox.stats().failed, 0);
+    assert_eq!(world.outbox.next_deadline(at(12)), Some(at(70)), "once, when it had its time");
 }

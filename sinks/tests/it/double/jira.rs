@@ -1,7 +1,8 @@
 //! A double of Jira Cloud's REST v3, by Atlassian's documentation.
 //!
-//! Enforced: authentication (401), `POST /search/jql` is the only search and finds an issue only
-//! after the index has taken it in, 400 with `errors` for a missing project, type or summary, for a
+//! Enforced: authentication (401), `POST /search/jql` is the only search, has pages, and finds an
+//! issue only after the index has taken it in; an issue does not show its comments and changes,
+//! which have pages of their own (`/comment`, `/changelog/bulkfetch`), 400 with `errors` for a missing project, type or summary, for a
 //! summary with a line end or of more than 255 characters, for labels with blanks, and for a
 //! description or comment that is no document; unknown issues are 404; a transition has to be one
 //! that the workflow offers; rate limits come with `RateLimit-Reason`.
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Method, Response};
 use axum::routing::any;
 use base64::Engine as _;
@@ -43,6 +44,7 @@ pub(crate) struct Issue {
     pub(crate) comments: Vec<Value>,
     histories: Vec<Value>,
     assignee: Value,
+    updated: String,
     /// Whether the search finds it.
     indexed: bool,
 }
@@ -70,6 +72,15 @@ impl Site {
         self.issues.iter_mut().for_each(|issue| issue.indexed = true);
     }
 
+    /// A person copies the first issue: with fields and labels, without properties.
+    pub(crate) fn copy(&mut self) {
+        let at = self.tick();
+        let mut copy = self.issues.first().cloned().expect("there is an issue");
+        copy.id = (self.issues.len() + 1).to_string();
+        (copy.properties, copy.updated) = (json!({}), at);
+        self.issues.push(copy);
+    }
+
     /// A person moves the first issue to a status.
     pub(crate) fn move_to(&mut self, status: &str) {
         self.history(PERSON, "status", status, status);
@@ -82,10 +93,14 @@ impl Site {
 
     /// A person comments on the first issue.
     pub(crate) fn say(&mut self, text: &str) {
+        self.say_on(0, text);
+    }
+
+    pub(crate) fn say_on(&mut self, place: usize, text: &str) {
         let at = self.tick();
         let body = json!({"type": "doc", "version": 1, "content": [
             {"type": "paragraph", "content": [{"type": "text", "text": text}]}]});
-        self.comment(0, PERSON, body, &at);
+        self.comment(place, PERSON, body, &at);
     }
 
     fn comment(&mut self, place: usize, author: &str, body: Value, at: &str) {
@@ -93,6 +108,7 @@ impl Site {
         let id = (issue.comments.len() + 1).to_string();
         let author = json!({"accountId": author, "displayName": author});
         issue.comments.push(json!({"id": id, "author": author, "body": body, "created": at}));
+        issue.updated = at.to_owned();
     }
 
     fn history(&mut self, author: &str, field: &str, to: &str, to_text: &str) {
@@ -105,6 +121,7 @@ impl Site {
         if field == "assignee" {
             issue.assignee = json!({"accountId": to, "displayName": to_text});
         }
+        issue.updated.clone_from(&at);
         let id = (issue.histories.len() + 1).to_string();
         issue.histories.push(json!({
             "id": id, "author": {"accountId": author, "displayName": author}, "created": at,
@@ -157,6 +174,7 @@ async fn handle(
     State(site): State<Arc<Mutex<Site>>>,
     method: Method,
     Path(path): Path<String>,
+    Query(params): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
@@ -174,7 +192,11 @@ async fn handle(
     if given != Some(expected.as_str()) {
         return answer(401, "{\"errorMessages\":[\"not authenticated\"],\"errors\":{}}");
     }
-    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let body = match method {
+        // What a read says in its query is looked up like what a write says in its body.
+        Method::GET => json!(params),
+        _ => serde_json::from_slice(&body).unwrap_or(Value::Null),
+    };
     let parts: Vec<&str> = path.split('/').collect();
     let done = route(&mut lock(), &method, &parts, &body);
     let good = done.unwrap_or_else(|(status, errors)| {
@@ -197,6 +219,7 @@ fn route(site: &mut Site, method: &Method, parts: &[&str], body: &Value) -> Done
             ok(&json!(all))
         }
         ("POST", ["issue"]) => create(site, body),
+        ("POST", ["changelog", "bulkfetch"]) => changes(site, body),
         (verb, ["issue", id, rest @ ..]) => {
             let place = site.place(id).ok_or(missing)?;
             one(site, verb, place, rest, body)
@@ -215,7 +238,17 @@ fn one(site: &mut Site, verb: &str, place: usize, rest: &[&str], body: &Value) -
     let issue = site.issues.get_mut(place).ok_or((404, Value::Null))?;
     match (verb, rest) {
         ("GET", []) => ok(&show(issue)),
+        ("GET", ["comment"]) => {
+            let number = |name: &str| body[name].as_str().and_then(|n| n.parse().ok());
+            let newest_first = body["orderBy"] == "-created";
+            assert!(newest_first, "the only order that is asked for");
+            let (after, limit) =
+                (number("startAt").unwrap_or(0), number("maxResults").unwrap_or(100));
+            let page: Vec<_> = issue.comments.iter().rev().skip(after).take(limit).collect();
+            ok(&json!({"comments": page, "total": issue.comments.len()}))
+        }
         ("PUT", []) => {
+            issue.updated = at;
             for (field, value) in body["fields"].as_object().into_iter().flatten() {
                 issue.fields[field] = value.clone();
             }
@@ -232,6 +265,7 @@ fn one(site: &mut Site, verb: &str, place: usize, rest: &[&str], body: &Value) -
             let found = TRANSITIONS.iter().find(|(id, ..)| *id == asked);
             let (.., status) = found.ok_or((400, json!({"transition": "not valid"})))?;
             issue.status = (*status).to_owned();
+            issue.updated = at;
             Ok(answer(204, ""))
         }
         ("PUT", ["properties", name]) => {
@@ -242,16 +276,48 @@ fn one(site: &mut Site, verb: &str, place: usize, rest: &[&str], body: &Value) -
     }
 }
 
-fn search(site: &Site, body: &Value) -> Done {
+fn search(site: &mut Site, body: &Value) -> Done {
+    let now = site.tick();
     let jql = body["jql"].as_str().unwrap_or_default();
     let wanted = jql.split("labels = \"").nth(1).and_then(|rest| rest.split('"').next());
     let wanted = wanted.ok_or((400, json!({"jql": "unbounded queries are not allowed"})))?;
+    let ago = jql.split("updated >= \"-").nth(1).and_then(|rest| rest.split('m').next());
+    let minutes = ago.map(|ago| ago.parse().expect("minutes"));
     let has = |issue: &&Issue| {
         let labels = issue.fields["labels"].as_array().cloned().unwrap_or_default();
-        issue.indexed && labels.contains(&json!(wanted))
+        let fresh = minutes.is_none_or(|ago: usize| minute(&issue.updated) + ago >= minute(&now));
+        issue.indexed && labels.contains(&json!(wanted)) && fresh
     };
     let found: Vec<Value> = site.issues.iter().filter(has).map(show).collect();
-    ok(&json!({ "issues": found, "isLast": true }))
+    let (page, next) = page(&found, body);
+    ok(&json!({ "issues": page, "isLast": next.is_null(), "nextPageToken": next }))
+}
+
+/// The minute of a moment of this site.
+fn minute(at: &str) -> usize {
+    at.get(14..16).and_then(|minute| minute.parse().ok()).unwrap_or(0)
+}
+
+/// The page that is asked for, and the token of the next one.
+fn page<'a>(all: &'a [Value], body: &Value) -> (&'a [Value], Value) {
+    let after = body["nextPageToken"].as_str().map_or(0, |token| token.parse().expect("ours"));
+    let limit = body["maxResults"].as_u64().unwrap_or(50) as usize;
+    let end = (after + limit).min(all.len());
+    let next = (end < all.len()).then(|| end.to_string());
+    (all.get(after..end).unwrap_or_default(), json!(next))
+}
+
+/// Changes of the fields that are asked for, of several issues, page by page.
+fn changes(site: &Site, body: &Value) -> Done {
+    let is_in = |list: &Value, one: &Value| list.as_array().is_some_and(|all| all.contains(one));
+    let asked = site.issues.iter().filter(|issue| is_in(&body["issueIdsOrKeys"], &json!(issue.id)));
+    let all: Vec<Value> = asked
+        .flat_map(|issue| issue.histories.iter().map(move |history| (issue, history)))
+        .filter(|(_, history)| is_in(&body["fieldIds"], &history["items"][0]["field"]))
+        .map(|(issue, history)| json!({"issueId": issue.id, "changeHistories": [history]}))
+        .collect();
+    let (page, next) = page(&all, body);
+    ok(&json!({ "issueChangeLogs": page, "nextPageToken": next }))
 }
 
 fn create(site: &mut Site, body: &Value) -> Done {
@@ -280,7 +346,9 @@ fn create(site: &mut Site, body: &Value) -> Done {
     for property in properties {
         kept[property["key"].as_str().unwrap_or_default()] = property["value"].clone();
     }
+    let updated = site.tick();
     let issue = Issue {
+        updated,
         id: (site.issues.len() + 1).to_string(),
         fields: fields.clone(),
         status: String::from("1"),
@@ -305,12 +373,10 @@ fn check_document(document: &Value) -> Result<(), (u16, Value)> {
 fn show(issue: &Issue) -> Value {
     let mut fields = issue.fields.clone();
     fields["status"] = show_status(&issue.status);
-    fields["comment"] = json!({ "comments": issue.comments });
     fields["assignee"] = issue.assignee.clone();
-    fields["updated"] = json!("2026-03-17T02:59:59.000+0000");
+    fields["updated"] = json!(issue.updated);
     json!({
         "id": issue.id, "key": key(issue), "fields": fields, "properties": issue.properties,
-        "changelog": {"histories": issue.histories},
     })
 }
 
