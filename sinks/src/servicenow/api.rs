@@ -16,7 +16,8 @@ use crate::sink::{Trouble, Wait};
 
 /// The fields that we read.
 const FIELDS: &str = "sys_id,number,state,correlation_id,correlation_display,sys_created_on,\
-                      short_description,impact,urgency,caused_by";
+                      short_description,impact,urgency,caused_by,\
+                      assigned_to.user_name,assigned_to.name,assignment_group.name";
 
 /// The incident table.
 const TABLE: &str = "/api/now/table/incident";
@@ -50,6 +51,20 @@ pub(super) struct Record {
     /// Empty, or a reference: text or an object, as the instance likes.
     #[serde(default)]
     pub(super) caused_by: Value,
+    #[serde(rename = "assigned_to.user_name", default)]
+    person: String,
+    #[serde(rename = "assigned_to.name", default)]
+    person_name: String,
+    #[serde(rename = "assignment_group.name", default)]
+    group: String,
+}
+
+impl Record {
+    /// To whom it is given, by the name that acts have: a person, else a group, else nobody.
+    pub(super) fn owner(&self) -> &str {
+        let all = [&self.person, &self.person_name, &self.group];
+        all.into_iter().find(|name| !name.is_empty()).map_or("", String::as_str)
+    }
 }
 
 /// The states of the incident table, as it is delivered.

@@ -8,9 +8,9 @@ use model::name::Name;
 use serde_json::Value;
 
 use super::api::{Body, Record, TicketState};
-use crate::config::{ServiceNowConfig, ServiceNowService};
+use crate::config::ServiceNowConfig;
 use crate::delivery::decide::is_over;
-use crate::render::news;
+use crate::render::news::{self, service_of};
 use crate::render::ticket::{close_notes, description, short_description, work_note};
 use crate::render::told::Told;
 use crate::sink::Delivery;
@@ -28,12 +28,12 @@ pub(super) struct Marker {
 impl Marker {
     /// `faultline revision 3 open`.
     pub(super) fn text(self) -> String {
-        format!("faultline revision {} {}", self.revision, state_name(self.state))
+        format!("faultline revision {} {}", self.revision, self.state.label())
     }
 
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (revision, state) = text.strip_prefix("faultline revision ")?.split_once(' ')?;
-        let state = ALL_STATES.into_iter().find(|known| state_name(*known) == state)?;
+        let state = ALL_STATES.into_iter().find(|known| known.label() == state)?;
         Some(Self { revision: revision.parse().ok()?, state })
     }
 }
@@ -45,16 +45,6 @@ const ALL_STATES: [IncidentState; 5] = [
     IncidentState::Merged,
     IncidentState::Withdrawn,
 ];
-
-const fn state_name(state: IncidentState) -> &'static str {
-    match state {
-        IncidentState::Suspected => "suspected",
-        IncidentState::Open => "open",
-        IncidentState::Resolved => "resolved",
-        IncidentState::Merged => "merged",
-        IncidentState::Withdrawn => "withdrawn",
-    }
-}
 
 /// Impact and urgency that ServiceNow's own table turns into the priority: 1/1 is 1, 2/1 is 2,
 /// 2/2 is 3, 3/2 is 4.
@@ -100,7 +90,7 @@ pub(super) fn creation(
             set(field, value);
         }
     }
-    let service = cause_service(config, incident);
+    let service = service_of(&config.services, incident);
     let owners = incident.owner.as_ref().and_then(|owner| config.groups.get(owner.as_str()));
     if let Some(ci) = service.and_then(|service| service.cmdb_ci.as_deref()) {
         set("cmdb_ci", ci);
@@ -146,18 +136,6 @@ pub(super) fn is_empty_reference(value: &Value) -> bool {
     }
 }
 
-/// The service of the first hypothesis, else the first affected one that is configured.
-fn cause_service<'a>(
-    config: &'a ServiceNowConfig,
-    incident: &Incident,
-) -> Option<&'a ServiceNowService> {
-    let cause = incident.hypotheses.first().map(|first| &first.entity.service);
-    cause
-        .into_iter()
-        .chain(incident.services.iter())
-        .find_map(|service| config.services.get(service.as_str()))
-}
-
 /// Whether the ticket says exactly what there is to say: an earlier attempt came through.
 pub(super) fn has_it(incident: &Incident, record: &Record) -> bool {
     let mark = Marker { revision: incident.revision, state: incident.state };
@@ -200,10 +178,13 @@ pub(super) fn patch(
         | TicketState::Cancelled => {}
     }
     set_changed(&mut set, request, record, told);
-    if let Some(note) = note(request, sink, mark, told) {
+    if let Some(note) = note(request, sink, record, told) {
         set("work_notes", &note);
     }
-    if !body.is_empty() {
+    // A step that a person made there is said by nobody, but the ticket has to know it: a later step
+    // back is ours only if the ticket says that its end was told.
+    let stepped = mark.is_some_and(|mark| is_over(mark.state) != is_over(incident.state));
+    if !body.is_empty() || stepped {
         body.insert(String::from("correlation_display"), Value::from(new_mark.text()));
         if record.correlation_id != incident.id.to_string() {
             body.insert(String::from("correlation_id"), Value::from(incident.id.to_string()));
@@ -220,7 +201,8 @@ fn set_changed(
     told: &Told,
 ) {
     let before = request.known.map(|known| &known.told);
-    let Some(before) = before else { return };
+    // When it is over, title and weight stay: what it was is what people look for later.
+    let Some(before) = before.filter(|_| !is_over(told.state)) else { return };
     let (title, old_title) = (short_description(told), short_description(before));
     if title != old_title && record.short_description == old_title {
         set("short_description", &title);
@@ -234,14 +216,15 @@ fn set_changed(
 
 /// The news since what we told last. When our memory of that is lost, the revision and state on
 /// the ticket are all we can compare with.
-fn note(request: &Delivery<'_>, sink: &Name, mark: Option<Marker>, told: &Told) -> Option<String> {
+fn note(request: &Delivery<'_>, sink: &Name, record: &Record, told: &Told) -> Option<String> {
+    let mark = Marker::parse(&record.correlation_display);
     let incident = request.incident;
     // The ticket has this revision's news; only its state may be behind.
     if mark.is_some_and(|mark| mark.revision >= incident.revision) {
         return None;
     }
     match (request.known, mark) {
-        (Some(known), _) => news::note(request, sink, told, &known.told, None),
+        (Some(known), _) => news::note(request, sink, told, &known.told, Some(record.owner())),
         (None, Some(mark)) if mark.state == incident.state => None,
         (None, Some(mark)) => {
             let before = Told { state: mark.state, ..told.clone() };

@@ -1,8 +1,9 @@
 //! What people did to our tickets, from ServiceNow's audit.
 //!
-//! First which of our tickets changed, then what others than we did to those: two requests a time,
-//! plus one for each person or group that is new to us. The audit of a change is written a little
-//! after the change, so the last minute is read again, and rows seen already are passed over.
+//! First a page of our tickets that changed, then page by page what others than we did to those, plus
+//! one request for each person or group that is new to us. The cursor moves when all pages were
+//! read; an answer takes a few of them. The audit of a change is written a little after the change,
+//! so the last minute is read again, and rows seen already are passed over.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +16,14 @@ use serde::Deserialize;
 use super::api::{Api, TicketState};
 use super::times;
 use crate::exchange::{Stop, encoded, parse};
-use crate::heard::{Deed, Heard, More, incident_id, name};
+use crate::heard::{Deed, Heard, More, Patience, incident_id, name};
 
-/// Tickets that are looked at in one answer.
-const TICKETS_MAX: usize = 50;
-/// Rows of the audit in one answer.
-const ROWS_MAX: usize = 200;
+/// Tickets of one page.
+const TICKETS_PAGE: usize = 50;
+/// Rows of the audit of one page: each may hold a long note.
+const ROWS_PAGE: usize = 50;
+/// Names that are asked for in one answer.
+const ASKED_MAX: usize = 5;
 /// How far back is read again.
 const OVERLAP: Nanos = Nanos::from_secs(60);
 /// People and groups whose names are remembered.
@@ -33,6 +36,22 @@ pub(super) struct Ear {
     seen: BTreeMap<String, Timestamp>,
     /// `sys_id` to name.
     names: BTreeMap<String, String>,
+    look: Option<Look>,
+    patience: Patience,
+}
+
+/// A look at all that changed since a moment: it takes several answers if much did.
+#[derive(Debug)]
+struct Look {
+    since: Timestamp,
+    /// Tickets of this page, by their `sys_id`.
+    tickets: BTreeMap<String, IncidentId>,
+    /// Tickets of the pages before, this one included; `None`: there are no more.
+    tickets_next: Option<usize>,
+    /// Rows of the audit of this page of tickets that were read; `None`: all.
+    rows_next: Option<usize>,
+    rows_page: usize,
+    newest: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +99,32 @@ struct Named {
     name: String,
 }
 
+impl Row {
+    fn is_assignment(&self) -> bool {
+        matches!(self.fieldname.as_str(), "assigned_to" | "assignment_group")
+    }
+
+    /// How much an assignment says: a person more than a group, and both more than nobody.
+    fn assigns(&self) -> u8 {
+        match self.fieldname.as_str() {
+            "assigned_to" if !self.newvalue.is_empty() => 2,
+            "assignment_group" if !self.newvalue.is_empty() => 1,
+            _ => 0,
+        }
+    }
+
+    /// One save may change person and group: only what says most is where the ticket went.
+    fn decides_among(&self, rows: &[Self]) -> bool {
+        let same = |other: &&Self| {
+            other.is_assignment()
+                && other.documentkey == self.documentkey
+                && other.sys_created_on == self.sys_created_on
+        };
+        let most = rows.iter().filter(same).max_by_key(|row| row.assigns());
+        !self.is_assignment() || most.is_some_and(|most| most.sys_id == self.sys_id)
+    }
+}
+
 impl Ear {
     pub(super) fn listen(
         &mut self,
@@ -93,43 +138,70 @@ impl Ear {
             let newest = newest(api, now)?;
             return Ok(Heard { cursor: Some(newest), ..Heard::default() });
         };
-        let from = times::written(since + Nanos(-OVERLAP.0));
-        let changed = changed(api, &from, now)?;
-        let tickets: BTreeMap<&str, IncidentId> = changed
-            .iter()
-            .filter_map(|row| Some((row.sys_id.as_str(), incident_id(&row.correlation_id)?)))
-            .collect();
-        let rows = if tickets.is_empty() {
-            Vec::new()
-        } else {
-            let keys: Vec<&str> = tickets.keys().copied().collect();
-            audit(api, &keys, own_user, &from, now)?
-        };
-        let full = rows.len() == ROWS_MAX || changed.len() == TICKETS_MAX;
-        // A cut audit is gone on with from its last row.
-        let last = if rows.len() == ROWS_MAX {
-            rows.last().map(|row| row.sys_created_on.clone())
-        } else {
-            changed.last().map(|row| row.sys_updated_on.clone())
-        };
-        let mut acts = Vec::new();
-        for row in &rows {
-            let Some(incident) = tickets.get(row.documentkey.as_str()) else { continue };
-            if !self.seen.contains_key(&row.sys_id) {
-                acts.extend(self.acts(api, sink, row, *incident, now)?);
-            }
+        let look = self.look.take().filter(|look| look.since == since);
+        let mut look = look.unwrap_or_else(|| Look::new(since));
+        let turned = if look.rows_next.is_none() { look.turn_the_page(api, now) } else { Ok(()) };
+        let read = turned.and_then(|()| self.read(api, sink, own_user, &mut look, now));
+        let done = look.is_done();
+        let newest = look.newest;
+        if read.is_err() || !done {
+            self.look = Some(look);
         }
-        self.remember(&rows, since);
-        let cursor = last.filter(|last| times::read(last).is_some_and(|last| last > since));
-        let more = if full && cursor.is_some() { More::Yes } else { More::No };
-        Ok(Heard { acts, cursor, more })
+        let mut heard = read?;
+        if done {
+            self.patience.renew();
+            self.seen.retain(|_, at| *at + OVERLAP >= since);
+            heard.cursor = (newest > since).then(|| times::written(newest));
+        } else {
+            heard.more = More::Yes;
+        }
+        Ok(heard)
     }
 
-    /// Keeps what may be read again.
-    fn remember(&mut self, rows: &[Row], since: Timestamp) {
-        let read = |row: &Row| Some((row.sys_id.clone(), times::read(&row.sys_created_on)?));
-        self.seen.extend(rows.iter().filter_map(read));
-        self.seen.retain(|_, at| *at + OVERLAP >= since);
+    /// A page of what others than we did to the tickets of this page.
+    fn read(
+        &mut self,
+        api: &Api,
+        sink: &Name,
+        own_user: &str,
+        look: &mut Look,
+        now: Timestamp,
+    ) -> Result<Heard, Stop> {
+        let mut heard = Heard::default();
+        let Some(after) = look.rows_next else { return Ok(heard) };
+        let read = audit(api, look, own_user, after, now);
+        let Some(rows) = self.patience.read(read)? else {
+            // Smaller pages find the row that cannot be read.
+            if look.rows_page == 1 {
+                heard.notes.push(String::from("a row of the audit cannot be read"));
+                look.rows_next = Some(after + 1);
+            }
+            look.rows_page = (look.rows_page / 7).max(1);
+            return Ok(heard);
+        };
+        let fresh: Vec<&Row> = rows
+            .iter()
+            // An instance may ignore a condition that it does not understand.
+            .filter(|row| row.user != own_user && !self.seen.contains_key(&row.sys_id))
+            .filter(|row| row.decides_among(&rows))
+            .collect();
+        let (mut asked, mut taken) = (0, rows.len());
+        for row in fresh {
+            let Some(incident) = look.tickets.get(&row.documentkey) else { continue };
+            asked += usize::from(row.assigns() > 0 && !self.names.contains_key(&row.newvalue));
+            if asked > ASKED_MAX {
+                // The rest has its turn at once, in the next answer.
+                taken = rows.iter().take_while(|other| other.sys_id != row.sys_id).count();
+                break;
+            }
+            heard.acts.extend(self.acts(api, sink, row, *incident, now)?);
+        }
+        let whole = taken == rows.len() && rows.len() < look.rows_page;
+        look.rows_next = (!whole).then_some(after + taken);
+        look.rows_page = (look.rows_page * 7).min(ROWS_PAGE);
+        let moment = |row: &Row| Some((row.sys_id.clone(), times::read(&row.sys_created_on)?));
+        self.seen.extend(rows.iter().take(taken).filter_map(moment));
+        Ok(heard)
     }
 
     fn acts(
@@ -227,40 +299,72 @@ fn newest(api: &Api, now: Timestamp) -> Result<String, Stop> {
     Ok(times::written(at.unwrap_or(Timestamp::EPOCH + OVERLAP)))
 }
 
-/// Our tickets that changed since then, in the order in which they did.
-fn changed(api: &Api, from: &str, now: Timestamp) -> Result<Vec<Changed>, Stop> {
-    let query = format!(
-        "correlation_displaySTARTSWITHfaultline revision^sys_updated_on>={from}\
-         ^ORDERBYsys_updated_on"
-    );
-    let path = format!(
-        "/api/now/table/incident?sysparm_query={}\
-         &sysparm_fields=sys_id,correlation_id,sys_updated_on&sysparm_limit={TICKETS_MAX}",
-        encoded(&query)
-    );
-    Ok(parse::<Many<Changed>>(&api.rest.get(&path, now)?)?.result)
+impl Look {
+    fn new(since: Timestamp) -> Self {
+        Self {
+            since,
+            tickets: BTreeMap::new(),
+            tickets_next: Some(0),
+            rows_next: None,
+            rows_page: ROWS_PAGE,
+            newest: since,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.tickets_next.is_none() && self.rows_next.is_none()
+    }
+
+    fn from(&self) -> String {
+        times::written(self.since + Nanos(-OVERLAP.0))
+    }
+
+    /// Takes in the next page of our tickets that changed, in an order that no change changes.
+    fn turn_the_page(&mut self, api: &Api, now: Timestamp) -> Result<(), Stop> {
+        let Some(after) = self.tickets_next else { return Ok(()) };
+        let query = format!(
+            "correlation_displaySTARTSWITHfaultline revision^sys_updated_on>={}^ORDERBYsys_id",
+            self.from()
+        );
+        let path = format!(
+            "/api/now/table/incident?sysparm_query={}\
+             &sysparm_fields=sys_id,correlation_id,sys_updated_on&sysparm_offset={after}\
+             &sysparm_limit={TICKETS_PAGE}",
+            encoded(&query)
+        );
+        let page: Vec<Changed> = parse::<Many<Changed>>(&api.rest.get(&path, now)?)?.result;
+        let newest = page.iter().filter_map(|row| times::read(&row.sys_updated_on)).max();
+        self.newest = newest.map_or(self.newest, |newest| newest.max(self.newest));
+        self.tickets_next = (page.len() >= TICKETS_PAGE).then_some(after + page.len());
+        let known = |row: Changed| Some((row.sys_id, incident_id(&row.correlation_id)?));
+        self.tickets = page.into_iter().filter_map(known).collect();
+        self.rows_next = (!self.tickets.is_empty()).then_some(0);
+        self.rows_page = ROWS_PAGE;
+        Ok(())
+    }
 }
 
-/// What others than we did to tickets since then, oldest first.
+/// A page of what was done to the tickets of a page, oldest first.
 fn audit(
     api: &Api,
-    tickets: &[&str],
+    look: &Look,
     own_user: &str,
-    from: &str,
+    after: usize,
     now: Timestamp,
 ) -> Result<Vec<Row>, Stop> {
+    let tickets: Vec<&str> = look.tickets.keys().map(String::as_str).collect();
     let query = format!(
         "tablename=incident^documentkeyIN{}\
          ^fieldnameINstate,assigned_to,assignment_group,work_notes,comments\
-         ^user!={own_user}^sys_created_on>={from}^ORDERBYsys_created_on",
-        tickets.join(",")
+         ^user!={own_user}^sys_created_on>={}^ORDERBYsys_created_on^ORDERBYsys_id",
+        tickets.join(","),
+        look.from()
     );
     let path = format!(
         "/api/now/table/sys_audit?sysparm_query={}&sysparm_fields=sys_id,documentkey,fieldname,\
-         oldvalue,newvalue,user,sys_created_on&sysparm_limit={ROWS_MAX}",
-        encoded(&query)
+         oldvalue,newvalue,user,sys_created_on&sysparm_offset={after}&sysparm_limit={}",
+        encoded(&query),
+        look.rows_page
     );
-    let rows: Vec<Row> = parse::<Many<Row>>(&api.rest.get(&path, now)?)?.result;
-    // An instance may ignore a condition that it does not understand.
-    Ok(rows.into_iter().filter(|row| row.user != own_user).collect())
+    Ok(parse::<Many<Row>>(&api.rest.get(&path, now)?)?.result)
 }

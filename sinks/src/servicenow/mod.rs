@@ -19,7 +19,7 @@ use model::time::Timestamp;
 
 use crate::config::secret::Secret;
 use crate::config::{ServiceNowConfig, sink_name};
-use crate::delivery::decide::is_over;
+use crate::delivery::decide::{ended_as_none, is_over};
 use crate::exchange::Stop;
 use crate::heard::Heard;
 use crate::render::told::Told;
@@ -61,11 +61,7 @@ impl ServiceNow {
             }
             Some(record) => self.update(request, &record, note),
             // Nobody opens a ticket to say that there is nothing.
-            None if matches!(
-                request.incident.state,
-                IncidentState::Withdrawn | IncidentState::Merged
-            ) =>
-            {
+            None if ended_as_none(request.incident.state) => {
                 Ok(Outcome::Unchanged { ticket: None })
             }
             None => self.create(request, None),

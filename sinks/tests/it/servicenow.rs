@@ -1,10 +1,13 @@
 //! One ticket per incident, whatever breaks where.
 
 use model::command::{Command, Decision as Act};
+use model::id::IncidentId;
 use model::incident::{IncidentState, Priority};
+use model::people::Said;
 use model::time::Nanos;
 use sinks::delivery::decide::{Decision, SayReason};
 use sinks::delivery::outbox::DoneResult;
+use sinks::heard::More;
 use sinks::sink::Trouble;
 
 use crate::double::Fault;
@@ -429,6 +432,117 @@ fn what_people_do_comes_back_once_and_what_we_do_does_not() {
     assert_eq!(double.ticket().get("state"), "6");
     double.table().change("operator", &[("state", "2")]);
     assert_eq!(acts_of(&mut world, &mut cursor), [operator(Act::Reopen { incident: id })]);
+}
+
+/// Listens until there is no more. No answer takes more than a few requests.
+fn all_acts(double: &ServiceNow, world: &mut World, cursor: &mut Option<String>) -> Vec<Act> {
+    let mut all = Vec::new();
+    for _ in 0..100 {
+        let asked = double.table().requests.len();
+        let heard = world.listen(cursor.as_deref(), at(1_000)).expect("the instance answers");
+        let asked = double.table().requests.len() - asked;
+        assert!(asked <= 7, "{asked} requests in one answer");
+        cursor.clone_from(&heard.cursor.or_else(|| cursor.clone()));
+        all.extend(heard.acts.into_iter().map(|act| act.decision));
+        if heard.more == More::No {
+            return all;
+        }
+    }
+    panic!("it does not end");
+}
+
+/// So many tickets, of which nothing was heard yet, each with a note of a person.
+fn noted(count: u64) -> (ServiceNow, World, Option<String>) {
+    let (double, mut world) = world();
+    let mut cursor = None;
+    assert_eq!(acts_of(&mut world, &mut cursor), []);
+    for id in 0..count {
+        let mut one = incident(1);
+        one.id = IncidentId(0xab + id);
+        world.publish(&one, at(10));
+        world.run(at(10));
+    }
+    for place in 0..count as usize {
+        double.table().change_at(place, "operator", &[("work_notes", "seen")]);
+    }
+    (double, world, cursor)
+}
+
+#[test]
+fn tickets_of_several_pages_are_all_heard_a_few_requests_at_a_time() {
+    let (double, mut world, mut cursor) = noted(120);
+    assert_eq!(all_acts(&double, &mut world, &mut cursor).len(), 120);
+    assert_eq!(all_acts(&double, &mut world, &mut cursor), []);
+}
+
+#[test]
+fn what_was_heard_before_an_error_is_heard_again() {
+    let (double, mut world, mut cursor) = noted(3);
+    for place in 0..3 {
+        double.table().change_at(place, "operator", &[("assigned_to", PERSON.1)]);
+    }
+    // The look: tickets, audit, the person's name.
+    for passed in 0..2 {
+        double.fail(&[vec![Fault::Pass; passed], vec![Fault::Status(503)]].concat());
+        assert!(world.listen(cursor.as_deref(), at(1_000)).is_err(), "{passed}");
+        double.table().faults.0.clear();
+    }
+    // Three notes; three assignments, and who takes a ticket works on it.
+    assert_eq!(all_acts(&double, &mut world, &mut cursor).len(), 9);
+    assert_eq!(all_acts(&double, &mut world, &mut cursor), []);
+}
+
+#[test]
+fn one_note_that_is_too_large_is_passed_over_and_the_others_are_heard() {
+    let (double, mut world, mut cursor) = noted(3);
+    double.table().change_at(1, "operator", &[("work_notes", &"x".repeat(300_000))]);
+    double.table().change_at(2, "operator", &[("work_notes", "after")]);
+    assert_eq!(all_acts(&double, &mut world, &mut cursor).len(), 4);
+    assert_eq!(all_acts(&double, &mut world, &mut cursor), []);
+}
+
+#[test]
+fn a_ticket_that_a_person_resolved_is_reopened_once_when_it_comes_back() {
+    let (double, mut world) = world();
+    world.publish(&incident(1), at(10));
+    world.run(at(10));
+    let resolved = [("state", "6"), ("close_code", "Solved"), ("close_notes", "by hand")];
+    double.table().change("operator", &resolved);
+    let mut ended = in_state(2, IncidentState::Resolved);
+    ended.people.state_held = Some(Said {
+        act: "itsm:7:resolve".into(),
+        author: "operator".into(),
+        via: "itsm".into(),
+        at: at(40),
+        text: String::new(),
+    });
+    world.publish(&ended, at(50));
+    world.run(at(50));
+    assert_eq!(double.ticket().get("correlation_display"), "faultline revision 2 resolved");
+    // It comes back: that step is ours, once. Then a person resolves it again.
+    world.publish(&incident(3), at(100));
+    world.run(at(100));
+    assert_eq!(double.ticket().get("state"), "2");
+    double.table().change("operator", &resolved);
+    world.publish(&with_service(4, "cart"), at(200));
+    world.run(at(200));
+    assert_eq!(double.ticket().get("state"), "6");
+}
+
+#[test]
+fn title_and_weight_stay_when_it_is_over() {
+    let (double, mut world) = world();
+    world.publish(&incident(1), at(10));
+    world.run(at(10));
+    let (priority, title) = (double.ticket().get("priority").to_owned(), double.ticket());
+    let mut ended = in_state(2, IncidentState::Resolved);
+    ended.priority = Priority::P4;
+    ended.title = "Nothing is wrong".into();
+    world.publish(&ended, at(50));
+    world.run(at(50));
+    let ticket = double.ticket();
+    assert_eq!((ticket.get("state"), ticket.get("priority")), ("6", priority.as_str()));
+    assert_eq!(ticket.get("short_description"), title.get("short_description"));
 }
 
 #[test]

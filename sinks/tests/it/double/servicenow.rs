@@ -1,9 +1,9 @@
 //! A double of ServiceNow's incident table, by the Table API's documentation.
 //!
 //! Enforced: authentication (401), fields that the table does not have are ignored, texts longer
-//! than their column are cut, encoded queries (an unknown field in a query is ignored, so that the
-//! answer has more rows), `sysparm_fields`, `sysparm_limit`, 201 with a `sys_id`, 404 for an unknown
-//! one, `work_notes` are appended and read as empty, priority from impact and urgency, resolving
+//! than their column are cut, encoded queries (the first order counts most; an unknown field in a
+//! query is ignored, so that the answer has more rows), `sysparm_fields`, `sysparm_offset`,
+//! `sysparm_limit`, 201 with a `sys_id`, 404 for an unknown one, `work_notes` are appended and read as empty, priority from impact and urgency, resolving
 //! needs close code and notes (403, data policy), closed and cancelled tickets are read-only. Updates
 //! are audited (`sys_audit`), references are `sys_id`s. Event Management takes records that have
 //! all of its fields as text, and folds them by `message_key`.
@@ -127,24 +127,34 @@ impl Table {
 
     /// A person, or we, change a ticket by hand: audited like a change by the API.
     pub(crate) fn change(&mut self, user: &str, fields: &[(&str, &str)]) {
+        self.change_at(0, user, fields);
+    }
+
+    pub(crate) fn change_at(&mut self, place: usize, user: &str, fields: &[(&str, &str)]) {
         let fields = fields.iter().map(|(field, value)| ((*field).to_owned(), Value::from(*value)));
         let at = self.tick();
-        let mut row = self.rows.first().cloned().expect("there is a ticket");
+        let mut row = self.rows.get(place).cloned().expect("there is a ticket");
         let rows = write(&mut row, &fields.collect(), user, &at);
         self.audit.extend(rows);
-        if let Some(kept) = self.rows.first_mut() {
+        if let Some(kept) = self.rows.get_mut(place) {
             *kept = row;
         }
     }
 
     fn select(&self, rows: &[Row], query: &str) -> Vec<Row> {
         let mut rows = rows.to_vec();
-        for part in query.split('^').filter(|_| !self.ignores_queries) {
-            if let Some(field) = part.strip_prefix("ORDERBYDESC") {
-                rows.sort_by(|a, b| b.get(field).cmp(a.get(field)));
-            } else if let Some(field) = part.strip_prefix("ORDERBY") {
-                rows.sort_by(|a, b| a.get(field).cmp(b.get(field)));
-            } else if let Some((field, value)) = part.split_once(">=") {
+        // The first order counts most: sorting is stable, so it comes last.
+        let orders = query.split('^').filter_map(|part| part.strip_prefix("ORDERBY"));
+        let orders: Vec<&str> = orders.filter(|_| !self.ignores_queries).collect();
+        for order in orders.into_iter().rev() {
+            match order.strip_prefix("DESC") {
+                Some(field) => rows.sort_by(|a, b| b.get(field).cmp(a.get(field))),
+                None => rows.sort_by(|a, b| a.get(order).cmp(b.get(order))),
+            }
+        }
+        let parts = query.split('^').filter(|part| !part.starts_with("ORDERBY"));
+        for part in parts.filter(|_| !self.ignores_queries) {
+            if let Some((field, value)) = part.split_once(">=") {
                 rows.retain(|row| row.get(field) >= value);
             } else if let Some((field, value)) = part.split_once("!=") {
                 rows.retain(|row| row.get(field) != value);
@@ -243,12 +253,18 @@ async fn handle(
     after(fault, done).await
 }
 
+/// The page that is asked for.
+fn page(rows: Vec<Row>, params: &BTreeMap<String, String>) -> Vec<Row> {
+    let number = |name: &str| params.get(name).and_then(|n| n.parse().ok());
+    let (after, limit) = (number("sysparm_offset"), number("sysparm_limit"));
+    rows.into_iter().skip(after.unwrap_or(0)).take(limit.unwrap_or(10_000)).collect()
+}
+
 async fn list(State(table): Shared, Query(params): Params, headers: HeaderMap) -> Response<Body> {
     let query = params.get("sysparm_query").cloned().unwrap_or_default();
     handle(&table, format!("GET ?{query}"), &headers, |table| {
-        let limit = params.get("sysparm_limit").and_then(|n| n.parse().ok()).unwrap_or(10_000);
-        let rows = table.select(&table.rows, &query);
-        let shown: Vec<Value> = rows.iter().take(limit).map(|row| show(row, &params)).collect();
+        let rows = page(table.select(&table.rows, &query), &params);
+        let shown: Vec<Value> = rows.iter().map(|row| show(row, &params)).collect();
         Ok(answer(200, &json!({ "result": shown }).to_string()))
     })
     .await
@@ -261,7 +277,7 @@ async fn list_audit(
 ) -> Response<Body> {
     let query = params.get("sysparm_query").cloned().unwrap_or_default();
     handle(&table, String::from("GET sys_audit"), &headers, |table| {
-        let rows = table.select(&table.audit, &query);
+        let rows = page(table.select(&table.audit, &query), &params);
         let shown: Vec<&BTreeMap<String, String>> = rows.iter().map(|row| &row.fields).collect();
         Ok(answer(200, &json!({ "result": shown }).to_string()))
     })
