@@ -56,7 +56,7 @@ struct CustomField {
     #[serde(default)]
     name: String,
     #[serde(default)]
-    values: Vec<String>,
+    values: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +74,12 @@ struct Queue {
 struct Made {
     #[serde(deserialize_with = "number")]
     id: u64,
+}
+
+#[derive(Deserialize)]
+struct User {
+    #[serde(rename = "Name")]
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -134,10 +140,33 @@ impl Api {
             encoded(&query)
         );
         let page: Page<Ticket> = parse(&self.rest.get(&path, now)?)?;
-        if page.items.iter().any(|ticket| self.value(ticket) != Some(&id)) {
+        if page.items.iter().any(|ticket| self.value(ticket) != Some(id.as_str())) {
             return Err(Stop::again("other tickets than asked"));
         }
         Ok(page.items)
+    }
+
+    /// Those of the tickets that our own account made. A person may copy a ticket with its fields.
+    pub(super) fn own(&self, ids: &[u64], now: Timestamp) -> Result<Vec<Ticket>, Stop> {
+        let any: Vec<String> = ids.iter().map(|id| format!("id = {id}")).collect();
+        let query = format!("Creator = '__CurrentUser__' AND ({})", any.join(" OR "));
+        let path =
+            format!("/REST/2.0/tickets?query={}&fields=CustomFields&per_page=100", encoded(&query));
+        let page: Page<Ticket> = parse(&self.rest.get(&path, now)?)?;
+        Ok(page.items)
+    }
+
+    /// The name of a user by number; the number if there is none that we may see.
+    pub(super) fn user(&self, id: &str, now: Timestamp) -> Result<String, Stop> {
+        if id.is_empty() || !id.bytes().all(|b| b.is_ascii_digit()) {
+            return Ok(id.to_owned());
+        }
+        let path = format!("/REST/2.0/user/{id}");
+        match self.rest.get(&path, now) {
+            Ok(answer) => Ok(parse::<User>(&answer)?.name),
+            Err(Stop::Retry(_, Trouble::Credentials(403)) | Stop::Refuse(_)) => Ok(id.to_owned()),
+            Err(stop) => Err(stop),
+        }
     }
 
     /// One ticket with its entity tag; `None` when there is none. The id of a ticket that was
@@ -150,9 +179,9 @@ impl Api {
     }
 
     /// Our custom field's value.
-    pub(super) fn value<'a>(&self, ticket: &'a Ticket) -> Option<&'a String> {
+    pub(super) fn value<'a>(&self, ticket: &'a Ticket) -> Option<&'a str> {
         let field = ticket.custom_fields.iter().find(|field| field.name == self.custom_field)?;
-        field.values.first()
+        field.values.first()?.as_str()
     }
 
     pub(super) fn create(&self, body: Body, now: Timestamp) -> Result<u64, Stop> {
@@ -208,17 +237,6 @@ impl Api {
         Ok(!page.items.is_empty())
     }
 
-    /// Tickets by their ids: what they hold and who owns them.
-    pub(super) fn tickets(&self, ids: &[u64], now: Timestamp) -> Result<Vec<Ticket>, Stop> {
-        let any: Vec<String> = ids.iter().map(|id| format!("id = {id}")).collect();
-        let path = format!(
-            "/REST/2.0/tickets?query={}&fields=CustomFields,Owner&per_page=100",
-            encoded(&any.join(" OR "))
-        );
-        let page: Page<Ticket> = parse(&self.rest.get(&path, now)?)?;
-        Ok(page.items)
-    }
-
     /// The page of a ticket.
     pub(super) fn link(&self, id: u64) -> String {
         format!("{}/Ticket/Display.html?id={id}", self.rest.base())
@@ -238,7 +256,7 @@ pub(super) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error
 }
 
 /// The same for what we only compare.
-fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     Ok(match Value::deserialize(from)? {
         Value::String(text) => text,
         Value::Null => String::new(),

@@ -3,14 +3,13 @@
 //! Only what changed is sent, and only what nobody else changed: what people wrote stays.
 
 use model::incident::{Incident, Priority};
-use model::name::Name;
 use serde_json::{Value, json};
 
 use super::api::{Body, Ticket};
-use crate::config::{RtConfig, RtService};
+use crate::config::RtConfig;
 use crate::delivery::decide::is_over;
-use crate::render::news::{decided_there, note};
-use crate::render::ticket::{close_notes, description, short_description};
+use crate::render::news::service_of;
+use crate::render::ticket::{description, short_description};
 use crate::render::told::Told;
 use crate::sink::Delivery;
 
@@ -57,7 +56,7 @@ pub(super) fn creation(
     if let Some(former) = former {
         text.push_str(&format!("\nReopened; it was ticket {former} before."));
     }
-    let service = service_of(config, incident);
+    let service = service_of(&config.services, incident);
     let mut body = Body::new();
     let mut set = |field: &str, value: Value| {
         body.insert(field.to_owned(), value);
@@ -79,17 +78,8 @@ pub(super) fn creation(
 
 /// The queue of an incident's ticket.
 pub(super) fn queue_of<'a>(config: &'a RtConfig, incident: &Incident) -> &'a str {
-    let service = service_of(config, incident);
+    let service = service_of(&config.services, incident);
     service.and_then(|service| service.queue.as_deref()).unwrap_or(&config.queue)
-}
-
-/// The service of the first hypothesis, else the first affected one that is configured.
-fn service_of<'a>(config: &'a RtConfig, incident: &Incident) -> Option<&'a RtService> {
-    let cause = incident.hypotheses.first().map(|first| &first.entity.service);
-    cause
-        .into_iter()
-        .chain(incident.services.iter())
-        .find_map(|service| config.services.get(service.as_str()))
 }
 
 /// The fields that change. A ticket that a person resolved or reopened is left as it is: only the
@@ -112,7 +102,7 @@ pub(super) fn patch(config: &RtConfig, request: &Delivery<'_>, ticket: &Ticket) 
         }
         _ => {}
     }
-    if let Some(before) = before {
+    if let Some(before) = before.filter(|_| !is_over(incident.state)) {
         let told = Told::of(incident);
         let (subject, old_subject) = (short_description(&told), short_description(before));
         if subject != old_subject && ticket.subject == old_subject {
@@ -124,24 +114,6 @@ pub(super) fn patch(config: &RtConfig, request: &Delivery<'_>, ticket: &Ticket) 
         }
     }
     body
-}
-
-/// What a person learns from this revision; `None` when nothing.
-pub(super) fn comment(
-    request: &Delivery<'_>,
-    sink: &Name,
-    told: &Told,
-    owner: &str,
-) -> Option<String> {
-    let before = request.known.map(|known| &known.told);
-    let news = before.and_then(|before| note(request, sink, told, before, Some(owner)));
-    let ended = is_over(told.state) && before.is_none_or(|before| !is_over(before.state));
-    let ours = !decided_there(request, sink);
-    match (news, ended && ours) {
-        (Some(news), true) => Some(format!("{}\n\n{news}", close_notes(request.incident, told))),
-        (None, true) => Some(close_notes(request.incident, told)),
-        (news, false) => news,
-    }
 }
 
 /// The subject under which a revision's comment is written, and looked for.

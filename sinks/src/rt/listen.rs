@@ -3,30 +3,44 @@
 //! Transactions of all tickets have one growing number, and RT can leave out those of our own
 //! account, so one request per time tells everything new in our queues. Two writers may commit out
 //! of order; therefore the last few numbers are read again, and those seen already are passed over.
+//! Only tickets that our account made are listened to: copies that people made are theirs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::command::{Act, Decision};
+use model::command::Decision;
 use model::id::IncidentId;
 use model::name::Name;
 use model::time::Timestamp;
 use serde::Deserialize;
 
-use super::api::{Api, Named, Ticket, number};
+use super::NOBODY;
+use super::api::{Api, Named, Ticket, number, text};
 use super::fields::{Standing, standing};
 use crate::config::RtConfig;
 use crate::exchange::{Stop, encoded, parse};
-use crate::heard::{Deed, Heard, More, incident_id, name};
+use crate::heard::{Deed, Heard, More, Patience, incident_id, name};
 
 /// Transactions of one answer: RT's own bound.
 const PAGE_MAX: usize = 100;
 /// How many numbers before the last one are read again.
 const OVERLAP: u64 = 50;
 
+/// Transactions of one answer that need a request of their own.
+const ASKED_MAX: usize = 5;
+/// Longest words of a comment that are read. Unit: bytes.
+const WORDS_BYTES_MAX: u64 = 64 * 1024;
+/// People whose names are remembered.
+const NAMES_MAX: usize = 1_000;
+/// Whom RT's own rules act as.
+const RULES: &str = "RT_System";
+
 /// What was heard already in this process.
 #[derive(Debug, Default)]
 pub(super) struct Ear {
     seen: BTreeSet<u64>,
+    /// Number to name.
+    names: BTreeMap<String, String>,
+    patience: Patience,
 }
 
 /// One transaction, as far as we look at it.
@@ -36,15 +50,15 @@ struct Transaction {
     id: u64,
     #[serde(rename = "ObjectId", deserialize_with = "number")]
     ticket: u64,
-    #[serde(rename = "Type", default)]
+    #[serde(rename = "Type", default, deserialize_with = "text")]
     kind: String,
-    #[serde(rename = "Field", default)]
+    #[serde(rename = "Field", default, deserialize_with = "text")]
     field: String,
-    #[serde(rename = "OldValue", default)]
+    #[serde(rename = "OldValue", default, deserialize_with = "text")]
     old: String,
-    #[serde(rename = "NewValue", default)]
+    #[serde(rename = "NewValue", default, deserialize_with = "text")]
     new: String,
-    #[serde(rename = "Created", default)]
+    #[serde(rename = "Created", default, deserialize_with = "text")]
     created: String,
     #[serde(rename = "Creator", default)]
     creator: Named,
@@ -63,9 +77,11 @@ struct Newest {
 
 #[derive(Deserialize)]
 struct Attachment {
-    #[serde(rename = "ContentType", default)]
+    #[serde(rename = "ContentType", default, deserialize_with = "text")]
     content_type: String,
-    #[serde(rename = "Content", default)]
+    #[serde(rename = "ContentLength", default, deserialize_with = "text")]
+    content_length: String,
+    #[serde(rename = "Content", default, deserialize_with = "text")]
     content: String,
 }
 
@@ -84,20 +100,95 @@ impl Ear {
             return Ok(Heard { cursor: Some(newest.to_string()), ..Heard::default() });
         };
         let page = since(api, &queues, last.saturating_sub(OVERLAP), now)?;
-        let more = if page.len() < PAGE_MAX { More::No } else { More::Yes };
+        let full = page.len() >= PAGE_MAX;
         let highest = page.iter().map(|transaction| transaction.id).max().unwrap_or(last).max(last);
-        let fresh: Vec<Transaction> =
+        let mut fresh: Vec<Transaction> =
             page.into_iter().filter(|transaction| !self.seen.contains(&transaction.id)).collect();
         let tickets = ours(api, &fresh, now)?;
-        let mut acts = Vec::new();
+        // The rest has its turn at once, in the next answer.
+        let asked = |transaction: &&Transaction| {
+            transaction.needs_asking() && tickets.contains_key(&transaction.ticket)
+        };
+        let cut = fresh.iter().filter(asked).nth(ASKED_MAX).map(|transaction| transaction.id);
+        if let Some(cut) = cut {
+            fresh.retain(|transaction| transaction.id < cut);
+        }
+        let heard_to = cut.map_or(highest, |cut| cut.saturating_sub(1).max(last));
+        let mut heard = Heard { cursor: Some(heard_to.to_string()), ..Heard::default() };
         for transaction in &fresh {
-            if let Some((incident, ticket)) = tickets.get(&transaction.ticket) {
-                acts.extend(self::acts(api, config, sink, transaction, *incident, ticket, now)?);
+            if let Some(incident) = tickets.get(&transaction.ticket) {
+                self.take(api, config, sink, transaction, *incident, &mut heard, now)?;
             }
         }
+        self.patience.renew();
         self.seen.extend(fresh.iter().map(|transaction| transaction.id));
-        self.seen = self.seen.split_off(&highest.saturating_sub(OVERLAP));
-        Ok(Heard { acts, cursor: Some(highest.to_string()), more })
+        self.seen = self.seen.split_off(&heard_to.saturating_sub(OVERLAP));
+        if full || cut.is_some() {
+            heard.more = More::Yes;
+        }
+        Ok(heard)
+    }
+
+    /// The acts of one transaction: none, one, or two (who takes a ticket works on it).
+    #[expect(clippy::too_many_arguments, reason = "one transaction and all that it is read with")]
+    fn take(
+        &mut self,
+        api: &Api,
+        config: &RtConfig,
+        sink: &Name,
+        transaction: &Transaction,
+        incident: IncidentId,
+        heard: &mut Heard,
+        now: Timestamp,
+    ) -> Result<(), Stop> {
+        let read = match transaction.kind.as_str() {
+            "Comment" | "Correspond" => words(api, transaction.id, now),
+            _ if transaction.is_handover() => self.name_of(api, &transaction.new, now),
+            _ => Ok(String::new()),
+        };
+        let Some(said) = self.patience.read(read)? else {
+            heard.notes.push(format!("transaction {} cannot be read", transaction.id));
+            return Ok(());
+        };
+        let is_comment = matches!(transaction.kind.as_str(), "Comment" | "Correspond");
+        if is_comment && said.trim().is_empty() {
+            return Ok(());
+        }
+        let deed = Deed {
+            via: sink,
+            entry: &transaction.id.to_string(),
+            author: &transaction.creator.id,
+            at: Timestamp::parse_rfc3339(&transaction.created).unwrap_or(now),
+            reason: if is_comment { &said } else { "" },
+        };
+        let decisions = decisions(config, transaction, incident, &said);
+        heard.acts.extend(decisions.into_iter().map(|decision| deed.act(decision)));
+        Ok(())
+    }
+
+    fn name_of(&mut self, api: &Api, id: &str, now: Timestamp) -> Result<String, Stop> {
+        if let Some(known) = self.names.get(id) {
+            return Ok(known.clone());
+        }
+        let found = api.user(id, now)?;
+        if self.names.len() >= NAMES_MAX {
+            self.names.clear();
+        }
+        self.names.insert(id.to_owned(), found.clone());
+        Ok(found)
+    }
+}
+
+impl Transaction {
+    /// Whether the ticket was given to somebody: RT writes a second transaction for the same.
+    fn is_handover(&self) -> bool {
+        const KINDS: [&str; 6] = ["Set", "Take", "Untake", "Steal", "Give", "Force"];
+        self.field == "Owner" && KINDS.contains(&self.kind.as_str())
+    }
+
+    /// Whether reading it takes a request.
+    fn needs_asking(&self) -> bool {
+        self.is_handover() || matches!(self.kind.as_str(), "Comment" | "Correspond")
     }
 }
 
@@ -138,48 +229,15 @@ fn ours(
     api: &Api,
     transactions: &[Transaction],
     now: Timestamp,
-) -> Result<BTreeMap<u64, (IncidentId, Ticket)>, Stop> {
+) -> Result<BTreeMap<u64, IncidentId>, Stop> {
     let ids: BTreeSet<u64> = transactions.iter().map(|transaction| transaction.ticket).collect();
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
     let ids: Vec<u64> = ids.into_iter().collect();
-    let mut found = BTreeMap::new();
-    for ticket in api.tickets(&ids, now)? {
-        let incident = api.value(&ticket).and_then(|value| incident_id(value));
-        if let Some(incident) = incident {
-            found.insert(ticket.id, (incident, ticket));
-        }
-    }
-    Ok(found)
-}
-
-/// The decisions in one transaction: none, one, or two (who takes a ticket works on it).
-fn acts(
-    api: &Api,
-    config: &RtConfig,
-    sink: &Name,
-    transaction: &Transaction,
-    incident: IncidentId,
-    ticket: &Ticket,
-    now: Timestamp,
-) -> Result<Vec<Act>, Stop> {
-    let words = match transaction.kind.as_str() {
-        "Comment" | "Correspond" => words(api, transaction.id, now)?,
-        _ => String::new(),
-    };
-    let deed = Deed {
-        via: sink,
-        entry: &transaction.id.to_string(),
-        author: &transaction.creator.id,
-        at: Timestamp::parse_rfc3339(&transaction.created).unwrap_or(now),
-        reason: &words,
-    };
-    let mut decisions = decisions(config, transaction, incident, &ticket.owner.id);
-    if words.trim().is_empty() {
-        decisions.retain(|decision| !matches!(decision, Decision::Comment { .. }));
-    }
-    Ok(decisions.into_iter().map(|decision| deed.act(decision)).collect())
+    let own = api.own(&ids, now)?;
+    let known = |ticket: &Ticket| Some((ticket.id, incident_id(api.value(ticket)?)?));
+    Ok(own.iter().filter_map(known).collect())
 }
 
 fn decisions(
@@ -189,6 +247,8 @@ fn decisions(
     owner: &str,
 ) -> Vec<Decision> {
     match (transaction.kind.as_str(), transaction.field.as_str()) {
+        // RT's own rules reopen a ticket when somebody writes: no person decided that.
+        ("Status", _) if transaction.creator.id == RULES => Vec::new(),
         ("Status", _) => {
             let (old, new) = (&transaction.old, &transaction.new);
             let step = (standing(config, old), standing(config, new));
@@ -205,9 +265,8 @@ fn decisions(
                 _ => Vec::new(),
             }
         }
-        // Whoever it was given to: the owner of now, because the transaction has only a number.
-        ("Set" | "Take" | "Untake" | "Steal" | "Give" | "Force", "Owner") => {
-            if owner.is_empty() || owner == "Nobody" {
+        _ if transaction.is_handover() => {
+            if owner.is_empty() || owner == NOBODY {
                 return vec![Decision::Assign { incident, to: None }];
             }
             let mut decisions = vec![Decision::Assign { incident, to: Some(name(owner)) }];
@@ -221,17 +280,29 @@ fn decisions(
     }
 }
 
-/// The words of a comment: its plain text, else its markup without the tags.
+/// The words of a comment: its plain text, else its markup without the tags. First what there is,
+/// then the one part: a picture is no words, and may be large.
 fn words(api: &Api, transaction: u64, now: Timestamp) -> Result<String, Stop> {
-    let path =
-        format!("/REST/2.0/transaction/{transaction}/attachments?fields=Content,ContentType");
+    let parts = format!("/REST/2.0/transaction/{transaction}/attachments?orderby=id&order=ASC");
+    let path = format!("{parts}&fields=ContentType,ContentLength&per_page=100");
     let Some(answer) = api.rest.get_if_there(&path, now)? else { return Ok(String::new()) };
-    let page: Page<Attachment> = parse(&answer)?;
-    let of = |kind: &str| page.items.iter().find(|part| part.content_type.starts_with(kind));
-    Ok(match (of("text/plain"), of("text/html")) {
-        (Some(plain), _) => plain.content.clone(),
-        (None, Some(html)) => without_tags(&html.content),
-        (None, None) => String::new(),
+    let listed: Vec<Attachment> = parse::<Page<Attachment>>(&answer)?.items;
+    let of = |kind: &str| {
+        listed.iter().position(|part| {
+            let length = part.content_length.parse::<u64>().unwrap_or(0);
+            part.content_type.starts_with(kind) && length <= WORDS_BYTES_MAX
+        })
+    };
+    let Some(place) = of("text/plain").or_else(|| of("text/html")) else {
+        return Ok(String::new());
+    };
+    let path = format!("{parts}&fields=Content,ContentType&per_page=1&page={}", place + 1);
+    let Some(answer) = api.rest.get_if_there(&path, now)? else { return Ok(String::new()) };
+    let part = parse::<Page<Attachment>>(&answer)?.items.into_iter().next();
+    Ok(match part {
+        Some(part) if part.content_type.starts_with("text/html") => without_tags(&part.content),
+        Some(part) => part.content,
+        None => String::new(),
     })
 }
 
@@ -272,7 +343,8 @@ mod tests {
         serde_json::from_str(json).expect("a valid configuration")
     }
 
-    fn told(kind: &str, field: &str, old: &str, new: &str, owner: &str) -> Vec<Decision> {
+    fn told_by(creator: &str, step: [&str; 4], owner: &str) -> Vec<Decision> {
+        let [kind, field, old, new] = step;
         let transaction = Transaction {
             id: 7,
             ticket: 1,
@@ -281,9 +353,19 @@ mod tests {
             old: old.to_owned(),
             new: new.to_owned(),
             created: String::new(),
-            creator: Named { id: String::from("operator") },
+            creator: Named { id: creator.to_owned() },
         };
         decisions(&config(), &transaction, IncidentId(0xab), owner)
+    }
+
+    fn told(kind: &str, field: &str, old: &str, new: &str, owner: &str) -> Vec<Decision> {
+        told_by("operator", [kind, field, old, new], owner)
+    }
+
+    #[test]
+    fn what_rules_do_to_a_status_is_nobodys_decision() {
+        assert_eq!(told_by(RULES, ["Status", "Status", "new", "open"], NOBODY), []);
+        assert_eq!(told_by(RULES, ["Status", "Status", "resolved", "open"], NOBODY), []);
     }
 
     #[test]

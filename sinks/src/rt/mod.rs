@@ -2,7 +2,7 @@
 //!
 //! RT knows no "create unless there is one", so every delivery looks up by our custom field first,
 //! and there is one writer per sink. Should two tickets of one incident be there all the same, the
-//! younger are merged into the oldest. A revision's comment carries its number in its subject and
+//! younger are merged into the oldest; what people made of it (a copy has its fields) stays theirs. A revision's comment carries its number in its subject and
 //! is looked for before it is written; statuses change under the ticket's entity tag, so that what
 //! a person does in between wins.
 
@@ -12,16 +12,17 @@ mod listen;
 
 use std::collections::BTreeSet;
 
-use model::incident::{IncidentState, Ticket as Linked};
+use model::incident::Ticket as Linked;
 use model::name::Name;
 use model::time::Timestamp;
 
 use crate::config::secret::Secret;
 use crate::config::{RtConfig, sink_name};
-use crate::delivery::decide::is_over;
+use crate::delivery::decide::{ended_as_none, is_over};
 use crate::exchange::Stop;
 use crate::heard::Heard;
 use crate::render::told::Told;
+use crate::render::{news, words};
 use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
 use api::{Api, Put, Ticket};
 use fields::Standing;
@@ -29,6 +30,9 @@ use listen::Ear;
 
 /// How often a change is tried anew because somebody else was faster.
 const CHANGED_MAX: u32 = 3;
+
+/// Who owns what nobody owns.
+const NOBODY: &str = "Nobody";
 
 /// Tickets in Request Tracker.
 pub struct RequestTracker {
@@ -61,11 +65,7 @@ impl RequestTracker {
             }
             Some(ticket) => self.update(request, &ticket, note),
             // Nobody opens a ticket to say that there is nothing.
-            None if matches!(
-                request.incident.state,
-                IncidentState::Withdrawn | IncidentState::Merged
-            ) =>
-            {
+            None if ended_as_none(request.incident.state) => {
                 Ok(Outcome::Unchanged { ticket: None })
             }
             None => self.create(request, None, note),
@@ -87,17 +87,29 @@ impl RequestTracker {
             |ticket: &Ticket| fields::standing(&self.config, &ticket.status) == Standing::LeftAlone;
         let rejected = found.iter().find(|ticket| alone(ticket)).cloned();
         found.retain(|ticket| !alone(ticket));
-        let mut live = found.into_iter();
-        let Some(oldest) = live.next() else {
-            return Ok((rejected.or(self.known(request)?), None));
+        let own = match found.as_slice() {
+            [] => return Ok((rejected.or(self.known(request)?), None)),
+            [_] => Vec::new(),
+            several => {
+                let ids: Vec<u64> = several.iter().map(|ticket| ticket.id).collect();
+                let own = self.api.own(&ids, request.now)?;
+                own.into_iter().map(|ticket| ticket.id).collect()
+            }
         };
-        let doubles: Vec<u64> = live.map(|ticket| ticket.id).collect();
-        for double in &doubles {
+        // What a person copied has our id, but it is theirs.
+        let place = found.iter().position(|ticket| own.contains(&ticket.id)).unwrap_or(0);
+        let oldest = found.remove(place);
+        let (ours, theirs): (Vec<_>, Vec<_>) =
+            found.iter().map(|ticket| ticket.id).partition(|id| own.contains(id));
+        for double in &ours {
             self.api.merge(*double, oldest.id, request.now)?;
         }
-        let note = (!doubles.is_empty())
-            .then(|| format!("{} more tickets of it were merged into the oldest", doubles.len()));
-        Ok((Some(oldest), note))
+        let merged = (!ours.is_empty())
+            .then(|| format!("{} more tickets of it were merged into the oldest", ours.len()));
+        let copied = (!theirs.is_empty())
+            .then(|| format!("{} tickets that people made have its id, too", theirs.len()));
+        let notes: Vec<String> = merged.into_iter().chain(copied).collect();
+        Ok((Some(oldest), words::note(&notes)))
     }
 
     fn known(&self, request: &Delivery<'_>) -> Result<Option<Ticket>, Stop> {
@@ -106,7 +118,7 @@ impl RequestTracker {
         let ticket = self.api.get(id, request.now)?;
         // A person made it part of another incident's ticket: that one is not ours to change.
         let ours = request.incident.id.to_string();
-        Ok(ticket.filter(|ticket| self.api.value(ticket).is_none_or(|value| *value == ours)))
+        Ok(ticket.filter(|ticket| self.api.value(ticket).is_none_or(|value| value == ours)))
     }
 
     /// A rejected ticket is nobody's to reopen; an incident that is active again gets a new one.
@@ -144,8 +156,8 @@ impl RequestTracker {
         let told = Told::of(request.incident);
         let linked = Some(self.linked(ticket.id));
         let left_alone = fields::standing(&self.config, &ticket.status) == Standing::LeftAlone;
-        let comment =
-            fields::comment(request, &self.name, &told, &ticket.owner.id).filter(|_| !left_alone);
+        let owner = if ticket.owner.id == NOBODY { "" } else { &ticket.owner.id };
+        let comment = news::comment(request, &self.name, &told, owner).filter(|_| !left_alone);
         let subject = fields::comment_subject(request.incident);
         let in_doubt = request.in_doubt_since.is_some();
         if in_doubt
