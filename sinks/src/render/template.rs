@@ -6,7 +6,7 @@
 
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{Environment, Error, Output, UndefinedBehavior};
-use model::incident::{Incident, IncidentState};
+use model::incident::Incident;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,8 @@ const TITLE_CHARS_MAX: usize = 150;
 /// Longest body. Unit: lines and characters per line.
 const BODY_LINES_MAX: usize = 100;
 const LINE_CHARS_MAX: usize = 1_000;
+/// What stands for the rest.
+const ELLIPSIS: &str = "...";
 /// Most tickets and services that a template sees.
 const LISTED_MAX: usize = 40;
 
@@ -176,11 +178,29 @@ impl Templates {
     }
 }
 
-/// Lines as they are; a line that is too long is left out rather than cut inside of its markup.
+/// Lines as they are; a line that is too long is cut where no link and no escape is open.
 fn whole_lines(text: &str) -> String {
-    let fits = |line: &&str| line.chars().count() <= LINE_CHARS_MAX;
-    let lines: Vec<&str> = text.lines().filter(fits).take(BODY_LINES_MAX).collect();
+    let lines: Vec<String> = text.lines().take(BODY_LINES_MAX).map(cut_outside).collect();
     lines.join("\n").trim_end().to_owned()
+}
+
+fn cut_outside(line: &str) -> String {
+    if line.chars().count() <= LINE_CHARS_MAX {
+        return line.to_owned();
+    }
+    let (mut end, mut open) = (0, None);
+    for (at, c) in line.char_indices().take(LINE_CHARS_MAX - ELLIPSIS.len()) {
+        if open.is_none() {
+            end = at;
+        }
+        open = match (open, c) {
+            (None, '<') => Some('>'),
+            (None, '&') => Some(';'),
+            (Some(close), c) if c == close => None,
+            (open, _) => open,
+        };
+    }
+    format!("{}{ELLIPSIS}", line.get(..end).unwrap_or_default())
 }
 
 fn print(target: Target, out: &mut Output<'_>, value: &Value) -> Result<(), Error> {
@@ -188,12 +208,33 @@ fn print(target: Target, out: &mut Output<'_>, value: &Value) -> Result<(), Erro
         ValueKind::None | ValueKind::Undefined => return Ok(()),
         _ => value.to_string(),
     };
-    let text = Untrusted(&text).line(VALUE_CHARS_MAX);
     let text = match target {
-        Target::Plain => text,
-        Target::Mrkdwn => mrkdwn(&text),
+        Target::Plain => Untrusted(&text).line(VALUE_CHARS_MAX),
+        Target::Mrkdwn if is_url(&text) => mrkdwn_url(&text),
+        Target::Mrkdwn => mrkdwn(&Untrusted(&text).line(VALUE_CHARS_MAX)),
     };
     Ok(out.write_str(&text)?)
+}
+
+fn is_url(text: &str) -> bool {
+    let has_scheme = text.starts_with("https://") || text.starts_with("http://");
+    has_scheme && text.len() <= VALUE_CHARS_MAX && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// A URL inside of Slack's mrkdwn: it leads to the same place, and nothing begins or ends in it.
+#[must_use]
+pub(crate) fn mrkdwn_url(url: &str) -> String {
+    let mut out = String::with_capacity(url.len());
+    for c in url.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' | '>' | '|' | '*' | '~' | '`' | '"' | '{' | '}' => {
+                out.push_str(&format!("%{:02X}", u32::from(c)));
+            }
+            _ => out.push(c),
+        }
+    }
+    out
 }
 
 /// Text inside of Slack's mrkdwn: no mention, link, emphasis or quotation begins in it.
@@ -238,8 +279,8 @@ fn facts(incident: &Incident, told: &Told, url: Option<String>) -> Facts {
         id: incident.id.to_string(),
         revision: incident.revision,
         cell: text(&incident.cell.0),
-        state: state(incident.state),
-        severity: format!("{:?}", incident.severity).to_ascii_lowercase(),
+        state: incident.state.label(),
+        severity: incident.severity.label().to_owned(),
         priority: format!("{:?}", incident.priority),
         title: text(&incident.title),
         narrative: text(&incident.narrative),
@@ -267,16 +308,6 @@ fn ticket(ticket: &model::incident::Ticket) -> TicketFacts {
         sink: ticket.sink.to_string(),
         number: text(ticket.number.as_deref().unwrap_or(&ticket.id)),
         url: ticket.url.as_deref().map(text),
-    }
-}
-
-const fn state(state: IncidentState) -> &'static str {
-    match state {
-        IncidentState::Suspected => "suspected",
-        IncidentState::Open => "open",
-        IncidentState::Resolved => "resolved",
-        IncidentState::Merged => "merged",
-        IncidentState::Withdrawn => "withdrawn",
     }
 }
 
@@ -376,6 +407,37 @@ mod tests {
             assert!(problem.contains(part), "{source}: {problem}");
         }
         assert!(problem(&"x".repeat(TEMPLATE_BYTES_MAX + 1)).contains("at most"));
+    }
+
+    #[test]
+    fn links_of_a_template_lead_where_they_should() {
+        let mut linked = incident(1);
+        linked.tickets.push(model::incident::Ticket {
+            sink: "itsm".into(),
+            id: "1".into(),
+            number: Some("INC_1".into()),
+            url: Some("https://itsm.example/nav_to.do?a=1&sys_id=x|y".into()),
+        });
+        let source =
+            "{% for ticket in tickets %}<{{ ticket.url }}|{{ ticket.number }}>{% endfor %}";
+        assert_eq!(
+            body(source, Target::Mrkdwn, &linked),
+            "<https://itsm.example/nav_to.do?a=1&amp;sys_id=x%7Cy|INC\u{ff3f}1>"
+        );
+    }
+
+    #[test]
+    fn a_long_line_is_cut_outside_of_its_markup_and_not_left_out() {
+        let mut long = incident(1);
+        long.narrative = "a ".repeat(490);
+        let source = "{{ narrative }} <https://faultline.example|{{ narrative }}>\nend";
+        let text = body(source, Target::Mrkdwn, &long);
+        let (first, rest) = text.split_once('\n').unwrap();
+        assert!(first.starts_with("a a a") && first.ends_with("a ...") && !first.contains('<'));
+        assert_eq!(rest, "end");
+        long.narrative = "&".repeat(990);
+        let text = body("{{ narrative }}", Target::Mrkdwn, &long);
+        assert!(text.ends_with("&amp;..."), "{text}");
     }
 
     #[test]

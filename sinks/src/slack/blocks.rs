@@ -7,7 +7,7 @@
 use model::incident::{Incident, IncidentState};
 use serde_json::{Value, json};
 
-use crate::render::template::mrkdwn;
+use crate::render::template::{mrkdwn, mrkdwn_url};
 use crate::render::told::Told;
 use crate::render::untrusted::Untrusted;
 use crate::render::words::Words;
@@ -130,8 +130,4 @@ fn fitting(text: &str) -> String {
     }
     let out = out.trim_end();
     if out.is_empty() { String::from("...") } else { out.to_owned() }
-}
-
-fn mrkdwn_url(url: &str) -> String {
-    url.replace('&', "&amp;").replace('<', "%3C").replace('>', "%3E").replace('|', "%7C")
 }
