@@ -4,7 +4,7 @@
 //! CDEvents knows no update: what changes nothing of these three is not sent. `reported` says that
 //! there is a ticket, and where.
 
-use model::incident::{Incident, IncidentState};
+use model::incident::Incident;
 use serde_json::{Value, json};
 
 use crate::delivery::decide::is_over;
@@ -38,15 +38,16 @@ impl Predicate {
 pub(crate) fn plan(request: &Delivery<'_>, told: &Told) -> Vec<Predicate> {
     let before = request.known.map(|known| &known.told);
     let was_over = before.is_some_and(|before| is_over(before.state));
-    let doubt = request.in_doubt_since.is_some();
+    // What was perhaps told since then, and came to nothing: it went through another state.
+    let again = before.is_some_and(|before| before.reopened != told.reopened);
     if is_over(request.incident.state) {
-        return if was_over && !doubt { Vec::new() } else { vec![Predicate::Resolved] };
+        return if was_over && !again { Vec::new() } else { vec![Predicate::Resolved] };
     }
     let mut events = Vec::new();
-    if before.is_none() || was_over || doubt {
+    if before.is_none() || was_over || again {
         events.push(Predicate::Detected);
     }
-    if told.ticket.is_some() && (doubt || before.is_none_or(|before| before.ticket.is_none())) {
+    if told.ticket.is_some() && (again || before.is_none_or(|before| before.ticket.is_none())) {
         events.push(Predicate::Reported);
     }
     events
@@ -118,11 +119,4 @@ fn content(incident: &Incident, predicate: Predicate, told: &Told) -> Value {
         }
     }
     content
-}
-
-/// Whether CDEvents has a word for an incident that nobody was told of and that is over.
-pub(crate) fn is_untold_end(request: &Delivery<'_>) -> bool {
-    request.known.is_none()
-        && matches!(request.incident.state, IncidentState::Withdrawn | IncidentState::Merged)
-        && request.in_doubt_since.is_none()
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::delivery::decide::is_over;
 use crate::delivery::record::Delivered;
 use crate::render::told::Told;
-use crate::render::untrusted::{Untrusted, clean_json};
+use crate::render::untrusted::clean_json;
 use crate::sink::Delivery;
 
 /// Longest text in an event. Unit: characters.
@@ -84,22 +84,4 @@ pub(crate) fn happening(incident: &Incident, known: Option<&Delivered>) -> &'sta
         IncidentState::Open | IncidentState::Suspected if active_before => "updated",
         IncidentState::Open | IncidentState::Suspected => "opened",
     }
-}
-
-/// Text for a header: one visible line of ASCII, as the binary mode of CloudEvents has it.
-pub(crate) fn header_text(text: &str) -> String {
-    let line = Untrusted(text).data(1_000);
-    let mut out = String::with_capacity(line.len());
-    for c in line.chars() {
-        match c {
-            ' '..='~' if c != '"' && c != '%' => out.push(c),
-            other => {
-                let mut bytes = [0; 4];
-                for byte in other.encode_utf8(&mut bytes).bytes() {
-                    out.push_str(&format!("%{byte:02X}"));
-                }
-            }
-        }
-    }
-    out
 }

@@ -5,7 +5,7 @@
 //! one alias are worked off in order. After a close, a create with the same alias opens a new alert,
 //! which is what an incident that is active again should do.
 
-use model::incident::{Incident, Priority};
+use model::incident::Incident;
 use model::name::Name;
 use serde_json::{Value, json};
 
@@ -78,7 +78,7 @@ impl JsmOps {
         news: &str,
     ) -> Result<(), Stop> {
         if told.priority != before.priority {
-            let body = json!({ "priority": priority(told.priority) });
+            let body = json!({ "priority": told.priority.label() });
             self.rest.put(&self.path(request.incident, "priority"), &body, request.now)?;
         }
         let body = json!({ "note": news, "source": "faultline" });
@@ -145,17 +145,8 @@ fn alert(config: &JsmOpsConfig, incident: &Incident, told: &Told) -> Value {
         "extraProperties": extra,
         "entity": entity,
         "source": "faultline",
-        "priority": priority(told.priority),
+        "priority": told.priority.label(),
     })
-}
-
-const fn priority(priority: Priority) -> &'static str {
-    match priority {
-        Priority::P1 => "P1",
-        Priority::P2 => "P2",
-        Priority::P3 => "P3",
-        Priority::P4 => "P4",
-    }
 }
 
 fn detail(answer: &Answer) -> String {

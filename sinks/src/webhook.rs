@@ -71,7 +71,7 @@ impl Webhook {
     fn say_cdevents(&self, request: &Delivery<'_>) -> Result<Outcome, Stop> {
         let told = Told::of(request.incident);
         let events = cdevents::plan(request, &told);
-        if events.is_empty() || cdevents::is_untold_end(request) {
+        if events.is_empty() {
             return Ok(Outcome::Unchanged { ticket: None });
         }
         for predicate in events {

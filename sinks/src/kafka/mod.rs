@@ -7,10 +7,9 @@
 
 use model::name::Name;
 use model::time::Timestamp;
-use serde_json::Value;
 
 use crate::config::{KafkaBody, KafkaFormat, KafkaSinkConfig, sink_name};
-use crate::event::{event_type, header_text, structured, summary, whole};
+use crate::event::{event_type, structured, summary, whole};
 use crate::render::untrusted::{Untrusted, json_bytes};
 use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
 
@@ -88,7 +87,7 @@ impl KafkaSink {
             topic: self.topic.clone(),
             key: key.into_bytes(),
             headers,
-            value: bytes(&value),
+            value: json_bytes(&value),
             at: incident.updated_at,
         }
     }
@@ -99,7 +98,7 @@ impl KafkaSink {
         let pairs = [
             ("ce_specversion", "1.0"),
             ("ce_id", request.idempotency_key),
-            ("ce_source", &header_text(&self.source)),
+            ("ce_source", &self.source),
             ("ce_type", &event_type(request)),
             ("ce_subject", key),
             ("ce_time", &time),
@@ -127,8 +126,4 @@ impl Sink for KafkaSink {
             }
         }
     }
-}
-
-fn bytes(value: &Value) -> Vec<u8> {
-    json_bytes(value)
 }

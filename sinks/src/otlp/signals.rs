@@ -97,7 +97,7 @@ fn attributes(incident: &Incident, told: &Told) -> Vec<Value> {
         text("faultline.incident.id", &incident.id.to_string()),
         json!({"key": "faultline.incident.revision",
                "value": {"intValue": incident.revision.to_string()}}),
-        text("faultline.incident.state", state(incident.state)),
+        text("faultline.incident.state", incident.state.label()),
         text("faultline.incident.priority", &format!("{:?}", incident.priority)),
         text("faultline.incident.title", &incident.title),
         texts("faultline.incident.services", told.services.iter().cloned()),
@@ -129,16 +129,6 @@ fn texts(key: &str, all: impl Iterator<Item = String>) -> Value {
 
 fn text(key: &str, value: &str) -> Value {
     json!({"key": key, "value": {"stringValue": Untrusted(value).data(TEXT_CHARS_MAX)}})
-}
-
-const fn state(state: IncidentState) -> &'static str {
-    match state {
-        IncidentState::Suspected => "suspected",
-        IncidentState::Open => "open",
-        IncidentState::Resolved => "resolved",
-        IncidentState::Merged => "merged",
-        IncidentState::Withdrawn => "withdrawn",
-    }
 }
 
 /// OpenTelemetry's numbers: INFO 9, WARN 13, ERROR 17, FATAL 21.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::double::receiver::Receiver;
 use crate::fixture::{at, in_state, incident, with_service};
 use crate::webhook::receiver;
-use crate::world::{Setup, World};
+use crate::world::{Crash, Setup, World};
 
 pub(crate) fn sink_config(receiver: &Receiver) -> Setup {
     let mut setup = crate::webhook::sink_config(receiver);
@@ -69,4 +69,17 @@ fn what_has_a_ticket_from_the_start_is_detected_and_reported_in_one_delivery() {
     world.publish(&linked(incident(1)), at(10));
     world.run(at(10));
     assert_eq!(receiver.kinds().len(), 2);
+}
+
+#[test]
+fn an_update_whose_answer_was_lost_is_not_detected_again() {
+    let receiver = receiver();
+    receiver.inbox().now_secs = None;
+    let mut world = World::new(&sink_config(&receiver));
+    world.publish(&linked(incident(1)), at(10));
+    world.run(at(10));
+    world.publish(&linked(with_service(2, "cart")), at(100));
+    world.crash(Crash::AfterAnswer, at(130));
+    world.drain(at(200));
+    assert_eq!(receiver.kinds().len(), 2, "{:?}", receiver.kinds());
 }
