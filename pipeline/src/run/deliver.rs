@@ -5,14 +5,14 @@
 //! incidents, and does not hold up another sink. What people did at a destination goes into the
 //! journal as acts, and then how far it was heard into `faultline.deliveries`.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Result;
 use model::command::Command;
-use model::id::{CellId, IncidentId, stable_hash};
+use model::id::{CellId, stable_hash};
 use model::incident::Incident;
 use model::journal::{JournalEntry, JournalRecord};
 use model::name::Name;
@@ -30,6 +30,7 @@ use crate::log::{Log, LogReader, NewRecord, Start, TopicPartition};
 use crate::run::Starter;
 use crate::run::listening::Listening;
 use crate::run::monitor::StageMonitor;
+use crate::run::places::Places;
 use crate::run::publish::LogPublisher;
 use crate::run::stop::Stop;
 use crate::stages::settings::Settings;
@@ -67,7 +68,8 @@ fn start_sink(starter: &Starter<'_>, config: &SinkConfig) -> Result<JoinHandle<R
         stop: starter.stop.clone(),
         http: starter.http.metrics.clone(),
         listen_every: config.listen_every(),
-        cells: BTreeMap::new(),
+        places: Places::default(),
+        behind: from.iter().cloned().collect(),
     };
     starter.thread(StageName::Deliver, move |monitor| courier.run(&from, monitor))
 }
@@ -82,8 +84,20 @@ struct Courier {
     http: Arc<crate::http::metrics::Metrics>,
     /// How often it is asked what people did; `None`: never.
     listen_every: Option<model::time::Nanos>,
-    /// Which partition of the journal an incident's acts belong to. Empty with one cell.
-    cells: BTreeMap<IncidentId, u32>,
+    /// Where the journals of incidents are. Empty with one cell.
+    places: Places,
+    /// Partitions of which the end was not seen yet. A restart reads them again: only then is the
+    /// newest revision known, and where acts belong.
+    behind: BTreeSet<TopicPartition>,
+}
+
+/// Whether the log has what was appended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[must_use]
+enum Kept {
+    Yes,
+    /// The process stops while the log does not answer: nothing may follow.
+    Stopped,
 }
 
 impl Courier {
@@ -93,22 +107,27 @@ impl Courier {
         let mut ear = self.listen_every.map(|every| Listening::new(sink, every, heard));
         let from: Vec<_> = from.iter().map(|at| (at.clone(), Start::Oldest)).collect();
         let mut reader = self.log.reader(&from)?;
-        // A restart reads the topic again: only when the end was seen is the newest revision known.
-        let mut caught_up = false;
         monitor.ready();
+        let mut wait = TURN;
         while !self.stop.is_set() {
-            caught_up |= self.read(&mut *reader, monitor);
-            if let Some(ear) = ear.as_mut().filter(|ear| ear.is_first()) {
+            self.read(&mut *reader, wait, monitor);
+            // What is full has to be emptied before the rest can be read.
+            let speaks = self.behind.is_empty() || !self.outbox.has_room();
+            if let Some(ear) = ear.as_mut()
+                && (self.behind.is_empty() || ear.is_first())
+                && ear.is_due(clock::now())
+                && !self.outbox.is_quiet(clock::now())
+            {
                 self.listen(ear, monitor)?;
             }
-            while caught_up
-                && !self.stop.is_set()
+            wait = TURN;
+            if speaks
+                && !ear.as_ref().is_some_and(Listening::is_first)
                 && let Some(due) = self.outbox.poll_due(clock::now())
             {
+                // What has come in the meantime goes before what is due next.
+                wait = Duration::ZERO;
                 self.say(&due)?;
-            }
-            if let Some(ear) = ear.as_mut().filter(|ear| ear.is_due(clock::now())) {
-                self.listen(ear, monitor)?;
             }
         }
         Ok(())
@@ -132,22 +151,31 @@ impl Courier {
 
     /// Asks what people did. The acts are durable before it is noted how far they were heard.
     fn listen(&mut self, ear: &mut Listening, monitor: &StageMonitor) -> Result<()> {
-        let Heard { acts, cursor, more } = match self.sink.listen(ear.cursor(), clock::now()) {
+        let Heard { acts, cursor, more, notes } = match self.sink.listen(ear.cursor(), clock::now())
+        {
             Ok(heard) => heard,
             Err((wait, trouble)) => {
                 self.unheard(ear, wait, &trouble);
                 return Ok(());
             }
         };
-        monitor.written(acts.len() as u64);
-        for act in acts {
-            tracing::info!(sink = %self.outbox.sink(), act = %act.id, "a person decided there");
-            let incident = act.decision.incident();
-            let partition = incident.and_then(|id| self.cells.get(&id)).copied().unwrap_or(0);
-            self.journal(partition, clock::now(), Command::Act(act))?;
+        let sink = self.outbox.sink();
+        for note in notes {
+            tracing::warn!(%sink, note, "passed over something that people did there");
         }
-        if let Some(record) = ear.heard(cursor, more, clock::now()) {
-            self.keep_under(&record.key(), record.at, record.to_json())?;
+        for act in acts {
+            tracing::info!(%sink, act = %act.id, "a person decided there");
+            let incident = act.decision.incident();
+            let partition = incident.and_then(|id| self.places.of(id)).unwrap_or(0);
+            if self.journal(partition, clock::now(), Command::Act(act))? == Kept::Stopped {
+                return Ok(());
+            }
+            monitor.written(1);
+        }
+        if let Some(record) = ear.heard(cursor, more, clock::now())
+            && self.keep_under(&record.key(), record.at, record.to_json())? == Kept::Stopped
+        {
+            tracing::info!(%sink, "what people did there is heard again at the next start");
         }
         Ok(())
     }
@@ -168,13 +196,13 @@ impl Courier {
         }
     }
 
-    /// Takes in new revisions; tells whether the end of the topic was reached.
-    fn read(&mut self, reader: &mut dyn LogReader, monitor: &StageMonitor) -> bool {
+    /// Takes in new revisions.
+    fn read(&mut self, reader: &mut dyn LogReader, wait: Duration, monitor: &StageMonitor) {
         if !self.outbox.has_room() {
-            let _stopped = self.stop.wait(TURN);
-            return true;
+            let _stopped = self.stop.wait(wait);
+            return;
         }
-        match reader.poll(500, TURN) {
+        match reader.poll(500, wait) {
             Ok(batch) => {
                 monitor.well();
                 for record in &batch.records {
@@ -185,12 +213,13 @@ impl Courier {
                         self.outbox.on_incident(Arc::new(incident), clock::now());
                     }
                 }
-                !batch.caught_up.is_empty()
+                for at in &batch.caught_up {
+                    self.behind.remove(at);
+                }
             }
             Err(error) => {
                 monitor.trouble("read", &error);
                 let _stopped = self.stop.wait(TURN);
-                false
             }
         }
     }
@@ -199,7 +228,7 @@ impl Courier {
     fn place(&mut self, incident: &Incident) {
         if self.settings.cells.len() > 1 {
             let partition = self.partition(&incident.cell);
-            self.cells.insert(incident.id, partition);
+            self.places.note(incident.id, partition);
         }
     }
 
@@ -210,20 +239,26 @@ impl Courier {
     /// Says one incident. The intent is durable before the sink is called, the outcome before the
     /// next one is.
     fn say(&mut self, due: &Due) -> Result<()> {
-        if let Some(intent) = &due.intent {
-            self.keep(intent)?;
+        if let Some(intent) = &due.intent
+            && self.keep(intent)? == Kept::Stopped
+        {
+            return Ok(());
         }
         let outcome = self.sink.deliver(&due.request(clock::now()));
         let now = clock::now();
         let seed = stable_hash(&[due.idempotency_key.as_bytes(), &now.0.to_le_bytes()]);
         let done = self.outbox.on_outcome(due, outcome, now, Jitter(seed as u32));
         self.tell(&done);
-        if let Some(record) = &done.record {
-            self.keep(record)?;
+        // The intent is in the log: the next start knows that this was perhaps said.
+        if let Some(record) = &done.record
+            && self.keep(record)? == Kept::Stopped
+        {
+            return Ok(());
         }
         if let Some(command) = done.command {
             let partition = self.partition(&due.incident.cell);
-            self.journal(partition, Timestamp::EPOCH, command)?;
+            // A ticket that is not linked yet is linked with the next revision.
+            let (Kept::Yes | Kept::Stopped) = self.journal(partition, Timestamp::EPOCH, command)?;
         }
         Ok(())
     }
@@ -247,11 +282,11 @@ impl Courier {
         }
     }
 
-    fn keep(&self, record: &Delivered) -> Result<()> {
+    fn keep(&self, record: &Delivered) -> Result<Kept> {
         self.keep_under(&record.key(), record.at, record.to_json())
     }
 
-    fn keep_under(&self, key: &str, at: Timestamp, value: Vec<u8>) -> Result<()> {
+    fn keep_under(&self, key: &str, at: Timestamp, value: Vec<u8>) -> Result<Kept> {
         let kept = NewRecord {
             timestamp_ms: at.millis(),
             key: Some(key.as_bytes().to_vec()),
@@ -262,7 +297,7 @@ impl Courier {
     }
 
     /// A ticket, or an act, becomes part of its incident through the journal, like every other fact.
-    fn journal(&self, partition: u32, arrival: Timestamp, command: Command) -> Result<()> {
+    fn journal(&self, partition: u32, arrival: Timestamp, command: Command) -> Result<Kept> {
         let record = JournalRecord::Command(command);
         let entry = JournalEntry { arrival, position: None, record };
         let to = TopicPartition::new(&self.settings.own.journal, partition);
@@ -271,14 +306,14 @@ impl Courier {
     }
 
     /// Tries until the log has it or the process stops: what was said must be remembered.
-    fn append(&self, to: TopicPartition, record: NewRecord) -> Result<()> {
+    fn append(&self, to: TopicPartition, record: NewRecord) -> Result<Kept> {
         loop {
             match self.log.append(&to, vec![record.clone()]) {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(Kept::Yes),
                 Err(crate::log::LogError::Unavailable(reason)) => {
                     tracing::warn!(reason, "the log does not answer, trying again");
                     if self.stop.wait(Duration::from_millis(500)) {
-                        return Ok(());
+                        return Ok(Kept::Stopped);
                     }
                 }
                 Err(refused) => return Err(refused.into()),

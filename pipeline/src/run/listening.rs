@@ -9,6 +9,8 @@ use sinks::sink::Wait;
 
 /// Longest pause after failures, unless the destination asked for a longer one.
 const PAUSE_MAX: Nanos = Nanos::from_secs(600);
+/// Attempts to learn from where to listen for which everything else waits, and their pause.
+const FIRST_TRIES: (u32, Nanos) = (3, Nanos::from_secs(5));
 /// Longest pause that a destination may ask for.
 const TOLD_MAX: Nanos = Nanos::from_secs(2 * 3600);
 
@@ -34,9 +36,9 @@ impl Listening {
     }
 
     /// Whether it is not known yet from where to listen: that comes before anything is said, so
-    /// that nothing done to our first ticket is missed.
+    /// that nothing done to our first ticket is missed. It holds nothing up for long.
     pub(super) fn is_first(&self) -> bool {
-        self.cursor.is_none() && self.failures == 0
+        self.cursor.is_none() && self.failures < FIRST_TRIES.0
     }
 
     /// Up to where it was heard.
@@ -66,7 +68,10 @@ impl Listening {
         let doubled = Nanos(self.every.0.saturating_mul(1 << self.failures.min(10)));
         self.failures = self.failures.saturating_add(1);
         let pause = match wait {
-            Wait::Backoff => Nanos(doubled.0.min(PAUSE_MAX.0).max(self.every.0)),
+            Wait::Backoff | Wait::Incident(_) if self.is_first() => FIRST_TRIES.1,
+            Wait::Backoff | Wait::Incident(_) => {
+                Nanos(doubled.0.min(PAUSE_MAX.0).max(self.every.0))
+            }
             Wait::Told(told) => Nanos(told.0.clamp(self.every.0, TOLD_MAX.0)),
         };
         self.due_at = now + pause;
@@ -106,7 +111,8 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_their_bound_and_a_told_time_is_kept() {
-        let mut ear = listening();
+        let record = HeardRecord::new(&"itsm".into(), "42".to_owned(), at(1));
+        let mut ear = Listening::new("itsm".into(), Nanos::from_secs(30), Some(record));
         let pauses = [1, 2, 3].map(|_| ear.failed(Wait::Backoff, at(0)));
         assert_eq!(pauses, [at(30), at(60), at(120)]);
         for _ in 0..20 {
@@ -115,6 +121,16 @@ mod tests {
         assert_eq!(ear.failed(Wait::Backoff, at(0)), at(600));
         assert_eq!(ear.failed(Wait::Told(Nanos::from_secs(900)), at(0)), at(900));
         assert_eq!(ear.failed(Wait::Told(Nanos(i64::MAX)), at(0)), at(7_200));
+    }
+
+    #[test]
+    fn what_is_said_waits_a_few_tries_for_where_to_listen_from() {
+        let mut ear = listening();
+        let tries: Vec<_> =
+            (0..3).map(|_| (ear.is_first(), ear.failed(Wait::Backoff, at(0)))).collect();
+        assert_eq!(tries, [(true, at(5)), (true, at(5)), (true, at(120))]);
+        assert!(!ear.is_first(), "then it holds up nothing");
+        assert_eq!(ear.cursor(), None);
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub mod deliver;
 #[cfg(feature = "history")]
 pub mod history;
 mod listening;
+mod places;
 pub mod serve;
 
 /// A service that runs.
