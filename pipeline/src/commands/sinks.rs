@@ -179,6 +179,7 @@ fn failed(out: &mut impl Write, what: &str, trouble: &Trouble) -> Result<()> {
         Trouble::Throttled => "wait; the destination counts our requests",
         Trouble::Setup(_) => "docs/sinks.md says what the destination needs",
         Trouble::Unavailable(_) => "it is in trouble itself; the service would try again",
+        Trouble::Unsure(_) => "wait a minute; the service would try again",
         Trouble::Malformed(_) => "check whether url leads to the API and not to a page",
         Trouble::Rejected { .. } | Trouble::Request(_) => "check the settings of this sink",
     };
