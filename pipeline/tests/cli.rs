@@ -143,7 +143,7 @@ fn every_command_with_wrong_input_says_what_to_do() {
         (&["tap", "alerts", "-c", &embedded], 1, "there is no embedded log"),
         (&["replay"], 2, "RECORDINGS"),
         (&["replay", "--last", "4h"], 2, "--config"),
-        (&["replay", "--last", "4x", "-c", &embedded], 2, "`15m`"),
+        (&["replay", "--last", "4x", "-c", &embedded], 2, "30m"),
         (&["replay", "--last", "4h", "-c", &embedded], 1, "there is no embedded log"),
         (&["replay", "--speed", "fast", "x"], 2, "`60x`"),
         (&["replay", "--against", "no-such.yaml", "x.jsonl"], 78, "no-such.yaml"),
