@@ -11,5 +11,6 @@ mod casebook_decode;
 mod casebook;
 mod accuracy;
 mod service;
+mod control;
 mod history;
 mod rt;
