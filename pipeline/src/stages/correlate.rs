@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn an_act_that_is_not_carried_out_is_a_dead_letter_with_the_reason() {
         let settings = Arc::new(Settings::default());
-        let (told, counts) = std::sync::mpsc::channel();
+        let (told, counts) = std::sync::mpsc::sync_channel(4);
         let mut stage = CorrelateStage::new(settings.clone()).with_acts_told(Box::new(move |n| {
             told.send(n).expect("the test listens");
         }));
