@@ -6,7 +6,7 @@ use std::hint::black_box;
 use anyhow::Result;
 use model::id::IncidentId;
 use model::incident::Incident;
-use pipeline::commands::replay::Player;
+use pipeline::player::Player;
 use pipeline::stages::line::LineOutput;
 use pipeline::stages::settings::Settings;
 

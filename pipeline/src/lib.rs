@@ -21,6 +21,8 @@ pub mod snapshot;
 pub mod run;
 pub mod control;
 pub mod http;
+pub mod player;
+pub mod remote;
 pub mod what_if;
 pub mod top;
 pub mod eval;

@@ -119,6 +119,35 @@ impl Writer {
     }
 }
 
+/// Several recordings, one after the other.
+pub struct Recordings {
+    left: std::vec::IntoIter<std::path::PathBuf>,
+    open: Option<Reader>,
+}
+
+impl Recordings {
+    /// The records of these files, in this order; each is opened when its turn comes.
+    #[must_use]
+    pub fn new(paths: Vec<std::path::PathBuf>) -> Self {
+        Self { left: paths.into_iter(), open: None }
+    }
+}
+
+impl Iterator for Recordings {
+    type Item = Result<TopicRecord>;
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(record) = self.open.as_mut().and_then(Iterator::next) {
+                return Some(record);
+            }
+            match Reader::open(&self.left.next()?) {
+                Ok(reader) => self.open = Some(reader),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

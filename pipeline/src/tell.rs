@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use model::hypothesis::{CauseKind, Evidence, Hypothesis};
 use model::id::IncidentId;
-use model::incident::{Incident, IncidentState};
+use model::incident::Incident;
 use model::people::{People, Said};
 
 use crate::http::summary::IncidentSummary;
@@ -33,12 +33,12 @@ pub fn line(incident: &Incident) -> String {
         },
     );
     clean(&format!(
-        "{} {} r{:<3} {:<9} {:?} {} | {}",
+        "{} {} r{:<3} {:<9} {} {} | {}",
         incident.updated_at.to_hms(),
         short(incident),
         incident.revision,
-        state(incident.state),
-        incident.priority,
+        incident.state.label(),
+        incident.priority.label(),
         incident.title,
         cause,
     ))
@@ -48,12 +48,12 @@ pub fn line(incident: &Incident) -> String {
 #[must_use]
 pub fn row(incident: &IncidentSummary) -> String {
     clean(&format!(
-        "{} {} r{:<3} {:<9} {:?} {} | {}{}",
+        "{} {} r{:<3} {:<9} {} {} | {}{}",
         incident.updated_at.to_hms(),
         short_id(incident.id),
         incident.revision,
-        state(incident.state),
-        incident.priority,
+        incident.state.label(),
+        incident.priority.label(),
         incident.title,
         cause(incident),
         hands(incident),
@@ -108,9 +108,9 @@ pub fn page(incident: &Incident) -> String {
 fn write_page(text: &mut String, incident: &Incident) -> std::fmt::Result {
     writeln!(
         text,
-        "{:?} {}  {}  (incident {}, revision {})",
-        incident.priority,
-        state(incident.state).to_uppercase(),
+        "{} {}  {}  (incident {}, revision {})",
+        incident.priority.label(),
+        incident.state.label().to_uppercase(),
         clean(&incident.title),
         short(incident),
         incident.revision
@@ -244,18 +244,6 @@ fn write_reach(text: &mut String, incident: &Incident) -> std::fmt::Result {
 #[must_use]
 pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
-/// The word for a state.
-#[must_use]
-pub const fn state(state: IncidentState) -> &'static str {
-    match state {
-        IncidentState::Suspected => "suspected",
-        IncidentState::Open => "open",
-        IncidentState::Resolved => "resolved",
-        IncidentState::Merged => "merged",
-        IncidentState::Withdrawn => "withdrawn",
-    }
 }
 
 /// Without control characters and direction marks: safe for a terminal.

@@ -1,7 +1,7 @@
 //! The demo's promise: one incident holds the fault, its first hypothesis is right, no decoy beats it.
 
 use model::incident::{Incident, IncidentState};
-use pipeline::commands::replay::final_incidents;
+use pipeline::player::final_incidents;
 use pipeline::stages::settings::Settings;
 
 fn told() -> Vec<Incident> {

@@ -3,7 +3,7 @@
 
 use model::incident::Incident;
 use model::recording::TopicRecord;
-use pipeline::commands::replay::final_incidents;
+use pipeline::player::final_incidents;
 use pipeline::stages::settings::Settings;
 use serde_json::Value;
 use simulator::disorder::shuffle;

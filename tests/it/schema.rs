@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use pipeline::commands::replay::final_incidents;
+use pipeline::player::final_incidents;
 use pipeline::stages::settings::Settings;
 use tests::workspace;
 

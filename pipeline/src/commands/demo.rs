@@ -17,11 +17,11 @@ use simulator::Scenario;
 
 use crate::cli::{DemoArgs, Role};
 use crate::clock::StopWatch;
-use crate::commands::replay::final_incidents;
 use crate::config::Config;
 use crate::http::view::Filter;
 use crate::log::embedded::{Durability, EmbeddedLog};
 use crate::log::{Log, NewRecord, TopicPartition};
+use crate::player::final_incidents;
 use crate::progress::Progress;
 use crate::recording::Writer;
 use crate::run::stop::Stop;

@@ -10,7 +10,7 @@ use model::id::IncidentId;
 use model::incident::Incident;
 
 use crate::cli::ExplainArgs;
-use crate::commands::remote::Remote;
+use crate::remote::Remote;
 use crate::tell;
 
 /// Digits of an incident's id.

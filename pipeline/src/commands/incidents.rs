@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use anyhow::Result;
 
 use crate::cli::IncidentsArgs;
-use crate::commands::remote::Remote;
-use crate::commands::remote::send::escaped;
+use crate::remote::Remote;
+use crate::remote::send::escaped;
 use crate::tell;
 
 /// Lists them.

@@ -12,7 +12,6 @@ pub mod incidents;
 pub mod man;
 pub mod record;
 pub mod reference;
-pub mod remote;
 pub mod replay;
 pub mod run;
 pub mod sql;

@@ -4,16 +4,14 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::cli::TopArgs;
 use crate::clock::StopWatch;
-use crate::commands::remote::Remote;
+use crate::remote::Remote;
 use crate::run::stop::Stop;
 use crate::tell::clean;
-use crate::top::frame::{View, draw};
+use crate::top::frame::{View, draw, printed};
 use crate::top::look::Look;
 use crate::top::shown::Shown;
 
@@ -21,8 +19,6 @@ use crate::top::shown::Shown;
 const PRINTED_COLUMNS: u16 = 120;
 /// How long one answer may take: no key is heard meanwhile.
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// Lines that a printed frame may have beyond those of its incidents.
-const PRINTED_LINES: u16 = 16;
 
 /// Shows it until somebody quits.
 ///
@@ -63,31 +59,6 @@ fn once(remote: &Remote, args: &TopArgs) -> Result<()> {
 fn columns() -> u16 {
     let wide = ratatui::crossterm::terminal::size().map(|(columns, _)| columns);
     if io::stdout().is_terminal() { wide.unwrap_or(PRINTED_COLUMNS) } else { PRINTED_COLUMNS }
-}
-
-/// A frame as lines of text, without the keys that nobody can press, and high enough for all.
-///
-/// # Errors
-/// Never in practice: it is drawn into memory.
-pub fn printed(shown: &Shown, columns: u16) -> Result<String> {
-    let rows = u16::try_from(shown.incidents.len().saturating_mul(2)).unwrap_or(u16::MAX / 2);
-    let lines = rows.saturating_add(PRINTED_LINES).min(2_000);
-    let mut terminal = Terminal::new(TestBackend::new(columns.max(60), lines))?;
-    let view = View { shown: Some(shown), trouble: None, scrolled: 0 };
-    terminal.draw(|frame| draw(frame, &view))?;
-    let buffer = terminal.backend().buffer();
-    let mut text = Vec::new();
-    for y in 0..buffer.area.height.saturating_sub(1) {
-        let line: String = (0..buffer.area.width)
-            .filter_map(|x| buffer.cell((x, y)))
-            .map(ratatui::buffer::Cell::symbol)
-            .collect();
-        text.push(line.trim_end().to_owned());
-    }
-    while text.last().is_some_and(String::is_empty) {
-        text.pop();
-    }
-    Ok(text.join("\n") + "\n")
 }
 
 fn watch(

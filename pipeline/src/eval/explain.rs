@@ -14,7 +14,7 @@ use super::labels::Fault;
 use super::suite::Window;
 use super::verdict::{Verdict, is_right};
 use super::whose::{is_in_time, since};
-use crate::tell::{clean, short, state};
+use crate::tell::{clean, short};
 
 /// Hypotheses shown of an incident.
 const HYPOTHESES: usize = 5;
@@ -171,7 +171,7 @@ impl Miss<'_> {
             let of_it = last.symptoms.iter().filter(|s| s.entity.service.as_str() == service);
             let count = of_it.count();
             if count > 0 && !own.contains(&last.id) {
-                let (id, state) = (short(last), state(last.state));
+                let (id, state) = (short(last), last.state.label());
                 let why = self.why_not(course, cut(self.window.end));
                 let onset = last.onset_at;
                 writeln!(
@@ -229,7 +229,7 @@ fn write_incident(text: &mut String, incident: &Incident) -> fmt::Result {
         text,
         "  incident {} {} r{}: onset {}, impact {:.1}, {} alerts, {} symptoms in {} services",
         short(incident),
-        state(incident.state),
+        incident.state.label(),
         incident.revision,
         incident.onset_at,
         incident.blast_radius.impact,

@@ -15,7 +15,7 @@ use super::HttpState;
 use super::control::find_incident;
 use super::error::ApiError;
 use super::metrics::{Metric, Stage, UNKNOWN, render_gauge};
-use super::summary::{STATES, state_word};
+use super::summary::STATES;
 use super::view::Filter;
 
 const LIMIT_DEFAULT: usize = 100;
@@ -50,7 +50,7 @@ fn lag(state: &HttpState) -> Value {
 
 pub(super) async fn metrics(State(state): State<HttpState>) -> Response {
     let mut text = state.metrics.render();
-    let counts = state.incidents.counts().map(|(is, count)| (state_word(is), count));
+    let counts = state.incidents.counts().map(|(is, count)| (is.label(), count));
     let name = "faultline_incidents";
     render_gauge(&mut text, name, "Incidents held by the view.", "state", &counts);
     let ready = [("ready", u64::from(state.health.is_ready()))];
@@ -62,7 +62,7 @@ pub(super) async fn metrics(State(state): State<HttpState>) -> Response {
 
 fn counts(state: &HttpState) -> Value {
     let counts = state.incidents.counts();
-    counts.map(|(is, count)| (state_word(is).to_owned(), json!(count))).into_iter().collect()
+    counts.map(|(is, count)| (is.label().to_owned(), json!(count))).into_iter().collect()
 }
 
 pub(super) async fn status(State(state): State<HttpState>) -> Json<Value> {
@@ -116,10 +116,10 @@ fn read_filter(params: &BTreeMap<String, String>) -> Result<(Filter, usize), Api
 fn read_states(text: &str) -> Result<Vec<IncidentState>, ApiError> {
     let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
     words
-        .map(|word| STATES.into_iter().find(|state| state_word(*state) == word))
+        .map(|word| STATES.into_iter().find(|state| state.label() == word))
         .collect::<Option<_>>()
         .ok_or_else(|| {
-            let known = STATES.map(state_word).join(", ");
+            let known = STATES.map(IncidentState::label).join(", ");
             ApiError::bad_request("`state` holds a word that is no state", format!("use {known}"))
         })
 }

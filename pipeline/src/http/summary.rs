@@ -19,18 +19,6 @@ pub const STATES: [IncidentState; 5] = [
     IncidentState::Withdrawn,
 ];
 
-/// The state's word in JSON and in filters.
-#[must_use]
-pub const fn state_word(state: IncidentState) -> &'static str {
-    match state {
-        IncidentState::Suspected => "suspected",
-        IncidentState::Open => "open",
-        IncidentState::Resolved => "resolved",
-        IncidentState::Merged => "merged",
-        IncidentState::Withdrawn => "withdrawn",
-    }
-}
-
 /// The leading hypothesis in one line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LeadingCause {

@@ -1,13 +1,15 @@
 //! Draws a frame. At 80 columns everything that is needed to act is there; what does not fit is cut
 //! at its end, and a wider terminal shows more of it.
 
+use anyhow::Result;
 use model::incident::Priority;
 use model::time::Nanos;
-use ratatui::Frame;
+use ratatui::backend::TestBackend;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row, Table};
+use ratatui::{Frame, Terminal};
 
 use super::shown::{IncidentRow, Shown, StageRow};
 use crate::span;
@@ -16,6 +18,8 @@ use crate::span;
 const COLUMNS_MIN: u16 = 40;
 /// As above.
 const LINES_MIN: u16 = 8;
+/// Lines that a printed frame may have beyond those of its incidents.
+const PRINTED_LINES: u16 = 16;
 
 /// What is drawn.
 #[derive(Clone, Debug)]
@@ -135,7 +139,7 @@ fn incident_row(incident: &IncidentRow) -> Row<'static> {
     ];
     Row::new([
         Cell::from(incident.id.clone()),
-        Cell::from(format!("{:?}", incident.priority)).style(style),
+        Cell::from(incident.priority.label()).style(style),
         Cell::from(incident.state),
         Cell::from(age(incident.age_s)),
         Cell::from(incident.who.clone().unwrap_or_else(|| "nobody".to_owned())),
@@ -188,4 +192,29 @@ const fn heading() -> Style {
 
 const fn bad() -> Style {
     Style::new().fg(Color::Red).add_modifier(Modifier::BOLD)
+}
+
+/// A frame as lines of text, without the keys that nobody can press, and high enough for all.
+///
+/// # Errors
+/// Never in practice: it is drawn into memory.
+pub fn printed(shown: &Shown, columns: u16) -> Result<String> {
+    let rows = u16::try_from(shown.incidents.len().saturating_mul(2)).unwrap_or(u16::MAX / 2);
+    let lines = rows.saturating_add(PRINTED_LINES).min(2_000);
+    let mut terminal = Terminal::new(TestBackend::new(columns.max(60), lines))?;
+    let view = View { shown: Some(shown), trouble: None, scrolled: 0 };
+    terminal.draw(|frame| draw(frame, &view))?;
+    let buffer = terminal.backend().buffer();
+    let mut text = Vec::new();
+    for y in 0..buffer.area.height.saturating_sub(1) {
+        let line: String = (0..buffer.area.width)
+            .filter_map(|x| buffer.cell((x, y)))
+            .map(ratatui::buffer::Cell::symbol)
+            .collect();
+        text.push(line.trim_end().to_owned());
+    }
+    while text.last().is_some_and(String::is_empty) {
+        text.pop();
+    }
+    Ok(text.join("\n") + "\n")
 }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::exposition::Exposition;
 use crate::clock;
-use crate::commands::remote::Remote;
 use crate::http::summary::IncidentSummary;
+use crate::remote::Remote;
 
 /// Incidents that are asked for.
 const ROWS: u32 = 200;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::look::Look;
 use crate::http::metrics::{Metric, Stage};
 use crate::http::summary::IncidentSummary;
-use crate::tell::{cause, clean, hands, short_id, state};
+use crate::tell::{cause, clean, hands, short_id};
 
 /// One stage.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -151,7 +151,7 @@ fn incident_row(incident: &IncidentSummary, now: Timestamp) -> IncidentRow {
     IncidentRow {
         id: short_id(incident.id),
         priority: incident.priority,
-        state: state(incident.state),
+        state: incident.state.label(),
         age_s: seconds(incident.onset_at, now),
         title: clean(&incident.title),
         cause: clean(&cause(incident)),

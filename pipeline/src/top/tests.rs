@@ -11,10 +11,9 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::exposition::Exposition;
-use super::frame::{View, draw};
+use super::frame::{View, draw, printed};
 use super::look::{Check, Look, Status};
 use super::shown::Shown;
-use crate::commands::top::printed;
 use crate::http::metrics::{Metric, Metrics, Stage, UNKNOWN};
 use crate::http::summary::{IncidentSummary, LeadingCause};
 

@@ -157,13 +157,13 @@ fn difference(group: &Group, old: &[Told], new: &[Told]) -> Difference {
 fn changes(old: &Told, new: &Told) -> Vec<Change> {
     let (a, b) = (&old.incident, &new.incident);
     let time = |at: Timestamp| at.to_rfc3339();
-    let state = |i: &Incident| Some(crate::tell::state(i.state).to_owned());
+    let state = |i: &Incident| Some(i.state.label().to_owned());
     let owner = |i: &Incident| i.owner.as_ref().map(ToString::to_string);
     let services = |i: &Incident| {
         let names: Vec<&str> = i.services.iter().map(Name::as_str).collect();
         Some(names.join(", "))
     };
-    let priority = |i: &Incident| Some(format!("{:?}", i.priority));
+    let priority = |i: &Incident| Some(i.priority.label().to_owned());
     let mut all = vec![
         (What::Priority, priority(a), priority(b)),
         (What::State, state(a), state(b)),

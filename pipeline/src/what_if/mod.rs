@@ -12,7 +12,7 @@ pub mod report;
 use anyhow::Result;
 use model::recording::TopicRecord;
 
-use crate::commands::replay::Player;
+use crate::player::Player;
 use crate::stages::settings::Settings;
 use told::{Keeper, Told};
 

@@ -9,7 +9,7 @@ use super::Runs;
 use super::difference::{Change, Difference, Kind, Row, What, differences};
 use super::told::Told;
 use crate::span;
-use crate::tell::{clean, counted, short_id, state};
+use crate::tell::{clean, counted, short_id};
 
 /// What the two runs are called.
 pub struct Names<'a> {
@@ -119,7 +119,7 @@ fn write_row(text: &mut String, sign: &str, row: &Row) -> std::fmt::Result {
         "  {sign} {} {:?} {:<9} {hms} to {}  {}",
         short_id(row.id),
         row.priority,
-        state(row.state),
+        row.state.label(),
         until.as_deref().unwrap_or("the end "),
         clean(&row.title),
     )?;

@@ -10,8 +10,8 @@ use model::incident::Incident;
 use serde_json::{Value, json};
 
 use crate::cli::control::{Cause, CauseArgs, Control, DecideArgs, IncidentsOf};
-use crate::commands::remote::Remote;
-use crate::commands::remote::send::{Write, escaped};
+use crate::remote::Remote;
+use crate::remote::send::{Write, escaped};
 use crate::tell;
 
 /// Takes a decision.

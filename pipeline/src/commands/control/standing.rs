@@ -10,8 +10,8 @@ use super::{at, common, each, merged, told};
 use crate::cli::control::{
     DecideArgs, EndArgs, Inhibitions, ListArgs, Maintenance, Silences, TimesArgs,
 };
-use crate::commands::remote::Remote;
-use crate::commands::remote::send::{Write, escaped};
+use crate::remote::Remote;
+use crate::remote::send::{Write, escaped};
 use crate::span;
 use crate::tell;
 
