@@ -63,9 +63,13 @@ impl MatcherSet {
 impl Part {
     /// What is denied must hold for the label and for the bound service; what is asked for, for either.
     fn matches(&self, alert: &Alert, service: Option<&Name>) -> bool {
-        let label = alert.labels.get(&self.matcher.label).map_or("", Name::as_str);
+        let label = alert.labels.get(&self.matcher.label).map(Name::as_str);
         let bound = service.filter(|_| self.matcher.label.as_str() == SERVICE).map(Name::as_str);
-        self.matches_texts(label, bound)
+        match (label, bound) {
+            // An alert that is bound by another label has a service: the bound one alone.
+            (None, Some(bound)) => self.matches_texts(bound, None),
+            (label, bound) => self.matches_texts(label.unwrap_or_default(), bound),
+        }
     }
 
     fn matches_texts(&self, label: &str, bound: Option<&str>) -> bool {
@@ -81,18 +85,21 @@ impl Part {
 }
 
 fn compiled(matcher: &Matcher) -> Result<Regex, ActFault> {
-    // Anchored as Alertmanager does: the whole value, whatever alternatives the expression has.
-    RegexBuilder::new(&format!("^(?:{})$", matcher.value))
-        .size_limit(REGEX_BYTES_MAX)
-        .dfa_size_limit(REGEX_BYTES_MAX)
-        .build()
-        .map_err(|error| ActFault::BadRegex {
+    let build = |expression: &str| {
+        let mut builder = RegexBuilder::new(expression);
+        builder.size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX).build()
+    };
+    // Anchored as Alertmanager does: the whole value, whatever alternatives the expression has. It must
+    // stand for itself first: brackets that close ours would take the anchors away.
+    build(&matcher.value).and_then(|_| build(&format!("^(?:{})$", matcher.value))).map_err(
+        |error| ActFault::BadRegex {
             label: matcher.label.clone(),
             why: match error {
                 regex::Error::CompiledTooBig(_) => String::from("it is too large; make it simpler"),
                 other => last_line(&other.to_string()),
             },
-        })
+        },
+    )
 }
 
 /// The regex crate draws a picture of the place; its last line says what is wrong.
@@ -175,6 +182,9 @@ mod tests {
         assert!(set("service", MatchOp::Equal, "cart").matches(&by_app, Some(&bound)));
         assert!(!set("service", MatchOp::NotEqual, "cart").matches(&by_app, Some(&bound)));
         assert!(!set("app2", MatchOp::Equal, "cart").matches(&by_app, Some(&bound)));
+        assert!(!set("service", MatchOp::Equal, "").matches(&by_app, Some(&bound)), "it has one");
+        assert!(set("service", MatchOp::NotEqual, "").matches(&by_app, Some(&bound)));
+        assert!(!set("service", MatchOp::NotRegex, ".+").matches(&by_app, Some(&bound)));
     }
 
     #[test]
@@ -184,6 +194,7 @@ mod tests {
             MatcherSet::new(vec![matcher]).unwrap_err().to_string()
         };
         assert!(bad("(").contains("unclosed group"), "{}", bad("("));
+        assert!(bad("a)|(?:b").contains("unopened group"), "{}", bad("a)|(?:b"));
         assert!(bad("((((a{100}){100}){100}){100})").contains("too large"));
     }
 }
