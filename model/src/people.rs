@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::command::CauseRef;
+use crate::command::{Act, CauseRef};
 use crate::name::Name;
 use crate::time::Timestamp;
 
@@ -40,6 +40,18 @@ pub struct Said {
     pub at: Timestamp,
     /// In words; may be empty.
     pub text: String,
+}
+
+impl From<&Act> for Said {
+    fn from(act: &Act) -> Self {
+        Self {
+            act: act.id.clone(),
+            author: act.author.clone(),
+            via: act.via.clone(),
+            at: act.at,
+            text: act.reason.clone(),
+        }
+    }
 }
 
 /// What a person said about a cause.

@@ -55,6 +55,9 @@ pub(super) struct Case {
     pub(super) symptoms: BTreeMap<SymptomKey, SymptomSum>,
     /// Alerts.
     pub(super) alerts: BTreeMap<Fingerprint, JoinReason>,
+    /// Those of them that were muted whenever they fired here: they are listed, and decide nothing.
+    #[serde(default)]
+    pub(super) listed: BTreeSet<Fingerprint>,
     /// Failing traces by (origin, reached).
     pub(super) reach: BTreeMap<(Name, Name), u64>,
     /// Entries by (service, operation).
@@ -109,6 +112,7 @@ impl Case {
             nodes: BTreeMap::new(),
             symptoms: BTreeMap::new(),
             alerts: BTreeMap::new(),
+            listed: BTreeSet::new(),
             reach: BTreeMap::new(),
             entries: BTreeMap::new(),
             versions: BTreeMap::new(),
@@ -157,6 +161,17 @@ impl Case {
         }
         self.alerts.insert(fingerprint, reason);
         true
+    }
+
+    /// The alerts that decide: all but those that are only listed.
+    pub(super) fn heard(&self) -> impl Iterator<Item = &Fingerprint> {
+        self.alerts.keys().filter(|fingerprint| !self.listed.contains(fingerprint))
+    }
+
+    /// Lets an alert go that became a member of another case.
+    pub(super) fn let_go(&mut self, fingerprint: &Fingerprint) {
+        self.alerts.remove(fingerprint);
+        self.listed.remove(fingerprint);
     }
 
     /// The pane in which it first was worth a person's attention.

@@ -7,6 +7,7 @@ use model::alert::{Alert, AlertStatus};
 use model::command::{Act, Command, Decision};
 use model::id::{CellId, IncidentId};
 use model::journal::{JournalEntry, JournalRecord};
+use model::name::Name;
 use model::symptom::SymptomBatch;
 use model::time::{Pane, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,6 @@ use super::limits::RING_FACTS_MAX;
 use super::output::{CorrelateStats, Output, ShedReason};
 use super::people::{self, ActFault, ActsSeen, Cover, Decree, Standing};
 use super::publish::{Around, Done, Registry, Told};
-use super::render;
 use super::stamps::Stamps;
 use super::world::{Layer, Rules, World};
 
@@ -175,6 +175,7 @@ impl Correlator {
     /// first alert of another pane. Alerts of one pane that only join wait for each other.
     fn take_alert(&mut self, alert: &Alert, arrival: Timestamp) -> bool {
         let fact = AlertFact::new(alert.clone(), arrival, self.config.alert_lateness);
+        let at = fact.at;
         if !self.ring.put_alert(fact, self.config.width) {
             self.stats.repeats += 1;
             return false;
@@ -186,8 +187,14 @@ impl Correlator {
         }
         let trace_at = |trace| self.settled.activity.service_of_trace(trace);
         let bound = binding::bind(alert, &self.config.bindings, &self.settled.map, trace_at);
-        let known = bound.node().is_some_and(|service| self.registry.is_open_for(service));
-        alert.status == AlertStatus::Firing && bound.node().is_some() && !known
+        let Some(service) = bound.node().filter(|_| alert.status == AlertStatus::Firing) else {
+            return false;
+        };
+        // What is covered opens nothing: a storm in a silence is looked at once a pane.
+        let node = |name: &Name| self.settled.map.node(name);
+        let in_force = self.standing.mutes.in_force((at, at), node);
+        let is_covered = in_force.covers(alert, Some(service), at).is_some();
+        !is_covered && !self.registry.is_open_for(service)
     }
 
     /// True if the view must be derived again.
@@ -237,14 +244,11 @@ impl Correlator {
         let around = Around { world: &self.settled, rules, now };
         let Done { outputs, bond, judged } = self.registry.act(act, incident, around)?;
         self.outputs.extend(outputs);
-        if let (
-            Decision::ConfirmCause { cause, .. } | Decision::RejectCause { cause, .. },
-            Some(id),
-        ) = (&act.decision, judged)
+        if let Some((id, cause, is_cause)) = judged
             && let Some(incident) = self.registry.newest(id)
         {
-            let is_cause = matches!(act.decision, Decision::ConfirmCause { .. });
-            self.standing.opinions.note(incident, cause, is_cause, arrival);
+            let said = (act.id.clone(), arrival);
+            self.standing.opinions.note(incident, &cause, is_cause, said);
         }
         let Some(bond) = bond else { return Ok(false) };
         // Not after what is known: time passes for cases by what is told of them.
@@ -267,8 +271,9 @@ impl Correlator {
             Decision::Inhibit { source, target, equal } => {
                 mutes.inhibit(id, (source.clone(), target.clone()), equal.clone(), arrival)?;
             }
-            Decision::Expire { target } => mutes.expire(target, arrival)?,
-            Decision::Uninhibit { target } => mutes.uninhibit(target, arrival)?,
+            Decision::Expire { target } | Decision::Uninhibit { target } => {
+                mutes.end(target, arrival)?;
+            }
             _ => return Ok(false),
         }
         self.newest_act = self.newest_act.max(Some(arrival));
@@ -302,6 +307,7 @@ impl Correlator {
             self.settled.fold(pane, &mut facts, Layer::Settled, rules);
         }
         self.ring.settle(through);
+        self.standing.mutes.forget(self.config.width.end(through));
         let shed = std::mem::take(&mut self.settled.shed);
         if shed > 0 {
             self.shed(ShedReason::Limit, shed);
@@ -313,14 +319,23 @@ impl Correlator {
     fn close_ended(&mut self) {
         let Some((through, _)) = self.settled.recent.back() else { return };
         let end = self.config.width.end(*through);
+        let ended = self.settled.take_ended(end, &self.config);
+        if ended.is_empty() {
+            return;
+        }
         let rules = Rules::new(&self.cell, &self.config, &self.standing);
-        for case in self.settled.take_ended(end, &self.config) {
-            if let Some(incident) = render::incident(&self.settled, &case, rules) {
-                let told = Told::new(&case, incident, true);
+        let cover = Cover::of(&self.settled, self.covered_at(), rules);
+        for case in ended {
+            if let Some(told) = Told::of(&self.settled, &case, &cover, rules) {
                 let around = Around { world: &self.settled, rules, now: self.now };
-                self.outputs.extend(self.registry.close(told, around));
+                self.outputs.extend(self.registry.close(told.settled(true), around));
             }
         }
+    }
+
+    /// When mutes are asked: one that has just arrived counts at once, even if telemetry is behind.
+    fn covered_at(&self) -> Timestamp {
+        self.newest_act.map_or(self.now, |act| self.now.max(act))
     }
 
     /// Derives the provisional view: the settled world and a fold of what is unsettled.
@@ -338,19 +353,13 @@ impl Correlator {
 
     fn tell(&mut self, world: &World, last: bool) {
         let rules = Rules::new(&self.cell, &self.config, &self.standing);
-        // A mute that has just arrived counts at once, even if telemetry is behind.
-        let at = self.newest_act.map_or(self.now, |act| self.now.max(act));
-        let cover = Cover::of(world, at, rules);
+        let cover = Cover::of(world, self.covered_at(), rules);
         self.stats.alerts_muted = cover.muted.len() as u64;
         let mut told = Vec::new();
         for case in world.cases.values().filter(|case| case.is_told()) {
-            let Some(mut incident) = render::incident(world, case, rules) else { continue };
-            for alert in &mut incident.alerts {
-                alert.muted_by = cover.muted.get(&alert.fingerprint).cloned();
-            }
             let same = self.settled.cases.get(&case.id).is_some_and(|known| known == case);
-            let muted_by = cover.mutes(case, world, at, rules);
-            told.push(Told::new(case, incident, last || (same && !case.is_live())).muted(muted_by));
+            let settled = last || (same && !case.is_live());
+            told.extend(Told::of(world, case, &cover, rules).map(|one| one.settled(settled)));
         }
         let around = Around { world, rules, now: self.now };
         self.outputs.extend(self.registry.update(told, around));

@@ -116,11 +116,23 @@ impl PaneSummary {
         all
     }
 
-    /// The same without what some services show: their symptoms, their words, and what failed because
-    /// of them.
+    /// Whether it has anything to leave out of some services.
+    pub(super) fn speaks_of(&self, left_out: impl Fn(&Name) -> bool) -> bool {
+        let shown = self.symptoms.iter().any(|symptom| is_by(symptom, &left_out));
+        let origins = self.entries.iter().flat_map(|entry| &entry.origins);
+        shown
+            || self.signs.iter().any(|sign| left_out(&sign.entity.service))
+            || self.reach.keys().any(|(origin, _)| left_out(origin))
+            || self.voices.iter().any(|voice| left_out(&voice.service))
+            || self.versions.iter().any(|version| left_out(&version.service))
+            || origins.into_iter().any(|(origin, _)| left_out(origin))
+    }
+
+    /// The same without what some services show: their symptoms, also those that they have as callers,
+    /// their words, and what failed because of them.
     pub(super) fn without(&self, left_out: impl Fn(&Name) -> bool) -> Self {
         let mut all = self.clone();
-        all.symptoms.retain(|symptom| !left_out(&symptom.entity.service));
+        all.symptoms.retain(|symptom| !is_by(symptom, &left_out));
         all.signs.retain(|sign| !left_out(&sign.entity.service));
         all.reach.retain(|(origin, _), _| !left_out(origin));
         all.voices.retain(|voice| !left_out(&voice.service));
@@ -161,6 +173,12 @@ impl PaneSummary {
         all.changes.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         all
     }
+}
+
+/// Whether a symptom is told by one of these services: of itself, or as the caller of another.
+fn is_by(symptom: &Symptom, services: impl Fn(&Name) -> bool) -> bool {
+    let caller = symptom.entity.edge_from().map(Name::from);
+    services(&symptom.entity.service) || caller.is_some_and(|name| services(&name))
 }
 
 fn sort(symptoms: &mut [Symptom]) {

@@ -63,7 +63,7 @@ impl Case {
 
     /// The keys of its alerts.
     pub(super) fn keys<'a>(&'a self, alerts: &'a Alerts) -> impl Iterator<Item = &'a Name> {
-        let states = self.alerts.keys().filter_map(|fingerprint| alerts.get(*fingerprint));
+        let states = self.heard().filter_map(|fingerprint| alerts.get(*fingerprint));
         states.filter_map(|state| state.alert.group.as_ref())
     }
 }

@@ -55,7 +55,7 @@ fn quiet_at(
     if is_held(case, world, now, config) {
         return None;
     }
-    let ended = case.alerts.keys().filter_map(|fp| world.alerts.get(*fp)?.ended).max();
+    let ended = case.heard().filter_map(|fp| world.alerts.get(*fp)?.ended).max();
     let at = match ended {
         Some(ended) if case.symptoms.is_empty() => ended + config.quiet_after,
         _ => config.width.end(case.last_news) + config.unseen_after,
@@ -78,8 +78,7 @@ fn is_held(case: &Case, world: &World, now: Timestamp, config: &CorrelateConfig)
     };
     let tells = |state: &AlertState| habits.surprise(&state.alert) >= TELLING_ALERT;
     let holding: Vec<&AlertState> = case
-        .alerts
-        .keys()
+        .heard()
         .filter_map(|fingerprint| alerts.get(*fingerprint))
         .filter(|state| carries(state) && tells(state))
         .filter(|state| state.holds(now, config.alert_stale_after))
@@ -317,7 +316,7 @@ fn is_quiet(case: &Case, world: &World, now: Timestamp, config: &CorrelateConfig
     }
     if case.symptoms.is_empty() {
         let word = |fingerprint: &model::id::Fingerprint| alerts.get(*fingerprint)?.ended;
-        let ended = case.alerts.keys().filter_map(word).max();
+        let ended = case.heard().filter_map(word).max();
         return ended.is_some_and(|at| now - at >= config.quiet_after);
     }
     let since = now - config.width.end(case.last_loud);

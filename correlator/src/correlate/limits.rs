@@ -63,12 +63,14 @@ pub(super) const CASE_VOICES_MAX: usize = 400;
 pub(super) const CASE_SPLIT_METRICS_MAX: usize = 64;
 /// Acts of people whose ids are remembered, so that each counts once.
 pub(super) const ACTS_SEEN_MAX: usize = 10_000;
-/// Silences in force at once. Each is asked for every alert that fires.
+/// Silences that are remembered at once. Each in force is asked for every alert that fires.
 pub(super) const SILENCES_MAX: usize = 1_000;
-/// Maintenance windows in force at once.
+/// Maintenance windows that are remembered at once.
 pub(super) const WINDOWS_MAX: usize = 1_000;
-/// Inhibitions in force at once.
+/// Inhibitions that are remembered at once.
 pub(super) const INHIBITIONS_MAX: usize = 200;
+/// Ends of mutes that have not come yet; the newest stay.
+pub(super) const ENDS_MAX: usize = 1_000;
 /// Verdicts on causes from which rankings learn; the newest stay.
 pub(super) const OPINIONS_MAX: usize = 1_000;
 /// Rules of alerts that one verdict remembers.

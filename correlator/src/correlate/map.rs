@@ -46,6 +46,11 @@ impl Map {
         self.topology.bind(name)
     }
 
+    /// What the map calls a service that somebody named; its own name where the map has none.
+    pub(super) fn node(&self, name: &Name) -> Name {
+        self.bind(name).unwrap_or_else(|| name.clone())
+    }
+
     /// What a node is, if the map knows it.
     pub(super) fn kind(&self, node: &str) -> Option<EntityKind> {
         self.topology.snapshot().kind(node)

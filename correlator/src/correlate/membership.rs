@@ -3,6 +3,7 @@
 //! A member stays one while its case lives. Clusters that touch several cases join them only if a
 //! cause is checked to cover both. Deliberately absent: whether a case is worth telling.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -40,7 +41,7 @@ pub(super) fn assign(
         held.extend(case.nodes.keys().map(|key| (key.clone(), case.id)));
     }
     let components = parted_by_people(world, nodes, components);
-    for component in &components {
+    for component in components.iter() {
         part_from_the_past(world, nodes, component, &mut held, rules);
         let owners = owners(world, nodes, component, &held);
         let case = match owners.as_slice() {
@@ -58,33 +59,40 @@ pub(super) fn assign(
     split_cases(world, pane, around, rules);
 }
 
-/// Clusters without what people parted from the live case that holds some of their nodes: that stands
+/// Clusters without what people parted from the live cases that hold some of their nodes: that stands
 /// for itself.
-fn parted_by_people(world: &World, nodes: &[ActiveNode], all: &[Component]) -> Vec<Component> {
+fn parted_by_people<'a>(
+    world: &World,
+    nodes: &[ActiveNode],
+    all: &'a [Component],
+) -> Cow<'a, [Component]> {
     let live = world.cases.values().filter(|case| case.is_live() && !case.apart.is_empty());
     let cases: Vec<&Case> = live.map(Arc::as_ref).collect();
     if cases.is_empty() {
-        return all.to_vec();
+        return Cow::Borrowed(all);
     }
     let mut clusters = Vec::new();
-    for component in all {
+    // What was cut may be torn by another case: it is looked at again.
+    let mut waiting: Vec<Component> = all.iter().rev().cloned().collect();
+    while let Some(component) = waiting.pop() {
         let keys = |at: usize| nodes.get(at).map(|node| &node.key);
         let has = |set: &dyn Fn(&NodeKey) -> bool| {
             component.members.iter().any(|(at, _)| keys(*at).is_some_and(set))
         };
         let torn = cases.iter().find(|case| {
-            has(&|key| case.nodes.contains_key(key)) && has(&|key| case.apart.contains(key))
+            let stays = |key: &NodeKey| case.nodes.contains_key(key) && !case.apart.contains(key);
+            has(&stays) && has(&|key| case.apart.contains(key))
         });
         let Some(case) = torn else {
-            clusters.push(component.clone());
+            clusters.push(component);
             continue;
         };
         let leaves = |at: usize| keys(at).is_some_and(|key| case.apart.contains(key));
         let (gone, kept) = component.members.iter().partition(|(at, _)| leaves(*at));
-        clusters.push(Component { members: kept });
-        clusters.push(Component { members: gone });
+        waiting.push(Component { members: gone });
+        waiting.push(Component { members: kept });
     }
-    clusters
+    Cow::Owned(clusters)
 }
 
 /// Which live case each node is a member of.
@@ -328,6 +336,7 @@ fn enlist(
     let Some(slot) = world.cases.get_mut(&id) else { return };
     let case = Arc::make_mut(slot);
     let mut joined: BTreeMap<Name, Pane> = BTreeMap::new();
+    let mut added: Vec<(Fingerprint, &NodeKey)> = Vec::new();
     for (at, reason) in &component.members {
         let free = |node: &&ActiveNode| held.get(&node.key).is_none_or(|holder| *holder == id);
         let Some(node) = nodes.get(*at).filter(free) else { continue };
@@ -346,13 +355,35 @@ fn enlist(
         for (place, fingerprint) in node.alerts.iter().enumerate() {
             let why =
                 if place == 0 && node.symptoms.is_empty() { why } else { JoinReason::SameEntity };
-            if case.add_alert(*fingerprint, why) {
+            let is_new = case.add_alert(*fingerprint, why);
+            // What was only listed is heard now.
+            if is_new || case.listed.remove(fingerprint) {
                 case.last_news = case.last_news.max(pane);
                 case.frozen = None;
+            }
+            if is_new {
+                added.push((*fingerprint, &node.key));
             }
         }
     }
     catch_up(case, &joined, &recent, rules);
+    take_over(world, id, &added);
+}
+
+/// An alert is heard in one live case: one that let go of the service kept what had ended of it, and
+/// would be held open by it, or come back for it, once it fires anew.
+fn take_over(world: &mut World, id: IncidentId, added: &[(Fingerprint, &NodeKey)]) {
+    let others = world.cases.values_mut().filter(|case| case.id != id && case.is_live());
+    for slot in others {
+        let gone = |(fingerprint, key): &&(Fingerprint, &NodeKey)| {
+            slot.alerts.contains_key(fingerprint) && !slot.nodes.contains_key(key)
+        };
+        let gone: Vec<&Fingerprint> = added.iter().filter(gone).map(|(fp, _)| fp).collect();
+        if !gone.is_empty() {
+            let case = Arc::make_mut(slot);
+            gone.into_iter().for_each(|fingerprint| case.let_go(fingerprint));
+        }
+    }
 }
 
 /// New members bring what the last panes said of them since their onset.
@@ -414,6 +445,7 @@ pub(super) fn part(case: &mut Case, keys: &BTreeSet<NodeKey>, pane: Pane, alerts
     part.history.clone_from(&case.history);
     let moved = |fp: &Fingerprint| speaks_of(&alerts.get(*fp), keys);
     part.alerts = case.alerts.extract_if(.., |fp, _| moved(fp)).collect();
+    part.listed = case.listed.extract_if(.., |fp| moved(fp)).collect();
     part
 }
 

@@ -19,7 +19,12 @@ impl Case {
             self.symptoms.entry(key.clone()).or_insert_with(|| sum.clone());
         }
         for (fingerprint, reason) in &other.alerts {
-            self.add_alert(*fingerprint, *reason);
+            let is_listed = other.listed.contains(fingerprint);
+            if self.add_alert(*fingerprint, *reason) && is_listed {
+                self.listed.insert(*fingerprint);
+            } else if !is_listed {
+                self.listed.remove(fingerprint);
+            }
         }
         for (key, traces) in &other.reach {
             let sum = self.reach.entry(key.clone()).or_default();

@@ -141,7 +141,7 @@ fn is_superseded(
 }
 
 fn targets(event: &ChangeEvent, map: &Map) -> Vec<Name> {
-    event.targets.iter().map(|name| map.bind(name).unwrap_or_else(|| name.clone())).collect()
+    event.targets.iter().map(|name| map.node(name)).collect()
 }
 
 fn symptom(

@@ -135,7 +135,7 @@ impl SignKey {
 fn subjects(symptom: &Symptom, map: &Map) -> BTreeSet<Name> {
     let own = &symptom.entity.service;
     if symptom.kind == SymptomKind::Platform {
-        return BTreeSet::from([map.bind(own).unwrap_or_else(|| own.clone())]);
+        return BTreeSet::from([map.node(own)]);
     }
     let words = symptom.detail.split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_'));
     let named = words.filter(|word| word.len() >= NAME_BYTES_MIN).filter_map(|word| map.bind(word));

@@ -233,8 +233,8 @@ impl World {
     ) -> Arc<PaneSummary> {
         let width = rules.config.width;
         let inside = (width.start(pane), width.end(pane));
-        let worked_on = rules.standing.mutes.worked_on(inside, |name| self.node(name));
-        if worked_on.is_empty() {
+        let worked_on = rules.standing.mutes.worked_on(inside, |name| self.map.node(name));
+        if worked_on.is_empty() || !summary.speaks_of(|service| worked_on.contains_key(service)) {
             return summary;
         }
         Arc::new(summary.without(|service| worked_on.contains_key(service)))
@@ -244,12 +244,12 @@ impl World {
     fn muted(&self, fired: &Fired, now: Timestamp, rules: Rules<'_>) -> Muted {
         let last = now - Nanos(1);
         let stale_after = rules.config.alert_stale_after;
-        let node = |name: &Name| self.node(name);
+        let node = |name: &Name| self.map.node(name);
         rules.standing.mutes.muted(&self.alerts, fired, last, stale_after, node)
     }
 
-    /// Makes muted alerts members of the told incident of their service, if there is one: they open
-    /// nothing, but whoever looks at the incident must see them.
+    /// Lists muted alerts in the told incident of their service, if there is one: they open nothing and
+    /// hold nothing, but whoever looks at the incident must see them.
     fn list_muted(&mut self, muted: &Muted) {
         for fingerprint in muted.keys() {
             let Some(state) = self.alerts.get(*fingerprint) else { continue };
@@ -259,14 +259,12 @@ impl World {
             };
             let holder = self.cases.values_mut().find(holds);
             if let Some(case) = holder.filter(|case| !case.alerts.contains_key(fingerprint)) {
-                Arc::make_mut(case).add_alert(*fingerprint, JoinReason::SameEntity);
+                let case = Arc::make_mut(case);
+                if case.add_alert(*fingerprint, JoinReason::SameEntity) {
+                    case.listed.insert(*fingerprint);
+                }
             }
         }
-    }
-
-    /// What the map calls a service that a person named.
-    fn node(&self, name: &Name) -> Name {
-        self.map.bind(name).unwrap_or_else(|| name.clone())
     }
 
     fn take_alerts(&mut self, facts: &PaneFacts, config: &CorrelateConfig) -> Fired {
@@ -344,9 +342,10 @@ impl World {
             return Vec::new();
         }
         let changes = self.ledger.between(now - CHANGED_TOGETHER, now);
-        let bound = |name: &Name| self.map.bind(name).unwrap_or_else(|| name.clone());
         let groups = changes.iter().filter(|c| (2..=10).contains(&c.targets.len()));
-        groups.map(|change| change.targets.iter().map(bound).collect()).collect()
+        groups
+            .map(|change| change.targets.iter().map(|name| self.map.node(name)).collect())
+            .collect()
     }
 
     /// Takes out the cases that can no longer change: resolved for longer than they may be reopened.

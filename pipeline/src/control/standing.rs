@@ -222,13 +222,7 @@ impl Standing {
     }
 
     fn end(&mut self, cell: &CellId, target: &Name, act: &Act) {
-        let said = Said {
-            act: act.id.clone(),
-            author: act.author.clone(),
-            via: act.via.clone(),
-            at: act.at,
-            text: act.reason.clone(),
-        };
+        let said = Said::from(act);
         let first = || End { said, cells: BTreeSet::new() };
         let end = match self.entries.get_mut(target) {
             Some(entry) => entry.end.get_or_insert_with(first),

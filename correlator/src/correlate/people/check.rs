@@ -113,7 +113,7 @@ pub enum ActFault {
     #[error("no act \"{0}\" is in force that could be ended")]
     UnknownTarget(Name),
     /// No more can be in force at once.
-    #[error("{0} {1} are in force already")]
+    #[error("there are {0} {1} already")]
     Full(usize, &'static str),
 }
 

@@ -12,6 +12,7 @@ use crate::correlate::world::{Rules, World};
 
 /// What covers everything in the world at an instant.
 pub(in crate::correlate) struct Cover {
+    at: Timestamp,
     /// Alerts that are muted.
     pub(in crate::correlate) muted: Muted,
     /// Services that are worked on.
@@ -22,10 +23,11 @@ impl Cover {
     /// What covers at an instant.
     pub(in crate::correlate) fn of(world: &World, now: Timestamp, rules: Rules<'_>) -> Self {
         let mutes = &rules.standing.mutes;
-        let node = |name: &Name| world.map.bind(name).unwrap_or_else(|| name.clone());
+        let node = |name: &Name| world.map.node(name);
         let fired = BTreeMap::new();
         let stale_after = rules.config.alert_stale_after;
         Self {
+            at: now,
             muted: mutes.muted(&world.alerts, &fired, now, stale_after, node),
             worked_on: mutes.worked_on((now, Timestamp(now.0.saturating_add(1))), node),
         }
@@ -37,7 +39,6 @@ impl Cover {
         &self,
         case: &Case,
         world: &World,
-        now: Timestamp,
         rules: Rules<'_>,
     ) -> Option<Vec<Name>> {
         if !case.is_live() {
@@ -47,7 +48,7 @@ impl Cover {
         let mut acts: BTreeSet<&Name> = BTreeSet::new();
         for fingerprint in case.alerts.keys() {
             let state = world.alerts.get(*fingerprint);
-            if !state.is_some_and(|state| state.holds(now, rules.config.alert_stale_after)) {
+            if !state.is_some_and(|state| state.holds(self.at, rules.config.alert_stale_after)) {
                 continue;
             }
             shown = true;

@@ -86,32 +86,45 @@ pub(in crate::correlate) fn apply(
 ) {
     for decree in decrees {
         match &decree.bond {
-            Bond::Merge(from, into) => merge(world, from, into),
+            Bond::Merge(from, into) => merge(world, from, into, rules.config.width.end(pane)),
             Bond::Split(from, services) => split(world, pane, from, services, rules),
         }
     }
 }
 
-fn merge(world: &mut World, from: &Anchor, into: &Anchor) {
+fn merge(world: &mut World, from: &Anchor, into: &Anchor, now: Timestamp) {
     let (Some(from), Some(into)) = (from.find(world), into.find(world)) else { return };
     if from == into {
         return;
     }
     let Some(gone) = world.cases.remove(&from) else { return };
+    // What a resolved case had may be a member of another live one by now, and stays there.
+    let others = world.cases.values().filter(|case| case.id != into && case.is_live());
+    let taken: BTreeSet<NodeKey> =
+        others.clone().flat_map(|case| case.nodes.keys().cloned()).collect();
+    let heard: BTreeSet<Fingerprint> =
+        others.flat_map(|case| case.alerts.keys().copied()).collect();
     let Some(slot) = world.cases.get_mut(&into) else { return };
     let kept = Arc::make_mut(slot);
     let parted = |key: &NodeKey, of: &Case| of.nodes.contains_key(key);
     kept.apart.retain(|key| !parted(key, &gone));
     let own: BTreeSet<NodeKey> = kept.nodes.keys().cloned().collect();
     kept.merge(&gone);
+    if kept.is_live() || gone.is_live() {
+        kept.nodes.retain(|key, _| !taken.contains(key));
+        let elsewhere: Vec<Fingerprint> =
+            kept.alerts.keys().filter(|fp| heard.contains(fp)).copied().collect();
+        elsewhere.iter().for_each(|fingerprint| kept.let_go(fingerprint));
+    }
     kept.apart.retain(|key| !own.contains(key));
     kept.is_whole = true;
     kept.frozen = None;
-    if !kept.is_live() && gone.is_live() {
+    let is_back = !kept.is_live() && gone.is_live();
+    if is_back || kept.state == CaseState::Suspected && gone.state == CaseState::Open {
         kept.state = gone.state;
         kept.resolved_at = None;
-    } else if kept.state == CaseState::Suspected && gone.state == CaseState::Open {
-        kept.state = CaseState::Open;
+        kept.reopened += u32::from(is_back);
+        kept.history.push((now, kept.state));
     }
 }
 
@@ -129,13 +142,86 @@ fn split(
     if keys.is_empty() || keys.len() == case.nodes.len() {
         return;
     }
-    let alerts = world.alerts.clone();
-    let Some(slot) = world.cases.get_mut(&id) else { return };
-    let case = Arc::make_mut(slot);
-    let mut part = membership::part(case, &keys, pane, &alerts);
+    let Some(mut slot) = world.cases.remove(&id) else { return };
+    let case = Arc::make_mut(&mut slot);
+    let mut part = membership::part(case, &keys, pane, &world.alerts);
     part.resolved_at = case.resolved_at;
     part.apart.extend(case.nodes.keys().cloned());
     case.apart.extend(keys.iter().cloned());
     case.frozen = None;
+    world.cases.insert(id, slot);
     membership::settle_in(world, part, keys.first(), rules);
+}
+
+#[cfg(test)]
+mod tests {
+    use model::id::CellId;
+    use model::incident::JoinReason;
+
+    use super::*;
+    use crate::correlate::CorrelateConfig;
+    use crate::correlate::case::Member;
+    use crate::correlate::people::Standing;
+    use crate::correlate::tests::dsl::at;
+
+    fn node(name: &str) -> NodeKey {
+        NodeKey::Service(name.into())
+    }
+
+    fn case(id: u64, state: CaseState, services: &[&str], alerts: &[u64]) -> Arc<Case> {
+        let mut case = Case::new(IncidentId(id), Pane(1), Pane(1));
+        case.state = state;
+        case.resolved_at = (state == CaseState::Resolved).then(|| at(100));
+        for name in services {
+            let member = Member { onset: Pane(1), measured: true, reason: JoinReason::First };
+            case.nodes.insert(node(name), member);
+        }
+        for alert in alerts {
+            case.add_alert(Fingerprint(*alert), JoinReason::First);
+        }
+        Arc::new(case)
+    }
+
+    /// The first becomes part of the second; what is there afterwards.
+    fn merged(cases: &[Arc<Case>], from: u64, into: u64) -> World {
+        let config = CorrelateConfig::default();
+        let (cell, standing) = (CellId("test".into()), Standing::default());
+        let mut world = World::new(&config);
+        world.cases = cases.iter().map(|case| (case.id, Arc::clone(case))).collect();
+        let anchor = |id| Anchor {
+            case: IncidentId(id),
+            services: BTreeSet::new(),
+            alerts: BTreeSet::new(),
+        };
+        let decree =
+            Decree { at: at(200), act: "m".into(), bond: Bond::Merge(anchor(from), anchor(into)) };
+        apply(&mut world, Pane(20), &[decree], Rules::new(&cell, &config, &standing));
+        world
+    }
+
+    #[test]
+    fn what_another_live_case_has_by_now_stays_there() {
+        let cases = [
+            case(1, CaseState::Resolved, &["stock", "web"], &[7, 8]),
+            case(2, CaseState::Open, &["web"], &[7]),
+            case(3, CaseState::Open, &["cart"], &[9]),
+        ];
+        let world = merged(&cases, 1, 3);
+        let kept = &world.cases[&IncidentId(3)];
+        assert_eq!(kept.nodes.keys().cloned().collect::<Vec<_>>(), [node("cart"), node("stock")]);
+        assert_eq!(kept.alerts.keys().map(|fp| fp.0).collect::<Vec<_>>(), [8, 9]);
+        assert_eq!(world.cases[&IncidentId(2)], cases[1]);
+    }
+
+    #[test]
+    fn what_takes_an_open_case_in_is_open_again() {
+        let cases = [
+            case(1, CaseState::Open, &["stock"], &[]),
+            case(2, CaseState::Resolved, &["cart"], &[]),
+        ];
+        let world = merged(&cases, 1, 2);
+        let kept = &world.cases[&IncidentId(2)];
+        assert_eq!((kept.state, kept.resolved_at, kept.reopened), (CaseState::Open, None, 1));
+        assert_eq!(kept.history.last().map(|(_, state)| *state), Some(CaseState::Open));
+    }
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::check::ActFault;
 use super::matching::MatcherSet;
 use crate::correlate::dedup::{AlertState, Alerts};
-use crate::correlate::limits::{INHIBITIONS_MAX, SILENCES_MAX, WINDOWS_MAX};
+use crate::correlate::limits::{ENDS_MAX, INHIBITIONS_MAX, SILENCES_MAX, WINDOWS_MAX};
 
 /// How long after its end a mute is kept: unsettled panes of its time may still be folded.
 const KEPT_AFTER: Nanos = Nanos::from_secs(3600);
@@ -34,6 +34,11 @@ struct Span {
 impl Span {
     fn holds(&self, at: Timestamp) -> bool {
         self.from <= at && at < self.until
+    }
+
+    /// Whether it holds at any instant from the first to the last.
+    fn meets(&self, (first, last): (Timestamp, Timestamp)) -> bool {
+        self.from <= last && first < self.until
     }
 
     fn end(&mut self, at: Timestamp) -> bool {
@@ -69,6 +74,17 @@ pub(in crate::correlate) struct Mutes {
     silences: BTreeMap<Name, Silence>,
     windows: BTreeMap<Name, Window>,
     inhibitions: BTreeMap<Name, Inhibition>,
+    /// What was ended before it was made: records of several partitions come in any order.
+    #[serde(default)]
+    ends: BTreeMap<Name, Timestamp>,
+}
+
+/// What may cover an alert in a time, with the names that people wrote resolved once.
+pub(in crate::correlate) struct InForce<'a> {
+    silences: Vec<(&'a Name, &'a Silence)>,
+    /// Windows by what the map calls their services.
+    windows: BTreeMap<Name, Vec<(&'a Name, Span)>>,
+    inhibitions: Vec<(&'a Name, &'a Inhibition)>,
 }
 
 /// Which alerts are muted, each with the act that does it.
@@ -86,9 +102,10 @@ impl Mutes {
         (from, until): (Timestamp, Timestamp),
         now: Timestamp,
     ) -> Result<(), ActFault> {
-        room(self.silences.values().map(|one| one.span), now, SILENCES_MAX, "silences")?;
-        let span = Span { from: from.max(now), until };
-        self.silences.insert(act, Silence { span, matchers: MatcherSet::new(matchers)? });
+        room(self.silences.len(), SILENCES_MAX, "silences in force or ended in the last hour")?;
+        let matchers = MatcherSet::new(matchers)?;
+        let span = self.span(&act, from.max(now), until);
+        self.silences.insert(act, Silence { span, matchers });
         Ok(())
     }
 
@@ -103,8 +120,12 @@ impl Mutes {
         (from, until): (Timestamp, Timestamp),
         now: Timestamp,
     ) -> Result<(), ActFault> {
-        room(self.windows.values().map(|one| one.span), now, WINDOWS_MAX, "maintenance windows")?;
-        let span = Span { from: from.max(now), until };
+        room(
+            self.windows.len(),
+            WINDOWS_MAX,
+            "maintenance windows in force or ended in the last hour",
+        )?;
+        let span = self.span(&act, from.max(now), until);
         self.windows.insert(act, Window { span, services: services.into_iter().collect() });
         Ok(())
     }
@@ -120,47 +141,76 @@ impl Mutes {
         equal: Vec<Name>,
         now: Timestamp,
     ) -> Result<(), ActFault> {
-        room(self.inhibitions.values().map(|one| one.span), now, INHIBITIONS_MAX, "inhibitions")?;
+        room(
+            self.inhibitions.len(),
+            INHIBITIONS_MAX,
+            "inhibitions in force or ended in the last hour",
+        )?;
         let (source, target) = (MatcherSet::new(source)?, MatcherSet::new(target)?);
-        let span = Span { from: now, until: NEVER };
+        let span = self.span(&act, now, NEVER);
         self.inhibitions.insert(act, Inhibition { span, source, target, equal });
         Ok(())
     }
 
-    /// Ends a silence or a window.
+    /// Ends a silence, a window or an inhibition; one that is not known yet will have ended when it comes.
     ///
     /// # Errors
-    /// None of that name is in force or to come.
-    pub(in crate::correlate) fn expire(
+    /// It has ended already.
+    pub(in crate::correlate) fn end(
         &mut self,
         target: &Name,
         now: Timestamp,
     ) -> Result<(), ActFault> {
         let silence = self.silences.get_mut(target).map(|one| &mut one.span);
-        let span = silence.or_else(|| self.windows.get_mut(target).map(|one| &mut one.span));
-        let ended = span.is_some_and(|span| span.end(now));
-        if ended { Ok(()) } else { Err(ActFault::UnknownTarget(target.clone())) }
+        let window = self.windows.get_mut(target).map(|one| &mut one.span);
+        let inhibition = self.inhibitions.get_mut(target).map(|one| &mut one.span);
+        if let Some(span) = silence.or(window).or(inhibition) {
+            let ended = span.end(now);
+            return if ended { Ok(()) } else { Err(ActFault::UnknownTarget(target.clone())) };
+        }
+        let first = self.ends.entry(target.clone()).or_insert(now);
+        *first = now.min(*first);
+        while self.ends.len() > ENDS_MAX {
+            let oldest = self.ends.iter().min_by_key(|(name, at)| (**at, *name));
+            let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { break };
+            self.ends.remove(&oldest);
+        }
+        Ok(())
     }
 
-    /// Ends an inhibition.
-    ///
-    /// # Errors
-    /// None of that name is in force.
-    pub(in crate::correlate) fn uninhibit(
-        &mut self,
-        target: &Name,
-        now: Timestamp,
-    ) -> Result<(), ActFault> {
-        let ended = self.inhibitions.get_mut(target).is_some_and(|one| one.span.end(now));
-        if ended { Ok(()) } else { Err(ActFault::UnknownTarget(target.clone())) }
+    /// When an act holds, unless it was ended before it came.
+    fn span(&mut self, act: &Name, from: Timestamp, until: Timestamp) -> Span {
+        let end = self.ends.remove(act).unwrap_or(until);
+        Span { from, until: until.min(end) }
     }
 
     /// Forgets what ended long before `now`.
     pub(in crate::correlate) fn forget(&mut self, now: Timestamp) {
         let kept = |span: &Span| span.until == NEVER || now - span.until <= KEPT_AFTER;
+        self.ends.retain(|_, at| now - *at <= KEPT_AFTER);
         self.silences.retain(|_, one| kept(&one.span));
         self.windows.retain(|_, one| kept(&one.span));
         self.inhibitions.retain(|_, one| kept(&one.span));
+    }
+
+    /// What may cover an alert at any instant from the first to the last. `node` tells what the map calls
+    /// a service that a person named.
+    pub(in crate::correlate) fn in_force(
+        &self,
+        time: (Timestamp, Timestamp),
+        node: impl Fn(&Name) -> Name,
+    ) -> InForce<'_> {
+        let mut windows: BTreeMap<Name, Vec<(&Name, Span)>> = BTreeMap::new();
+        for (act, window) in self.windows.iter().filter(|(_, one)| one.span.meets(time)) {
+            for service in &window.services {
+                windows.entry(node(service)).or_default().push((act, window.span));
+            }
+        }
+        InForce {
+            silences: self.silences.iter().filter(|(_, one)| one.span.meets(time)).collect(),
+            windows,
+            inhibitions: self.inhibitions.iter().filter(|(_, one)| one.span.meets(time)).collect(),
+        }
     }
 
     /// The services that are worked on at any moment between two instants, with the act of each.
@@ -190,7 +240,10 @@ impl Mutes {
         stale_after: Nanos,
         node: impl Fn(&Name) -> Name,
     ) -> Muted {
-        if self.silences.is_empty() && self.windows.is_empty() && self.inhibitions.is_empty() {
+        let first = fired.values().copied().fold(last, Timestamp::min);
+        let in_force =
+            self.in_force((first, fired.values().copied().fold(last, Timestamp::max)), node);
+        if in_force.is_empty() {
             return Muted::new();
         }
         let firing: Vec<Firing<'_>> = alerts
@@ -203,31 +256,39 @@ impl Mutes {
             .collect();
         let mut muted = Muted::new();
         for one in &firing {
-            let act = self.silenced(one).or_else(|| self.at_work(one, &node));
+            let act = in_force.covers(one.alert(), one.state.binding.node(), one.at);
             if let Some(act) = act {
                 muted.insert(one.fingerprint, act.clone());
             }
         }
-        for (act, inhibition) in &self.inhibitions {
+        for (act, inhibition) in in_force.inhibitions {
             for fingerprint in inhibition.mutes(&firing) {
                 muted.entry(fingerprint).or_insert_with(|| act.clone());
             }
         }
         muted
     }
+}
 
-    fn silenced(&self, one: &Firing<'_>) -> Option<&Name> {
-        let covers =
-            |silence: &Silence| silence.span.holds(one.at) && one.matches(&silence.matchers);
-        self.silences.iter().find(|(_, silence)| covers(silence)).map(|(act, _)| act)
+impl<'a> InForce<'a> {
+    fn is_empty(&self) -> bool {
+        self.silences.is_empty() && self.windows.is_empty() && self.inhibitions.is_empty()
     }
 
-    fn at_work(&self, one: &Firing<'_>, node: impl Fn(&Name) -> Name) -> Option<&Name> {
-        let service = one.state.binding.node()?;
-        let covers = |window: &Window| {
-            window.span.holds(one.at) && window.services.iter().any(|name| node(name) == *service)
-        };
-        self.windows.iter().find(|(_, window)| covers(window)).map(|(act, _)| act)
+    /// The silence or the window that covers an alert, bound to a service, at an instant. Inhibitions are
+    /// not asked: they depend on what else fires.
+    pub(in crate::correlate) fn covers(
+        &self,
+        alert: &Alert,
+        service: Option<&Name>,
+        at: Timestamp,
+    ) -> Option<&'a Name> {
+        let silenced = |one: &Silence| one.span.holds(at) && one.matchers.matches(alert, service);
+        let silence = self.silences.iter().find(|(_, one)| silenced(one)).map(|(act, _)| *act);
+        silence.or_else(|| {
+            let mut windows = self.windows.get(service?)?.iter();
+            windows.find(|(_, span)| span.holds(at)).map(|(act, _)| *act)
+        })
     }
 }
 
@@ -279,12 +340,59 @@ impl Inhibition {
     }
 }
 
-fn room(
-    spans: impl Iterator<Item = Span>,
-    now: Timestamp,
-    max: usize,
-    what: &'static str,
-) -> Result<(), ActFault> {
-    let count = spans.filter(|span| span.until > now).count();
+/// What has ended is remembered for a while and counts as well: so the bound holds for memory, too.
+fn room(count: usize, max: usize, what: &'static str) -> Result<(), ActFault> {
     if count >= max { Err(ActFault::Full(count, what)) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::matcher::MatchOp;
+
+    use super::*;
+    use crate::correlate::tests::dsl::at;
+
+    fn matchers() -> Vec<Matcher> {
+        vec![Matcher { label: "service".into(), op: MatchOp::Equal, value: "ads".into() }]
+    }
+
+    fn act(place: usize) -> Name {
+        format!("act-{place}").into()
+    }
+
+    #[test]
+    fn what_has_ended_is_bounded_too() {
+        let mut mutes = Mutes::default();
+        for place in 0..SILENCES_MAX {
+            mutes.silence(act(place), matchers(), (at(0), at(900)), at(0)).unwrap();
+            mutes.end(&act(place), at(1)).unwrap();
+        }
+        let more = mutes.silence("more".into(), matchers(), (at(2), at(900)), at(2));
+        assert!(more.unwrap_err().to_string().contains("ended in the last hour"));
+        mutes.forget(at(3700));
+        mutes.silence("more".into(), matchers(), (at(3700), at(3900)), at(3700)).unwrap();
+    }
+
+    #[test]
+    fn the_order_of_a_mute_and_its_end_does_not_show() {
+        let (mut one, mut other) = (Mutes::default(), Mutes::default());
+        one.silence(act(1), matchers(), (at(0), at(900)), at(0)).unwrap();
+        one.end(&act(1), at(60)).unwrap();
+        other.end(&act(1), at(60)).unwrap();
+        other.silence(act(1), matchers(), (at(0), at(900)), at(0)).unwrap();
+        assert_eq!(one, other);
+    }
+
+    #[test]
+    fn ends_of_what_never_comes_are_forgotten() {
+        let mut mutes = Mutes::default();
+        for place in 0..=ENDS_MAX {
+            let secs = i64::try_from(place).unwrap();
+            mutes.end(&act(place), at(secs)).unwrap();
+        }
+        assert_eq!(mutes.ends.len(), ENDS_MAX);
+        assert!(!mutes.ends.contains_key(&act(0)), "the oldest goes first");
+        mutes.forget(at(20_000));
+        assert!(mutes.ends.is_empty());
+    }
 }

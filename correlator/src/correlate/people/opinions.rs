@@ -32,45 +32,54 @@ pub(in crate::correlate) struct Opinion {
     /// Whether it was the cause.
     pub(in crate::correlate) is_cause: bool,
     incident: IncidentId,
+    /// The act that said it.
+    #[serde(default)]
+    act: Name,
 }
 
-/// The newest opinions, oldest first.
+/// The newest opinions, oldest first, whatever the order in which they came.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::correlate) struct Opinions {
     all: VecDeque<Opinion>,
 }
 
 impl Opinions {
-    /// Notes what was said of a cause of an incident. It replaces what was said before of the same cause
-    /// of the same incident.
+    /// Notes what an act said of a cause of an incident. What was said before of the same cause stays:
+    /// rankings of incidents that began before this word go by it.
     pub(in crate::correlate) fn note(
         &mut self,
         incident: &Incident,
         cause: &CauseRef,
         is_cause: bool,
-        at: Timestamp,
+        (act, at): (Name, Timestamp),
     ) {
-        self.all.retain(|one| {
-            let same = one.incident == incident.id && one.cause == *cause;
-            !same && at - one.at <= REMEMBERED
-        });
+        self.all.retain(|one| at - one.at <= REMEMBERED);
         let rules: BTreeSet<Name> = incident.alerts.iter().map(|a| a.name.clone()).collect();
-        self.all.push_back(Opinion {
+        let place = self.all.partition_point(|one| (one.at, &one.act) < (at, &act));
+        let opinion = Opinion {
             at,
             cause: cause.clone(),
             kind: kind(incident, cause),
             rules: rules.into_iter().take(OPINION_RULES_MAX).collect(),
             is_cause,
             incident: incident.id,
-        });
+            act,
+        };
+        self.all.insert(place, opinion);
         while self.all.len() > OPINIONS_MAX {
             self.all.pop_front();
         }
     }
 
-    /// What had been said by an instant and is still remembered then.
-    pub(in crate::correlate) fn by(&self, at: Timestamp) -> impl Iterator<Item = &Opinion> {
-        self.all.iter().filter(move |one| one.at < at && at - one.at <= REMEMBERED)
+    /// What had been said by an instant and is still remembered then: the last word on each cause of each
+    /// incident, oldest first.
+    pub(in crate::correlate) fn by(&self, at: Timestamp) -> Vec<&Opinion> {
+        let before = self.all.iter().filter(|one| one.at < at && at - one.at <= REMEMBERED);
+        let mut seen = BTreeSet::new();
+        let mut last: Vec<&Opinion> =
+            before.rev().filter(|one| seen.insert((one.incident, &one.cause))).collect();
+        last.reverse();
+        last
     }
 
     /// Whether nothing was said.
@@ -86,4 +95,33 @@ fn kind(incident: &Incident, cause: &CauseRef) -> Option<CauseKind> {
     let change = |h: &model::hypothesis::Hypothesis| h.change.as_ref().map(|c| c.id.clone());
     let meant = of_service.clone().find(|h| change(h) == cause.change);
     meant.or_else(|| of_service.next()).map(|h| h.kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::alert::Severity::Critical;
+
+    use super::*;
+    use crate::correlate::tests::dsl::{Story, at};
+
+    #[test]
+    fn the_last_word_counts_in_whatever_order_words_come() {
+        let story = Story::new("front>ads", 700).fires(600, "Down service=ads", Critical);
+        let incident = story.run().revisions[0].0.clone();
+        let cause = CauseRef { service: Some("ads".into()), change: None };
+        let words = [("a", 700, true), ("b", 800, false), ("c", 900, true)];
+        let told = |order: [usize; 3]| {
+            let mut opinions = Opinions::default();
+            for (act, secs, is_cause) in order.map(|place| words[place]) {
+                opinions.note(&incident, &cause, is_cause, (act.into(), at(secs)));
+            }
+            opinions
+        };
+        assert_eq!(told([0, 1, 2]), told([2, 0, 1]));
+        let opinions = told([1, 2, 0]);
+        let by = |secs| opinions.by(at(secs)).iter().map(|one| one.is_cause).collect::<Vec<_>>();
+        assert_eq!(by(750), [true], "a later word does not unsay an earlier one");
+        assert_eq!(by(850), [false]);
+        assert_eq!(by(950), [true], "of one cause of one incident only the last word counts");
+    }
 }

@@ -8,7 +8,7 @@ use model::people::{Said, Verdict};
 use model::time::Nanos;
 
 use super::spoken::{Hold, Word};
-use super::{Around, ChangeReason, Output, Registry, difference};
+use super::{Around, ChangeReason, Output, Published, Registry, difference};
 use crate::correlate::limits::KEPT_OPEN_MAX;
 use crate::correlate::people::{ActFault, Anchor, Bond, line};
 
@@ -22,8 +22,8 @@ pub(in crate::correlate) struct Done {
     pub(in crate::correlate) outputs: Vec<Output>,
     /// What the fold has to do: which incidents are one.
     pub(in crate::correlate) bond: Option<Bond>,
-    /// A verdict to learn from: of which incident.
-    pub(in crate::correlate) judged: Option<IncidentId>,
+    /// A verdict to learn from: of which incident, of which cause, and whether it was that.
+    pub(in crate::correlate) judged: Option<(IncidentId, CauseRef, bool)>,
 }
 
 impl Registry {
@@ -44,7 +44,8 @@ impl Registry {
             Decision::Split { services, .. } => done.bond = Some(self.split(id, services)?),
             Decision::ConfirmCause { cause, .. } | Decision::RejectCause { cause, .. } => {
                 self.knows(id, cause, around)?;
-                done.judged = Some(id);
+                let is_cause = matches!(act.decision, Decision::ConfirmCause { .. });
+                done.judged = Some((id, cause.clone(), is_cause));
             }
             Decision::Reopen { .. } => self.has_room(id)?,
             _ => {}
@@ -58,9 +59,9 @@ impl Registry {
     fn say(&mut self, act: &Act, id: IncidentId, around: Around<'_>) {
         let Some(record) = self.records.get_mut(&id) else { return };
         let at = act.at.min(around.now).max(around.now - BEHIND_MAX);
-        let said = said(act);
+        let said = Said::from(act);
         let hold = |word| Some(Hold { word, since: at, said: said.clone() });
-        let had_case = record.has_case();
+        let (had_case, was_settled) = (record.has_case(), record.closed || record.kept);
         let was_over = record.incident.state != IncidentState::Open;
         let spoken = record.spoken();
         let people = &mut spoken.people;
@@ -93,8 +94,11 @@ impl Registry {
         spoken.tell(line(act, at));
         if !had_case {
             record.kept = record.is_held_open();
-            record.closed = !record.kept;
-            self.closed.insert(id);
+            // What never was one does not become one by a word about it.
+            if was_settled {
+                record.closed = !record.kept;
+                self.closed.insert(id);
+            }
         }
     }
 
@@ -127,12 +131,14 @@ impl Registry {
         if id == into {
             return Err(ActFault::IntoItself);
         }
-        let has_case = |id| self.records.get(&id).is_some_and(super::Published::has_case);
+        let record = |id| self.records.get(&id);
+        let has_case = record(id).is_some_and(Published::has_case);
+        let takes = if has_case { Published::has_case } else { Published::is_live };
+        if !record(into).is_some_and(takes) {
+            return Err(ActFault::IntoClosed(into));
+        }
         let mut done = Done::default();
-        if has_case(id) {
-            if !has_case(into) {
-                return Err(ActFault::IntoClosed(into));
-            }
+        if has_case {
             let anchors = self.anchor(id).zip(self.anchor(into));
             done.bond = anchors.map(|(from, into)| Bond::Merge(from, into));
             self.say(act, id, around);
@@ -142,10 +148,8 @@ impl Registry {
         self.say(act, id, around);
         if let Some(record) = self.records.get_mut(&id) {
             record.closed = true;
-            let state = IncidentState::Merged;
-            done.outputs.push(record.end(state, Some(into), ChangeReason::Merged, around));
         }
-        done.outputs.extend(self.adopt(id, into, around));
+        done.outputs.extend(self.take_back(id, Some(into), around));
         Ok(done)
     }
 
@@ -193,15 +197,5 @@ impl Registry {
         id: IncidentId,
     ) -> Option<&model::incident::Incident> {
         self.records.get(&id).map(|record| &record.incident)
-    }
-}
-
-fn said(act: &Act) -> Said {
-    Said {
-        act: act.id.clone(),
-        author: act.author.clone(),
-        via: act.via.clone(),
-        at: act.at,
-        text: act.reason.clone(),
     }
 }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use model::entity::Entity;
 use model::id::{Fingerprint, IncidentId};
-use model::incident::{Incident, IncidentState};
-use model::name::Name;
-use model::symptom::SymptomKind;
+use model::incident::{Incident, IncidentState, IncidentSymptom};
+use model::time::Timestamp;
 
+use super::spoken::Spoken;
 use super::{Around, ChangeReason, Output, Published, Registry};
 
 /// Longest chain of incidents that became part of each other.
@@ -28,17 +27,20 @@ impl Registry {
     }
 
     /// The told record, of those `present`, that has most of the alerts and symptoms of one whose case is
-    /// gone: the settled fold clusters otherwise than the provisional one did, and nothing vanishes.
+    /// gone: the settled fold clusters otherwise than the provisional one did, and nothing vanishes. The same
+    /// at another time is another thing. What a person holds open stands for itself.
     pub(super) fn lives_on_in(
         &self,
         id: IncidentId,
         present: &BTreeSet<IncidentId>,
     ) -> Option<IncidentId> {
-        let gone = &self.records.get(&id)?.incident;
-        let shows = shown(gone);
+        let record = self.records.get(&id).filter(|record| !record.is_held_open())?;
+        let gone = &record.incident;
+        let alerts = alerts(gone);
         let common = |other: &Incident| {
-            let theirs = shown(other);
-            shows.0.intersection(&theirs.0).count() + shows.1.intersection(&theirs.1).count()
+            let same = |one: &&IncidentSymptom| gone.symptoms.iter().any(|own| is_same(own, one));
+            alerts.intersection(&self::alerts(other)).count()
+                + other.symptoms.iter().filter(same).count()
         };
         let others = present.iter().filter(|other| **other != id);
         others
@@ -64,37 +66,37 @@ impl Registry {
             Some(_) => (IncidentState::Merged, ChangeReason::Merged),
             None => (IncidentState::Withdrawn, ChangeReason::Withdrawn),
         };
+        let spoken = record.spoken.clone();
         let mut outputs = vec![record.end(state, into, reason, around)];
         if let Some(into) = into {
-            outputs.extend(self.adopt(id, into, around));
+            outputs.extend(self.adopt(id, into, spoken, around));
         }
         outputs
     }
 
-    /// What was found to live on in another stands for itself again.
-    pub(super) fn has_come_back(&mut self, id: IncidentId) {
-        let merged = |record: &Published| record.incident.state == IncidentState::Merged;
-        if self.records.get(&id).is_some_and(merged) {
-            self.records.values_mut().for_each(|record| {
-                record.adopted.remove(&id);
-            });
-        }
+    /// The incidents that live on in one, by their own records.
+    pub(super) fn part_of(&self, id: IncidentId) -> impl Iterator<Item = IncidentId> {
+        let is_part = move |record: &Published| {
+            record.incident.state == IncidentState::Merged
+                && record.incident.lineage.merged_into == Some(id)
+        };
+        self.records.iter().filter(move |(_, record)| is_part(record)).map(|(id, _)| *id)
     }
 
-    /// Gives what people said of a merged record to the one that it lives on in, and notes where it is.
-    pub(super) fn adopt(
+    /// Gives what people had said of a merged record to the one that it lives on in, and notes where it
+    /// is.
+    fn adopt(
         &mut self,
         id: IncidentId,
         into: IncidentId,
+        spoken: Option<Box<Spoken>>,
         around: Around<'_>,
     ) -> Option<Output> {
-        let spoken = self.records.get(&id)?.spoken.clone();
         let record = self.records.get_mut(&into)?;
         let known = record.incident.lineage.merged_from.contains(&id);
         if known && spoken.is_none() {
             return None;
         }
-        record.adopted.insert(id);
         if !known {
             record.incident.lineage.merged_from.push(id);
             record.incident.lineage.merged_from.sort();
@@ -106,10 +108,14 @@ impl Registry {
     }
 }
 
-type Shown<'a> = (BTreeSet<Fingerprint>, BTreeSet<(&'a Entity, SymptomKind, &'a Name)>);
+/// The alerts of an incident, each with its begin: one that fires again is another.
+fn alerts(incident: &Incident) -> BTreeSet<(Fingerprint, Timestamp)> {
+    incident.alerts.iter().map(|alert| (alert.fingerprint, alert.starts_at)).collect()
+}
 
-fn shown(incident: &Incident) -> Shown<'_> {
-    let alerts = incident.alerts.iter().map(|alert| alert.fingerprint).collect();
-    let symptoms = incident.symptoms.iter().map(|s| (&s.entity, s.kind, &s.detail)).collect();
-    (alerts, symptoms)
+/// Whether two symptoms are the same one at the same time.
+fn is_same(a: &IncidentSymptom, b: &IncidentSymptom) -> bool {
+    (&a.entity, a.kind, &a.detail) == (&b.entity, b.kind, &b.detail)
+        && a.first_at < b.last_at
+        && b.first_at < a.last_at
 }

@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::case::Case;
 use super::limits::CLOSED_PUBLISHED_MAX;
 use super::output::{ChangeReason, Output};
+use super::people::Cover;
+use super::render;
 use super::world::{Rules, World};
 
 mod act;
@@ -41,9 +43,6 @@ struct Published {
     /// A person holds it open although its case is gone.
     #[serde(default)]
     kept: bool,
-    /// Incidents that were found to live on in it.
-    #[serde(default)]
-    adopted: BTreeSet<IncidentId>,
     /// What people said about it.
     #[serde(default)]
     spoken: Option<Box<Spoken>>,
@@ -51,8 +50,12 @@ struct Published {
 
 impl Published {
     fn is_live(&self) -> bool {
-        let gone = matches!(self.incident.state, IncidentState::Merged | IncidentState::Withdrawn);
-        !self.closed && !gone
+        !self.closed && !self.is_gone()
+    }
+
+    /// Whether it became part of another, or never was one.
+    fn is_gone(&self) -> bool {
+        matches!(self.incident.state, IncidentState::Merged | IncidentState::Withdrawn)
     }
 
     /// Whether a case stands behind it.
@@ -96,21 +99,25 @@ pub(super) struct Around<'a> {
 }
 
 impl Told {
-    /// A record of a case.
-    pub(super) fn new(case: &Case, incident: Incident, settled: bool) -> Self {
-        Self {
+    /// A told case as it is now, with what covers it. `None` for a forming one.
+    pub(super) fn of(world: &World, case: &Case, cover: &Cover, rules: Rules<'_>) -> Option<Self> {
+        let mut incident = render::incident(world, case, rules)?;
+        for alert in &mut incident.alerts {
+            alert.muted_by = cover.muted.get(&alert.fingerprint).cloned();
+        }
+        Some(Self {
             case: case.id,
             merged_from: case.merged_from.clone(),
             split_from: case.split_from,
             incident,
-            settled,
-            muted_by: None,
-        }
+            settled: false,
+            muted_by: cover.mutes(case, world, rules),
+        })
     }
 
-    /// The same with what mutes it.
-    pub(super) fn muted(self, by: Option<Vec<Name>>) -> Self {
-        Self { muted_by: by, ..self }
+    /// The same, and whether it can change.
+    pub(super) fn settled(self, settled: bool) -> Self {
+        Self { settled, ..self }
     }
 }
 
@@ -190,13 +197,12 @@ impl Registry {
         incident.id = id;
         incident.updated_at = now;
         let mut from: Vec<IncidentId> = told.merged_from.iter().map(|c| self.public(*c)).collect();
-        from.extend(self.records.get(&id).iter().flat_map(|record| record.adopted.iter().copied()));
+        from.extend(self.part_of(id));
         from.retain(|other| *other != id);
         from.sort();
         from.dedup();
         incident.lineage.merged_from = from;
         incident.lineage.split_from = told.split_from.map(|case| self.public(case));
-        self.has_come_back(id);
         let Some(before) = self.records.get_mut(&id) else {
             incident.opened_at = now;
             incident.people.muted_by = told.muted_by.unwrap_or_default();
@@ -212,7 +218,7 @@ impl Registry {
         incident.people.muted_by = told.muted_by.unwrap_or_else(|| known.people.muted_by.clone());
         let mut is_over = false;
         if let Some(spoken) = &mut before.spoken {
-            incident = spoken.hear(incident, around);
+            incident = spoken.hear(incident, known.state, around);
             is_over = spoken.is_over();
         }
         let due = told.settled || now - before.told_at >= NUMBERS_AFTER;
@@ -243,7 +249,6 @@ impl Registry {
             told_at: now,
             closed: false,
             kept: false,
-            adopted: BTreeSet::new(),
             spoken: None,
         };
         self.records.insert(id, record);
@@ -294,7 +299,7 @@ impl Registry {
         incident.tickets.retain(|known| known.sink != ticket.sink);
         incident.tickets.push(ticket);
         incident.tickets.sort();
-        incident.updated_at = now;
+        incident.updated_at = now.max(incident.updated_at);
         incident.revision = incident.revision.saturating_add(1);
         Some(Output::Incident {
             incident: Box::new(incident.clone()),
@@ -302,11 +307,14 @@ impl Registry {
         })
     }
 
-    /// Public ids of closed incidents and of the given cases.
+    /// Public ids of closed incidents and of the given cases, without what became part of another or
+    /// never was one.
     pub(super) fn settled(&self, cases: &BTreeSet<IncidentId>) -> Vec<IncidentId> {
         let live = self.records.iter().filter(|(_, record)| cases.contains(&record.case));
         let live = live.filter(|(_, record)| record.is_live()).map(|(id, _)| *id);
-        self.closed.iter().copied().chain(live).collect::<BTreeSet<_>>().into_iter().collect()
+        let gone = |id: &IncidentId| self.records.get(id).is_some_and(Published::is_gone);
+        let closed = self.closed.iter().copied().filter(|id| !gone(id));
+        closed.chain(live).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Whether an incident that is not over names the service.

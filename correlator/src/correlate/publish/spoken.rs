@@ -3,7 +3,8 @@
 //! The fold's own word is kept beside it, so that what a person takes back is as if it had never been
 //! said, and what a person says holds however often the incident is derived anew.
 
-use model::incident::{Incident, IncidentState, TimelineEntry};
+use model::alert::AlertStatus;
+use model::incident::{Incident, IncidentAlert, IncidentState, TimelineEntry, TimelineKind};
 use model::people::{People, Said, Verdict};
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -59,10 +60,18 @@ impl Spoken {
         self.hold.as_ref().is_some_and(|hold| hold.word == Word::Over)
     }
 
-    /// Takes a new word of the fold in, and returns it with what people said.
-    pub(super) fn hear(&mut self, bare: Incident, around: Around<'_>) -> Incident {
+    /// Takes a new word of the fold in, and returns it with what people said. `before` is the state that
+    /// was told last.
+    pub(super) fn hear(
+        &mut self,
+        bare: Incident,
+        before: IncidentState,
+        around: Around<'_>,
+    ) -> Incident {
+        // The fold has a line of its own for what comes back by itself.
+        let has_line = is_over(self.bare.state) && !is_over(bare.state);
         self.bare = bare;
-        self.dressed(around)
+        self.dressed((before, has_line), around)
     }
 
     /// Adds a line to the timeline.
@@ -106,11 +115,23 @@ impl Spoken {
         self.hold = self.hold.take().or(open);
     }
 
-    /// What the fold says, with what people said over it. Words that time has ended are let go.
-    fn dressed(&mut self, around: Around<'_>) -> Incident {
-        let begins_anew = self.is_over() && self.begins_anew(around);
-        if begins_anew {
+    /// What the fold says, with what people said over it. Words that time has ended are let go: a snooze,
+    /// and, when what had ended is active again, that somebody works on it.
+    fn dressed(
+        &mut self,
+        (before, has_line): (IncidentState, bool),
+        around: Around<'_>,
+    ) -> Incident {
+        if self.is_over() && self.begins_anew(around) {
             self.hold = None;
+        }
+        if is_over(before) && !self.is_ended() {
+            self.people.acknowledged = None;
+            if !has_line {
+                let text = String::from("opened again");
+                let (at, kind) = (around.now, TimelineKind::State);
+                self.tell(TimelineEntry { at, kind, service: None, text });
+            }
         }
         if self.people.snoozed_until.is_some_and(|until| until <= around.now) {
             self.people.snoozed_until = None;
@@ -134,6 +155,14 @@ impl Spoken {
         }
         incident.timeline = timeline::with(std::mem::take(&mut incident.timeline), &self.lines);
         incident
+    }
+
+    /// Whether it is over, or no incident of its own, by what is known now.
+    fn is_ended(&self) -> bool {
+        match &self.hold {
+            Some(hold) if self.bare.state != IncidentState::Merged => hold.word == Word::Over,
+            _ => is_over(self.bare.state) || self.bare.state == IncidentState::Merged,
+        }
     }
 
     fn hold_state(&self, incident: &mut Incident) {
@@ -161,7 +190,9 @@ impl Spoken {
         }
         let support = around.rules.config.support_level.to_f64();
         let symptoms = self.bare.symptoms.iter();
-        let alerts = self.bare.alerts.iter().filter(|alert| alert.muted_by.is_none());
+        // One that has ended may have been muted while it fired.
+        let fires = |alert: &&IncidentAlert| alert.status == AlertStatus::Firing;
+        let alerts = self.bare.alerts.iter().filter(fires).filter(|one| one.muted_by.is_none());
         symptoms.filter(|s| s.nats >= support).any(|s| s.first_at > hold.since)
             || alerts.into_iter().any(|alert| alert.starts_at > hold.since)
     }
@@ -184,7 +215,7 @@ impl Published {
     pub(super) fn revise(&mut self, reason: ChangeReason, around: Around<'_>) -> Output {
         let known = &self.incident;
         let mut incident = match &mut self.spoken {
-            Some(spoken) => spoken.dressed(around),
+            Some(spoken) => spoken.dressed((known.state, false), around),
             None => known.clone(),
         };
         incident.id = known.id;
@@ -196,6 +227,7 @@ impl Published {
         incident.updated_at = around.now.max(known.updated_at);
         incident.revision = known.revision.saturating_add(1);
         self.incident = incident;
+        self.told_at = around.now;
         Output::Incident { incident: Box::new(self.incident.clone()), reason }
     }
 
@@ -207,20 +239,25 @@ impl Published {
         reason: ChangeReason,
         around: Around<'_>,
     ) -> Output {
+        let resolved_at = self.incident.resolved_at.or(Some(around.now));
         let mut bares = vec![&mut self.incident];
         bares.extend(self.spoken.as_mut().map(|spoken| &mut spoken.bare));
         for incident in bares {
             incident.state = state;
-            incident.resolved_at = Some(around.now);
+            incident.resolved_at = resolved_at;
         }
         if let Some(spoken) = &mut self.spoken {
             spoken.hold = None;
         }
         self.incident.lineage.merged_into = into;
         self.kept = false;
-        self.told_at = around.now;
         self.revise(reason, around)
     }
+}
+
+/// Whether nobody has to act on an incident in this state any more.
+fn is_over(state: IncidentState) -> bool {
+    matches!(state, IncidentState::Resolved | IncidentState::Withdrawn)
 }
 
 fn keep_newest<T>(list: &mut Vec<T>) {

@@ -1,9 +1,11 @@
 //! Records whose case is gone.
 
+use std::collections::BTreeSet;
+
 use model::alert::Severity::Critical;
 use model::command::Decision;
 use model::id::{CellId, IncidentId};
-use model::incident::{Incident, IncidentState};
+use model::incident::{Incident, IncidentState, Ticket, TimelineKind};
 use model::time::{Nanos, Timestamp};
 
 use super::{Around, Registry, Told};
@@ -115,4 +117,151 @@ fn what_comes_back_stands_for_itself_again() {
     let outputs = registry.update(both, place.around(at(620) + Nanos::from_secs(60)));
     assert_eq!(last(&outputs, 1).lineage.merged_into, None);
     assert!(last(&outputs, 2).lineage.merged_from.is_empty());
+}
+
+fn reopen(registry: &mut Registry, id: u64, secs: i64, place: &Place) {
+    let act = said(secs, "r", Decision::Reopen { incident: IncidentId(id) });
+    registry.act(&act, IncidentId(id), place.around(at(secs))).unwrap();
+}
+
+#[test]
+fn what_a_person_holds_open_lives_on_in_no_other() {
+    let place = Place::new();
+    let (one, other) =
+        (incident(&["ads"], "Down service=ads"), incident(&["front"], "Down service=ads"));
+    let mut registry = Registry::default();
+    registry.update(vec![told(1, &one), told(2, &other)], place.around(at(600)));
+    reopen(&mut registry, 1, 610, &place);
+    let outputs = registry.update(vec![told(2, &other)], place.around(at(620)));
+    assert_eq!(outputs.len(), 0);
+    assert_eq!(registry.newest(IncidentId(1)).unwrap().state, IncidentState::Open);
+}
+
+#[test]
+fn the_same_alert_at_another_time_is_another_thing() {
+    let place = Place::new();
+    let one = incident(&["ads"], "Down service=ads");
+    let mut other = incident(&["front"], "Down service=ads");
+    other.alerts[0].starts_at = at(300);
+    let mut registry = Registry::default();
+    registry.update(vec![told(1, &one), told(2, &other)], place.around(at(600)));
+    let outputs = registry.update(vec![told(2, &other)], place.around(at(620)));
+    assert_eq!(last(&outputs, 1).state, IncidentState::Withdrawn);
+}
+
+#[test]
+fn what_was_held_open_is_so_in_the_incident_that_takes_it_in() {
+    let place = Place::new();
+    let (one, other) =
+        (incident(&["ads"], "Down service=ads"), incident(&["front"], "Slow service=front"));
+    let mut registry = Registry::default();
+    registry.update(vec![told(1, &one), told(2, &other)], place.around(at(600)));
+    reopen(&mut registry, 1, 610, &place);
+    let mut taker = told(2, &other);
+    taker.merged_from = vec![IncidentId(1)];
+    taker.incident.state = IncidentState::Resolved;
+    let outputs = registry.update(vec![taker], place.around(at(620)));
+    assert_eq!(last(&outputs, 1).state, IncidentState::Merged);
+    let kept = last(&outputs, 2);
+    assert_eq!(kept.state, IncidentState::Open, "the word went with it");
+    assert!(kept.people.state_held.is_some());
+}
+
+#[test]
+fn a_word_about_what_never_was_an_incident_makes_it_none() {
+    let place = Place::new();
+    let one = incident(&["ads"], "Down service=ads");
+    let mut registry = Registry::default();
+    registry.update(vec![told(1, &one)], place.around(at(600)));
+    registry.update(Vec::new(), place.around(at(620)));
+    let act = said(630, "c", Decision::Comment { incident: IncidentId(1) });
+    registry.act(&act, IncidentId(1), place.around(at(630))).unwrap();
+    assert_eq!(registry.newest(IncidentId(1)).unwrap().people.comments.len(), 1);
+    assert!(registry.settled(&BTreeSet::new()).is_empty());
+}
+
+#[test]
+fn numbers_wait_their_time_after_an_act_too() {
+    let place = Place::new();
+    let one = incident(&["ads"], "Down service=ads");
+    let mut registry = Registry::default();
+    registry.update(vec![told(1, &one)], place.around(at(600)));
+    let act = said(629, "c", Decision::Comment { incident: IncidentId(1) });
+    registry.act(&act, IncidentId(1), place.around(at(629))).unwrap();
+    let mut grown = one.clone();
+    grown.blast_radius.lost_requests += 1;
+    let early = registry.update(vec![told(1, &grown)], place.around(at(640)));
+    assert_eq!(early.len(), 0, "the act made a revision eleven seconds ago");
+    let due = registry.update(vec![told(1, &grown)], place.around(at(660)));
+    assert_eq!(due.len(), 1);
+}
+
+#[test]
+fn what_is_closed_takes_no_other_in() {
+    let place = Place::new();
+    let (one, other) =
+        (incident(&["ads"], "Down service=ads"), incident(&["front"], "Slow service=front"));
+    let mut registry = Registry::default();
+    registry.update(vec![told(1, &one), told(2, &other)], place.around(at(600)));
+    registry.close(told(1, &one).settled(true), place.around(at(610)));
+    registry.close(told(2, &other).settled(true), place.around(at(610)));
+    let merge = Decision::Merge { incident: IncidentId(1), into: IncidentId(2) };
+    let act = said(620, "m", merge.clone());
+    let why = registry.act(&act, IncidentId(1), place.around(at(620))).unwrap_err();
+    assert!(why.to_string().contains("takes nothing in"), "{why}");
+    reopen(&mut registry, 2, 630, &place);
+    let act = said(640, "n", merge);
+    let done = registry.act(&act, IncidentId(1), place.around(at(640))).unwrap();
+    assert_eq!(last(&done.outputs, 1).lineage.merged_into, Some(IncidentId(2)));
+}
+
+#[test]
+fn a_ticket_that_comes_late_sets_no_clock_back() {
+    let place = Place::new();
+    let one = incident(&["ads"], "Down service=ads");
+    let mut registry = Registry::default();
+    registry.update(vec![told(1, &one)], place.around(at(600)));
+    let act = said(700, "c", Decision::Comment { incident: IncidentId(1) });
+    registry.act(&act, IncidentId(1), place.around(at(700))).unwrap();
+    let ticket = Ticket { sink: "jira".into(), id: "1".into(), number: None, url: None };
+    registry.link(IncidentId(1), ticket, at(650));
+    assert_eq!(registry.newest(IncidentId(1)).unwrap().updated_at, at(700));
+}
+
+#[test]
+fn what_is_active_again_is_acknowledged_by_nobody() {
+    let place = Place::new();
+    let one = incident(&["ads"], "Down service=ads");
+    for act in ["resolve", "by itself"] {
+        let mut registry = Registry::default();
+        registry.update(vec![told(1, &one)], place.around(at(610)));
+        let say = |registry: &mut Registry, secs: i64, id: &str, decision: Decision| {
+            let act = said(secs, id, decision);
+            registry.act(&act, IncidentId(1), place.around(at(secs))).unwrap();
+        };
+        let id = IncidentId(1);
+        say(&mut registry, 620, "a", Decision::Acknowledge { incident: id });
+        if act == "resolve" {
+            say(&mut registry, 630, "b", Decision::Resolve { incident: id });
+        } else {
+            let mut over = one.clone();
+            over.state = IncidentState::Resolved;
+            registry.update(vec![told(1, &over)], place.around(at(630)));
+        }
+        let held = registry.newest(id).unwrap();
+        assert_eq!(held.state, IncidentState::Resolved);
+        assert!(held.people.acknowledged.is_some(), "as long as it is over");
+        let mut again = one.clone();
+        again.alerts[0].starts_at = at(640);
+        let outputs = registry.update(vec![told(1, &again)], place.around(at(650)));
+        let active = last(&outputs, 1);
+        assert_eq!(active.state, one.state);
+        assert_eq!(active.people.acknowledged, None, "{act}");
+        let states = |incident: &Incident| {
+            incident.timeline.iter().filter(|line| line.kind == TimelineKind::State).count()
+        };
+        if act == "resolve" {
+            assert_eq!(states(active), states(&again) + 1, "{:?}", active.timeline);
+        }
+    }
 }

@@ -90,7 +90,7 @@ fn duration(secs: f64) -> String {
 fn locality(view: &View<'_>, name: &Name, change: &Change) -> Option<Evidence> {
     let map = &view.world.map;
     let term = |nats, text| Some(evidence::row(EvidenceTerm::ChangeLocality, nats, text));
-    let bound = |target: &Name| map.bind(target).unwrap_or_else(|| target.clone());
+    let bound = |target: &Name| map.node(target);
     let mut targets: Vec<Name> = change.targets.iter().map(bound).collect();
     let mut guessed = false;
     if targets.is_empty() {

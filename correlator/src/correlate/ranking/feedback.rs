@@ -33,7 +33,7 @@ pub(super) fn learn(view: &View<'_>, drafts: &mut [Draft]) {
         return;
     }
     let onset = view.config.width.start(view.case.onset());
-    let said: Vec<&Opinion> = opinions.by(onset).collect();
+    let said = opinions.by(onset);
     if said.is_empty() {
         return;
     }

@@ -89,7 +89,7 @@ fn sides(sums: &[(bool, &VersionSum)], read: impl Fn(&VersionSum) -> Side) -> (S
 }
 
 fn targets(view: &View<'_>, change: &Change) -> Vec<Name> {
-    let bound = |name: &Name| view.world.map.bind(name).unwrap_or_else(|| name.clone());
+    let bound = |name: &Name| view.world.map.node(name);
     change.targets.iter().map(bound).collect()
 }
 

@@ -491,3 +491,51 @@ fn an_alert_that_has_ended_stays_listed_where_it_was() {
     assert_eq!(ending.last.len(), 2, "{}", ending.drawn());
     assert!(listed.contains(&"Down") && listed.contains(&"Burn"), "{listed:?}");
 }
+
+#[test]
+fn an_alert_that_fires_anew_is_heard_in_one_live_incident() {
+    let story = shop(3000)
+        .errors("ads", 600, 700, &["front"])
+        .fires(610, "Burn service=ads", Critical)
+        .fires(620, "Down service=ads", Critical)
+        .resolves(720, "Down service=ads", Critical)
+        .errors("ads", 1800, 2100, &["front"])
+        .fires(1850, "Down service=ads", Critical);
+    let ending = story.run();
+    assert_eq!(ending.last.len(), 2, "{}", ending.drawn());
+    let lists = |incident: &&Incident| incident.alerts.iter().any(|alert| *alert.name == *"Down");
+    assert_eq!(ending.last.values().filter(lists).count(), 1, "{}", ending.drawn());
+}
+
+#[test]
+fn three_parts_of_one_incident_stay_three() {
+    let alerts = |name: &str| format!("Slow service={name}");
+    let story = (640..2000).step_by(100).fold(
+        shop(3000).errors("payment", 600, 2000, &["checkout", "front"]),
+        |story, secs| {
+            story.fires_late(640, secs, &alerts("checkout"), Warning).fires_late(
+                640,
+                secs,
+                &alerts("mail"),
+                Warning,
+            )
+        },
+    );
+    let whole = story.run();
+    assert!(only(&whole).services.len() >= 3, "{}", whole.drawn());
+    let ending = play(
+        &story,
+        &[
+            (800, |told| Decision::Split {
+                incident: told.of("payment"),
+                services: vec!["checkout".into()],
+            }),
+            (900, |told| Decision::Split {
+                incident: told.of("payment"),
+                services: vec!["mail".into()],
+            }),
+        ],
+    );
+    assert!(ending.refused.is_empty(), "{:?}", ending.refused);
+    assert_eq!(ending.last.len(), 3, "{}", ending.drawn());
+}

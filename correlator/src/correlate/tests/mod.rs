@@ -8,3 +8,4 @@ mod laws;
 mod changes;
 mod acts;
 mod act_laws;
+mod muted;
