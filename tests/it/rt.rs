@@ -27,7 +27,7 @@ use sinks::delivery::record::Delivered;
 use tests::{binary, request_tracker};
 
 use gate::{Gate, Mode};
-use office::Office;
+use office::{Office, Who};
 
 /// How long anything may take. RT is slow on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -321,7 +321,7 @@ fn what_a_person_does_to_a_ticket_comes_back_as_acts_and_wins() {
 }
 
 #[test]
-fn doubles_are_merged_into_the_oldest() {
+fn doubles_of_ours_are_merged_into_the_oldest_and_copies_of_people_stay() {
     let Some(rt) = request_tracker() else { return };
     let desk = Desk::new(&rt);
     let live = desk.start();
@@ -329,12 +329,17 @@ fn doubles_are_merged_into_the_oldest() {
     let name = IncidentId(id).to_string();
     live.tell(&numbered(id, 1, IncidentState::Open));
     let oldest = desk.office.ticket(&name).id;
-    desk.office.make_double(&name);
-    assert_eq!(desk.office.tickets(&name).len(), 2);
+    desk.office.make_double(&name, Who::Faultline);
+    desk.office.make_double(&name, Who::Person);
+    assert_eq!(desk.office.tickets(&name).len(), 3);
     let mut wider = numbered(id, 2, IncidentState::Open);
     wider.services.push("cart".into());
     live.tell(&wider);
-    assert_eq!(desk.office.ticket(&name).id, oldest);
+    let mut left = desk.office.tickets(&name);
+    left.sort_by_key(|ticket| ticket.comments.is_empty());
+    assert_eq!(left.len(), 2);
+    assert_eq!(left.first().map(|ticket| ticket.id.as_str()), Some(oldest.as_str()));
+    assert!(left.last().is_some_and(|copy| copy.comments.is_empty() && copy.status == "new"));
     live.end();
 }
 

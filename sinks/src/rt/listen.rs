@@ -19,6 +19,7 @@ use super::fields::{Standing, standing};
 use crate::config::RtConfig;
 use crate::exchange::{Stop, encoded, parse};
 use crate::heard::{Deed, Heard, More, Patience, incident_id, name};
+use crate::http::TOO_LARGE;
 
 /// Transactions of one answer: RT's own bound.
 const PAGE_MAX: usize = 100;
@@ -287,15 +288,7 @@ fn words(api: &Api, transaction: u64, now: Timestamp) -> Result<String, Stop> {
     let path = format!("{parts}&fields=ContentType,ContentLength&per_page=100");
     let Some(answer) = api.rest.get_if_there(&path, now)? else { return Ok(String::new()) };
     let listed: Vec<Attachment> = parse::<Page<Attachment>>(&answer)?.items;
-    let of = |kind: &str| {
-        listed.iter().position(|part| {
-            let length = part.content_length.parse::<u64>().unwrap_or(0);
-            part.content_type.starts_with(kind) && length <= WORDS_BYTES_MAX
-        })
-    };
-    let Some(place) = of("text/plain").or_else(|| of("text/html")) else {
-        return Ok(String::new());
-    };
+    let Some(place) = part_with_words(&listed)? else { return Ok(String::new()) };
     let path = format!("{parts}&fields=Content,ContentType&per_page=1&page={}", place + 1);
     let Some(answer) = api.rest.get_if_there(&path, now)? else { return Ok(String::new()) };
     let part = parse::<Page<Attachment>>(&answer)?.items.into_iter().next();
@@ -304,6 +297,20 @@ fn words(api: &Api, transaction: u64, now: Timestamp) -> Result<String, Stop> {
         Some(part) => part.content,
         None => String::new(),
     })
+}
+
+/// Which part has the words; `None`: there are none.
+fn part_with_words(parts: &[Attachment]) -> Result<Option<usize>, Stop> {
+    let is = |part: &Attachment, kind: &str| part.content_type.starts_with(kind);
+    let length = |part: &Attachment| part.content_length.parse::<u64>().unwrap_or(0);
+    let of = |kind: &str| {
+        parts.iter().position(|part| is(part, kind) && length(part) <= WORDS_BYTES_MAX)
+    };
+    let place = of("text/plain").or_else(|| of("text/html"));
+    if place.is_none() && parts.iter().any(|part| is(part, "text/")) {
+        return Err(Stop::again(TOO_LARGE));
+    }
+    Ok(place)
 }
 
 /// Text between tags, entities of the basic kind read. Enough for a comment's words.
@@ -394,6 +401,24 @@ mod tests {
         // RT writes a second transaction for the same.
         assert_eq!(told("SetWatcher", "Owner", "6", "33", "operator"), []);
         assert_eq!(told("Set", "Priority", "6", "33", "operator"), []);
+    }
+
+    #[test]
+    fn the_words_of_a_comment_are_its_short_plain_part_else_its_markup() {
+        let parts = |all: &[(&str, &str)]| -> Vec<Attachment> {
+            let part = |(kind, length): &(&str, &str)| Attachment {
+                content_type: (*kind).to_owned(),
+                content_length: (*length).to_owned(),
+                content: String::new(),
+            };
+            all.iter().map(part).collect()
+        };
+        let place = |all: &[(&str, &str)]| part_with_words(&parts(all)).map_err(|_| "too large");
+        let mixed = ("multipart/mixed", "");
+        assert_eq!(place(&[mixed, ("text/html", "9"), ("text/plain", "5")]), Ok(Some(2)));
+        assert_eq!(place(&[mixed, ("text/html", "9"), ("text/plain", "300000")]), Ok(Some(1)));
+        assert_eq!(place(&[mixed, ("image/png", "300000")]), Ok(None));
+        assert_eq!(place(&[("text/plain", "300000")]), Err("too large"));
     }
 
     #[test]

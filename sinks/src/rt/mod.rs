@@ -2,9 +2,9 @@
 //!
 //! RT knows no "create unless there is one", so every delivery looks up by our custom field first,
 //! and there is one writer per sink. Should two tickets of one incident be there all the same, the
-//! younger are merged into the oldest; what people made of it (a copy has its fields) stays theirs. A revision's comment carries its number in its subject and
-//! is looked for before it is written; statuses change under the ticket's entity tag, so that what
-//! a person does in between wins.
+//! younger are merged into the oldest; what people made of it (a copy has its fields) stays theirs.
+//! A revision's comment carries its number in its subject and is looked for before it is written;
+//! statuses change under the ticket's entity tag, so that what a person does in between wins.
 
 mod api;
 mod fields;

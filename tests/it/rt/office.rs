@@ -13,6 +13,13 @@ pub(super) struct Office {
     directory: PathBuf,
 }
 
+/// Whose account.
+#[derive(Clone, Copy)]
+pub(super) enum Who {
+    Faultline,
+    Person,
+}
+
 /// A ticket, as a person reads it.
 pub(super) struct Ticket {
     pub(super) id: String,
@@ -56,28 +63,36 @@ impl Office {
         assert!(done.success(), "tests/rt.sh {what}");
     }
 
-    fn authorization(&self) -> String {
-        format!("token {}", self.read("person_token").trim())
+    fn authorization(&self, who: Who) -> String {
+        let file = match who {
+            Who::Faultline => "token",
+            Who::Person => "person_token",
+        };
+        format!("token {}", self.read(file).trim())
     }
 
     fn get(&self, path: &str, query: &[(&str, &str)]) -> Value {
         let url = format!("{}/REST/2.0/{path}", self.read("url"));
         let mut answer = ureq::get(&url)
             .query_pairs(query.iter().copied())
-            .header("authorization", self.authorization())
+            .header("authorization", self.authorization(Who::Person))
             .call()
             .unwrap_or_else(|e| panic!("{path}: {e}"));
         answer.body_mut().read_json().expect("RT answers in JSON")
     }
 
     fn send(&self, path: &str, body: &Value, method: Method) {
+        self.send_as(Who::Person, path, body, method);
+    }
+
+    fn send_as(&self, who: Who, path: &str, body: &Value, method: Method) {
         let url = format!("{}/REST/2.0/{path}", self.read("url"));
         let request = match method {
             Method::Put => ureq::put(&url),
             Method::Post => ureq::post(&url),
         };
         let sent = request
-            .header("authorization", self.authorization())
+            .header("authorization", self.authorization(who))
             .header("content-type", "application/json")
             .send(body.to_string());
         sent.unwrap_or_else(|e| panic!("{path}: {e}"));
@@ -111,13 +126,13 @@ impl Office {
         self.get("tickets", &[("query", &query)])["items"].as_array().map_or(0, Vec::len)
     }
 
-    /// A second ticket of an incident, as two writers would make it.
-    pub(super) fn make_double(&self, incident: &str) {
+    /// A second ticket of an incident, as two writers would make it, or a person who copies one.
+    pub(super) fn make_double(&self, incident: &str, who: Who) {
         let body = json!({
             "Queue": "Incidents", "Subject": "a double", "Content": "a double",
             "ContentType": "text/plain", "CustomFields": {"FaultlineId": incident},
         });
-        self.send("ticket", &body, Method::Post);
+        self.send_as(who, "ticket", &body, Method::Post);
     }
 
     /// The only ticket of an incident.
