@@ -102,8 +102,7 @@ impl Scribe {
                             monitor.read(1, record.value.as_ref().map_or(0, Vec::len) as u64);
                             self.take(record);
                         }
-                        if batch.caught_up.iter().any(|at| self.unproven.contains_key(at)) {
-                            self.begin_anew();
+                        if self.begin_anew(&batch.caught_up) {
                             reader = self.open()?;
                         }
                     }
@@ -139,16 +138,22 @@ impl Scribe {
         Ok(self.log.reader(&from)?)
     }
 
-    fn begin_anew(&mut self) {
-        for (at, last) in std::mem::take(&mut self.unproven) {
+    /// Forgets what the files say of partitions that end before it; tells whether there are any.
+    /// Those whose end was not reached yet may be as they were.
+    fn begin_anew(&mut self, ended: &[TopicPartition]) -> bool {
+        let mut any = false;
+        for at in ended {
+            let Some(last) = self.unproven.remove(at) else { continue };
             tracing::warn!(
                 topic = &*at.topic,
                 partition = at.partition,
                 last,
                 "the topic ends before what the history has read of it; it is read from its beginning"
             );
-            self.recorder.forget(&source(&at));
+            self.recorder.forget(&source(at));
+            any = true;
         }
+        any
     }
 
     fn take(&mut self, record: &Record) {
