@@ -130,20 +130,10 @@ pub fn ended_as_none(state: IncidentState) -> bool {
     matches!(state, IncidentState::Withdrawn | IncidentState::Merged)
 }
 
-/// Decides. `now` is the wall clock.
+/// Decides. `snoozed_at` is what the incident's priority was when it was snoozed, as far as that is
+/// known; `now` is the wall clock.
 #[must_use]
 pub fn decide(
-    policy: &DeliveryPolicy,
-    incident: &Incident,
-    known: Option<&Delivered>,
-    now: Timestamp,
-) -> Decision {
-    decide_snoozed(policy, incident, known, None, now)
-}
-
-/// Decides with what the incident's priority was when it was snoozed, as far as that is known.
-#[must_use]
-pub fn decide_snoozed(
     policy: &DeliveryPolicy,
     incident: &Incident,
     known: Option<&Delivered>,
@@ -239,7 +229,7 @@ mod tests {
     }
 
     fn first(incident: &Incident) -> Decision {
-        decide(&DeliveryPolicy::default(), incident, None, at(100))
+        decide(&DeliveryPolicy::default(), incident, None, None, at(100))
     }
 
     #[test]
@@ -248,7 +238,7 @@ mod tests {
         let known = said(&incident(1), at(100));
         let next = with_service(2, "cart");
         assert_eq!(
-            decide(&DeliveryPolicy::default(), &next, Some(&known), at(101)),
+            decide(&DeliveryPolicy::default(), &next, Some(&known), None, at(101)),
             Decision::Say(SayReason::Updated, at(130))
         );
     }
@@ -266,7 +256,7 @@ mod tests {
         assert_eq!(first(&resolved), Decision::Say(SayReason::First, at(100)));
         let much_later = at(20 + 24 * 3600 + 1);
         assert_eq!(
-            decide(&DeliveryPolicy::default(), &resolved, None, much_later),
+            decide(&DeliveryPolicy::default(), &resolved, None, None, much_later),
             Decision::Skip(SkipReason::Stale)
         );
     }
@@ -282,7 +272,7 @@ mod tests {
             (IncidentState::Merged, SayReason::Ended),
         ] {
             assert_eq!(
-                decide(&policy, &in_state(2, state), Some(&intent), at(101)),
+                decide(&policy, &in_state(2, state), Some(&intent), None, at(101)),
                 Decision::Say(reason, at(101))
             );
         }
@@ -293,13 +283,13 @@ mod tests {
         let open = said(&incident(1), at(100));
         for state in [IncidentState::Resolved, IncidentState::Withdrawn, IncidentState::Merged] {
             assert_eq!(
-                decide(&DeliveryPolicy::default(), &in_state(2, state), Some(&open), at(100)),
+                decide(&DeliveryPolicy::default(), &in_state(2, state), Some(&open), None, at(100)),
                 Decision::Say(SayReason::Ended, at(130))
             );
         }
         let ended = said(&in_state(2, IncidentState::Resolved), at(200));
         assert_eq!(
-            decide(&DeliveryPolicy::default(), &incident(3), Some(&ended), at(300)),
+            decide(&DeliveryPolicy::default(), &incident(3), Some(&ended), None, at(300)),
             Decision::Say(SayReason::Reopened, at(230))
         );
     }
@@ -308,12 +298,15 @@ mod tests {
     fn priority_holds_back_the_first_page_only() {
         let policy = DeliveryPolicy { priority_lowest: Priority::P1, ..DeliveryPolicy::default() };
         let p2 = incident(2);
-        assert_eq!(decide(&policy, &p2, None, at(100)), Decision::Skip(SkipReason::BelowPriority));
+        assert_eq!(
+            decide(&policy, &p2, None, None, at(100)),
+            Decision::Skip(SkipReason::BelowPriority)
+        );
         let mut p1 = incident(1);
         p1.priority = Priority::P1;
         let known = said(&p1, at(100));
         assert_eq!(
-            decide(&policy, &p2, Some(&known), at(100)),
+            decide(&policy, &p2, Some(&known), None, at(100)),
             Decision::Say(SayReason::Updated, at(130))
         );
     }
@@ -322,12 +315,12 @@ mod tests {
     fn matchers_hold_back_the_first_page_only() {
         let when = When::parse(&[String::from("service=\"cart\"")]).unwrap();
         let policy = DeliveryPolicy { when, ..DeliveryPolicy::default() };
-        let other = decide(&policy, &incident(1), None, at(100));
+        let other = decide(&policy, &incident(1), None, None, at(100));
         assert_eq!(other, Decision::Skip(SkipReason::NotMatched));
         let mine = with_service(2, "cart");
-        let said = decide(&policy, &mine, None, at(100));
+        let said = decide(&policy, &mine, None, None, at(100));
         assert_eq!(said, Decision::Say(SayReason::First, at(100)));
-        let next = decide(&policy, &incident(3), Some(&self::said(&mine, at(100))), at(100));
+        let next = decide(&policy, &incident(3), Some(&self::said(&mine, at(100))), None, at(100));
         assert_eq!(next, Decision::Say(SayReason::Updated, at(130)));
     }
 
@@ -341,15 +334,15 @@ mod tests {
             number: None,
             url: Some("https://itsm.example/1".into()),
         });
-        let ignored = decide(&DeliveryPolicy::default(), &linked, Some(&known), at(100));
+        let ignored = decide(&DeliveryPolicy::default(), &linked, Some(&known), None, at(100));
         assert_eq!(ignored, Decision::Skip(SkipReason::SameContent));
         let policy = DeliveryPolicy { tickets: TicketNews::Told, ..DeliveryPolicy::default() };
-        let told = decide(&policy, &linked, Some(&known), at(100));
+        let told = decide(&policy, &linked, Some(&known), None, at(100));
         assert_eq!(told, Decision::Say(SayReason::Updated, at(130)));
         let known = said(&linked, at(130));
         linked.revision = 3;
         linked.tickets.push(linked.tickets[0].clone());
-        let again = decide(&policy, &linked, Some(&known), at(200));
+        let again = decide(&policy, &linked, Some(&known), None, at(200));
         assert_eq!(again, Decision::Skip(SkipReason::SameContent));
     }
 
@@ -359,18 +352,18 @@ mod tests {
         let policy = DeliveryPolicy::default();
         for old in [2, 3] {
             assert_eq!(
-                decide(&policy, &incident(old), Some(&known), at(500)),
+                decide(&policy, &incident(old), Some(&known), None, at(500)),
                 Decision::Skip(SkipReason::AlreadySaid)
             );
         }
         assert_eq!(
-            decide(&policy, &incident(4), Some(&known), at(500)),
+            decide(&policy, &incident(4), Some(&known), None, at(500)),
             Decision::Skip(SkipReason::SameContent)
         );
         // Something else may have been said in between, and its answer was lost.
         let doubtful = Delivered { attempted: 4, ..known };
         assert_eq!(
-            decide(&policy, &incident(5), Some(&doubtful), at(500)),
+            decide(&policy, &incident(5), Some(&doubtful), None, at(500)),
             Decision::Say(SayReason::Updated, at(130))
         );
     }

@@ -14,7 +14,7 @@ use model::incident::{Incident, Ticket};
 use model::name::Name;
 use model::time::{Nanos, Timestamp};
 
-use super::decide::{Decision, DeliveryPolicy, SkipReason, decide_snoozed, is_over};
+use super::decide::{Decision, DeliveryPolicy, SkipReason, decide, is_over};
 use super::entry::{Entry, rank};
 use super::queue::{Queue, Slot};
 use super::record::{Delivered, SCHEMA_VERSION, content_hash, idempotency_key};
@@ -202,7 +202,7 @@ impl Outbox {
         let mut entry = self.entries.remove(&id).unwrap_or_else(|| Entry::new(now));
         let snoozed_at = entry.snoozed_at(&incident);
         let known = entry.known.as_ref();
-        let decision = decide_snoozed(&self.policy, &incident, known, snoozed_at, now);
+        let decision = decide(&self.policy, &incident, known, snoozed_at, now);
         if matches!(decision, Decision::Skip(_)) {
             self.stats.skipped += 1;
         }
@@ -413,7 +413,7 @@ impl Outbox {
         let Some(newest) = entry.newest.clone() else { return until };
         let snoozed_at = entry.snooze.map(|snooze| snooze.priority);
         let known = entry.known.as_ref();
-        let decision = decide_snoozed(&self.policy, &newest, known, snoozed_at, now);
+        let decision = decide(&self.policy, &newest, known, snoozed_at, now);
         let (newest, slot) = match decision {
             Decision::Say(reason, due) => {
                 let rank = rank(&newest, reason);

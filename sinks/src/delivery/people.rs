@@ -117,12 +117,12 @@ mod tests {
         let policy = DeliveryPolicy::default();
         let mut snoozed = incident(2);
         snoozed.people.snoozed_until = Some(at(900));
-        let first = decide(&policy, &snoozed, None, at(100));
+        let first = decide(&policy, &snoozed, None, None, at(100));
         assert_eq!(first, Decision::Say(SayReason::First, at(900)));
         let known = told(&with_service(1, "cart"), at(50));
-        let next = decide(&policy, &snoozed, Some(&known), at(100));
+        let next = decide(&policy, &snoozed, Some(&known), None, at(100));
         assert_eq!(next, Decision::Say(SayReason::Updated, at(900)));
-        let after = decide(&policy, &snoozed, None, at(901));
+        let after = decide(&policy, &snoozed, None, None, at(901));
         assert_eq!(after, Decision::Say(SayReason::First, at(901)), "the snooze is over");
     }
 
@@ -133,13 +133,16 @@ mod tests {
         let mut worse = incident(2);
         worse.people.snoozed_until = Some(at(900));
         worse.priority = Priority::P1;
-        let said = decide(&policy, &worse, Some(&known), at(100));
+        let said = decide(&policy, &worse, Some(&known), None, at(100));
         assert_eq!(said, Decision::Say(SayReason::Updated, at(80)));
         let mut over = in_state(3, IncidentState::Resolved);
         over.people.snoozed_until = Some(at(900));
-        let said = decide(&policy, &over, Some(&known), at(100));
+        let said = decide(&policy, &over, Some(&known), None, at(100));
         assert_eq!(said, Decision::Say(SayReason::Ended, at(80)));
-        assert_eq!(decide(&policy, &over, None, at(100)), Decision::Skip(SkipReason::Snoozed));
+        assert_eq!(
+            decide(&policy, &over, None, None, at(100)),
+            Decision::Skip(SkipReason::Snoozed)
+        );
     }
 
     #[test]
@@ -149,14 +152,14 @@ mod tests {
         let mut muted = with_service(2, "cart");
         muted.people.muted_by = vec!["silence-1".into()];
         for known in [None, Some(&known)] {
-            let decision = decide(&policy, &muted, known, at(100));
+            let decision = decide(&policy, &muted, known, None, at(100));
             assert_eq!(decision, Decision::Skip(SkipReason::Muted));
         }
         let mut over = in_state(3, IncidentState::Resolved);
         over.people.muted_by = vec!["silence-1".into()];
-        let said = decide(&policy, &over, Some(&known), at(100));
+        let said = decide(&policy, &over, Some(&known), None, at(100));
         assert_eq!(said, Decision::Say(SayReason::Ended, at(80)));
-        assert_eq!(decide(&policy, &over, None, at(100)), Decision::Skip(SkipReason::Muted));
+        assert_eq!(decide(&policy, &over, None, None, at(100)), Decision::Skip(SkipReason::Muted));
     }
 
     #[test]
@@ -166,21 +169,21 @@ mod tests {
         let mut quiet = acknowledged(incident(2));
         quiet.people.muted_by = vec!["silence-1".into()];
         quiet.people.snoozed_until = Some(at(900));
-        let said = decide(&policy, &quiet, Some(&known), at(100));
+        let said = decide(&policy, &quiet, Some(&known), None, at(100));
         assert_eq!(said, Decision::Say(SayReason::Updated, at(80)));
-        assert_eq!(decide(&policy, &quiet, None, at(100)), Decision::Skip(SkipReason::Muted));
+        assert_eq!(decide(&policy, &quiet, None, None, at(100)), Decision::Skip(SkipReason::Muted));
     }
 
     #[test]
     fn escalation_tells_what_nobody_acknowledged_in_time_and_is_still_open() {
         let policy = escalating();
-        let due = decide(&policy, &incident(1), None, at(20));
+        let due = decide(&policy, &incident(1), None, None, at(20));
         assert_eq!(due, Decision::Say(SayReason::First, at(610)), "counted from its opening");
-        let late = decide(&policy, &incident(1), None, at(5_000));
+        let late = decide(&policy, &incident(1), None, None, at(5_000));
         assert_eq!(late, Decision::Say(SayReason::First, at(5_000)));
-        let taken = decide(&policy, &acknowledged(incident(2)), None, at(60));
+        let taken = decide(&policy, &acknowledged(incident(2)), None, None, at(60));
         assert_eq!(taken, Decision::Skip(SkipReason::Acknowledged));
-        let over = decide(&policy, &in_state(2, IncidentState::Resolved), None, at(60));
+        let over = decide(&policy, &in_state(2, IncidentState::Resolved), None, None, at(60));
         assert_eq!(over, Decision::Skip(SkipReason::EndedInTime));
     }
 
@@ -195,7 +198,7 @@ mod tests {
                 text: text.to_owned(),
             });
         }
-        let due = decide(&escalating(), &back, None, at(1_001));
+        let due = decide(&escalating(), &back, None, None, at(1_001));
         assert_eq!(due, Decision::Say(SayReason::First, at(1_600)));
     }
 
@@ -206,7 +209,7 @@ mod tests {
             (acknowledged(incident(2)), SayReason::Updated),
             (in_state(2, IncidentState::Resolved), SayReason::Ended),
         ] {
-            let said = decide(&escalating(), &next, Some(&known), at(800));
+            let said = decide(&escalating(), &next, Some(&known), None, at(800));
             assert_eq!(said, Decision::Say(reason, at(730)));
         }
     }
