@@ -119,6 +119,28 @@ test("a failure is told, the form keeps what was typed, and the same can be trie
   assert.deepEqual(troubles, []);
 });
 
+test("a form that is being sent stays, and what an earlier try did is seen as done", onlyFixture, async () => {
+  const page = await incident(STORIES.large);
+  let lose;
+  const lost = new Promise((resolve) => { lose = resolve; });
+  await page.route("**/comment", async (route) => { await route.fetch(); await lost; await route.abort(); });
+  await press(page, "Comment");
+  await answer(page, { Comment: "said once", "Your name": "ann" }, "Comment");
+  const dialog = page.getByRole("dialog");
+  const said = page.locator("#people .spoken", { hasText: "said once" });
+  await said.waitFor();
+  await page.keyboard.press("Escape");
+  assert.ok(await dialog.getByRole("button", { name: "Cancel", exact: true }).isDisabled());
+  lose();
+  await dialog.getByRole("alert").getByText("did not answer").waitFor();
+  await page.unroute("**/comment");
+  await dialog.getByRole("button", { name: "Comment", exact: true }).click();
+  await page.locator(".pending-line.done").waitFor();
+  assert.equal(await said.count(), 1);
+  const troubles = (await finish(page)).filter((t) => !/ERR_FAILED/.test(t));
+  assert.deepEqual(troubles, []);
+});
+
 test("silences and maintenance are listed, added and ended", onlyFixture, async () => {
   const page = await open(browser, `${URL_BASE}/silences`);
   await page.locator("#silences li", { hasText: "catalog-db" }).waitFor();
