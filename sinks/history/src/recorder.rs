@@ -8,11 +8,14 @@
 //!
 //! It knows no topic names beyond keys, no clock and no thread: `now` is an argument.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
 
 use model::id::{CellId, IncidentId};
-use model::incident::Incident;
+use model::incident::{Incident, IncidentState};
 use model::journal::{JournalEntry, JournalRecord};
 use model::name::Name;
 use model::time::{Nanos, Timestamp};
@@ -20,11 +23,11 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::error::HistoryError;
 use crate::rows::delivery::Delivery;
-use crate::rows::{incident, journal};
+use crate::rows::{Day, incident, journal};
 use crate::schema::Table;
 use crate::snapshot::{Shared, Snapshot};
 use crate::store::compact::{compact, path, plan};
-use crate::store::files::{FileWriter, Newest, read, without_superseded};
+use crate::store::files::{FileWriter, Known, Newest, note_revisions, without_superseded};
 use crate::store::manifest::{FileEntry, Manifest, Seen};
 use crate::store::place::{Place, Store, Version};
 use crate::tail::Tail;
@@ -68,6 +71,9 @@ pub struct Recorder {
     /// Offsets and positions that the tail has come to.
     offsets: BTreeMap<String, u64>,
     seen: BTreeMap<String, Seen>,
+    /// The highest version that was tried.
+    tried: u64,
+    files: Arc<BTreeMap<Table, Vec<FileEntry>>>,
     newest: Newest,
     said: BTreeMap<(Name, IncidentId), Delivery>,
     tail: Tail,
@@ -83,25 +89,45 @@ impl Recorder {
     /// When the place cannot be used, is damaged, or another process writes it.
     pub fn open(settings: RecorderSettings, now: Timestamp) -> Result<Self, HistoryError> {
         let store = Store::open(&settings.place)?;
+        Self::over(store, settings, Shared::default(), now)
+    }
+
+    /// The same over a place that is open already, for queries that are there already.
+    ///
+    /// # Errors
+    /// As [`Recorder::open`].
+    pub fn over(
+        store: Store,
+        settings: RecorderSettings,
+        shared: Shared,
+        now: Timestamp,
+    ) -> Result<Self, HistoryError> {
         let lock = store.lock()?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (manifest, version) = runtime.block_on(Manifest::load(&store))?;
+        let (mut manifest, version) = runtime.block_on(Manifest::load(&store))?;
         let newest = runtime.block_on(newest_revisions(&store, &manifest))?;
+        manifest.writer = writer_name(now);
+        let lock_is_missing = lock.is_none();
         let mut recorder = Self {
             settings,
             store,
             runtime,
             version,
+            tried: manifest.version,
+            files: Snapshot::files_of(&manifest),
             offsets: manifest.offsets.clone(),
             seen: manifest.seen.clone(),
             manifest,
             newest,
             said: BTreeMap::new(),
             tail: Tail::default(),
-            shared: Shared::default(),
+            shared,
             flushed_at: now,
             _lock: lock,
         };
+        if lock_is_missing {
+            recorder.claim()?;
+        }
         recorder.remove_strays()?;
         recorder.show();
         Ok(recorder)
@@ -148,10 +174,12 @@ impl Recorder {
     /// Takes a revision. Tells whether it was new.
     pub fn incident(&mut self, incident: &Incident) -> bool {
         let known = self.newest.entry(incident.id).or_default();
-        if *known >= incident.revision {
+        if known.revision >= incident.revision {
             return false;
         }
-        *known = incident.revision;
+        let is_open = matches!(incident.state, IncidentState::Suspected | IncidentState::Open);
+        let day = Day::of(incident.opened_at);
+        *known = Known { revision: incident.revision, day, is_open };
         for row in incident::rows(incident) {
             self.tail.push(row);
         }
@@ -228,13 +256,13 @@ impl Recorder {
     /// When the storage does not do as told.
     pub fn flush(&mut self, now: Timestamp) -> Result<(), HistoryError> {
         self.publish()?;
-        self.flushed_at = now;
         if self.tail.is_empty() && self.offsets == self.manifest.offsets {
+            self.flushed_at = now;
             return Ok(());
         }
-        let mut manifest = self.manifest.clone();
+        let mut manifest = self.next();
+        let version = manifest.version;
         let Self { runtime, store, tail, newest, .. } = self;
-        let version = manifest.version + 1;
         runtime.block_on(async {
             for (&(table, day), batches) in tail.batches() {
                 let mut writer = FileWriter::new(table)?;
@@ -255,6 +283,7 @@ impl Recorder {
         manifest.offsets.clone_from(&self.offsets);
         manifest.seen.clone_from(&self.seen);
         self.save(manifest)?;
+        self.flushed_at = now;
         self.tail.clear();
         self.show();
         Ok(())
@@ -262,43 +291,60 @@ impl Recorder {
 
     /// One compaction, old days, and files that nobody reads any more.
     fn tidy(&mut self, now: Timestamp) -> Result<(), HistoryError> {
-        let mut manifest = self.manifest.clone();
-        if let Some(files) = plan(&manifest) {
+        let mut manifest = self.next();
+        if let Some(files) = plan(&manifest, now) {
             let Self { runtime, store, newest, .. } = self;
             runtime.block_on(compact(store, &mut manifest, &files, newest, now))?;
         }
-        if manifest.retire(self.settings.retention_days, now) {
-            self.said.clear();
-        }
+        let open: BTreeSet<Day> =
+            self.newest.values().filter(|known| known.is_open).map(|known| known.day).collect();
+        let retired = manifest.retire(self.settings.retention_days, &open, now);
         let (gone, kept): (Vec<_>, Vec<_>) =
             manifest.garbage.drain(..).partition(|garbage| now - garbage.since >= GARBAGE_KEPT);
         manifest.garbage = kept;
         for garbage in gone {
             self.runtime.block_on(self.store.remove(&garbage.path))?;
         }
-        if manifest != self.manifest {
+        if manifest.files != self.manifest.files || manifest.garbage != self.manifest.garbage {
             self.save(manifest)?;
             self.show();
+        }
+        if let Some(oldest) = retired {
+            self.said.clear();
+            self.newest.retain(|_, known| known.day >= oldest || open.contains(&known.day));
         }
         Ok(())
     }
 
-    fn save(&mut self, mut manifest: Manifest) -> Result<(), HistoryError> {
-        manifest.version += 1;
+    /// The manifest to be changed, under a version that was never tried.
+    fn next(&mut self) -> Manifest {
+        self.tried += 1;
+        Manifest { version: self.tried, ..self.manifest.clone() }
+    }
+
+    /// Makes this process the one that writes: whatever another one of the same bucket is about to
+    /// commit is refused from now on, and may be removed as nobody's.
+    fn claim(&mut self) -> Result<(), HistoryError> {
+        let manifest = self.next();
+        self.save(manifest)
+    }
+
+    fn save(&mut self, manifest: Manifest) -> Result<(), HistoryError> {
         let known = self.version.clone();
         self.version = self.runtime.block_on(manifest.save(&self.store, known))?;
+        self.files = Snapshot::files_of(&manifest);
         self.manifest = manifest;
         Ok(())
     }
 
     fn show(&self) {
-        let files = Snapshot::files_of(&self.manifest);
+        let files = Arc::clone(&self.files);
         self.shared.set(Snapshot { files, tail: self.tail.by_table() });
     }
 
     /// Removes files that no manifest names: a writer ended between file and manifest.
     fn remove_strays(&mut self) -> Result<(), HistoryError> {
-        let named: std::collections::BTreeSet<&str> = self
+        let named: BTreeSet<&str> = self
             .manifest
             .files
             .iter()
@@ -316,27 +362,23 @@ impl Recorder {
     }
 }
 
+/// A name that no other process has.
+fn writer_name(now: Timestamp) -> String {
+    let mut hasher = RandomState::new().build_hasher();
+    hasher.write_i64(now.0);
+    hasher.write_u32(std::process::id());
+    format!("{:016x}", hasher.finish())
+}
+
 /// The newest revision of each incident, from the files.
 async fn newest_revisions(store: &Store, manifest: &Manifest) -> Result<Newest, HistoryError> {
-    use datafusion::arrow::array::AsArray;
-    use datafusion::arrow::datatypes::Int64Type;
     let mut newest = Newest::new();
     for file in manifest.of(Table::Revisions) {
         let Some((content, _)) = store.get(&file.path).await? else {
             let reason = "the manifest names it, but it is gone".into();
             return Err(HistoryError::Damaged { path: file.path.clone(), reason });
         };
-        for batch in read(Table::Revisions, &file.path, content)? {
-            let batch = batch?;
-            let ids = batch.column(0).as_string::<i32>();
-            let revisions = batch.column(1).as_primitive::<Int64Type>();
-            for (id, revision) in ids.iter().zip(revisions.iter()) {
-                if let (Some(id), Some(revision)) = (id.and_then(IncidentId::parse_hex), revision) {
-                    let held = newest.entry(id).or_default();
-                    *held = u32::try_from(revision).unwrap_or(u32::MAX).max(*held);
-                }
-            }
-        }
+        note_revisions(file, content, &mut newest)?;
     }
     Ok(newest)
 }

@@ -157,6 +157,17 @@ impl Table {
         !matches!(self, Self::Revisions | Self::Changes | Self::AlertEvents | Self::Deliveries)
     }
 
+    /// The column whose day says in which file a row is.
+    #[must_use]
+    pub const fn day_column(self) -> &'static str {
+        match self {
+            Self::Changes => "occurred_at",
+            Self::AlertEvents => "arrived_at",
+            Self::Deliveries => "delivered_at",
+            _ => "opened_at",
+        }
+    }
+
     /// Its columns in order.
     #[must_use]
     pub const fn columns(self) -> &'static [Column] {

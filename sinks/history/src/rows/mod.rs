@@ -38,7 +38,7 @@ pub enum Cell {
 
 /// A day, counted from the Unix epoch: the unit in which files are kept and dropped.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
 )]
 pub struct Day(pub i64);
 

@@ -18,10 +18,11 @@ const TIER_FILES: usize = 8;
 const BYTES_MAX: u64 = 256 << 20;
 
 /// The next compaction that is worth it: of a day that is over everything, of the newest day
-/// eight files of about the same size.
+/// eight files of about the same size; of several, the one of the most files. A day after today,
+/// by a wrong clock, is no newest day.
 #[must_use]
-pub fn plan(manifest: &Manifest) -> Option<Vec<FileEntry>> {
-    let newest_day = manifest.newest_day()?;
+pub fn plan(manifest: &Manifest, now: Timestamp) -> Option<Vec<FileEntry>> {
+    let newest_day = manifest.newest_day()?.min(Day::of(now));
     let mut groups: BTreeMap<(&str, Day, u32), Vec<&FileEntry>> = BTreeMap::new();
     for file in &manifest.files {
         if file.bytes < BYTES_MAX / 2 {
@@ -32,7 +33,10 @@ pub fn plan(manifest: &Manifest) -> Option<Vec<FileEntry>> {
     let worth = |day: Day, count: usize| {
         if day < newest_day { count > 1 } else { count >= TIER_FILES }
     };
-    let group = groups.into_iter().find(|((_, day, _), files)| worth(*day, files.len()))?.1;
+    let (_, group) = groups
+        .into_iter()
+        .filter(|((_, day, _), files)| worth(*day, files.len()))
+        .max_by_key(|(_, files)| files.len())?;
     let mut bytes = 0;
     let within = |file: &&FileEntry| {
         bytes += file.bytes;
@@ -77,7 +81,7 @@ pub(crate) async fn compact(
     let old: BTreeSet<String> = files.iter().map(|file| file.path.clone()).collect();
     manifest.discard(&old, now);
     if rows > 0 {
-        let path = path(table, first.day, manifest.version + 1, "c");
+        let path = path(table, first.day, manifest.version, "c");
         let bytes = content.len() as u64;
         store.put(&path, content).await?;
         let table = first.table.clone();
@@ -86,8 +90,8 @@ pub(crate) async fn compact(
     Ok(())
 }
 
-/// Where a file goes. `version` is that of the manifest which will name it, so a path is never
-/// used twice for what counts.
+/// Where a file goes. `version` is that of the manifest which is to name it, so a path is used for
+/// one attempt alone.
 pub(crate) fn path(table: Table, day: Day, version: u64, kind: &str) -> String {
     format!("{}/day={day}/{version:012}{kind}.parquet", table.name())
 }
@@ -95,6 +99,8 @@ pub(crate) fn path(table: Table, day: Day, version: u64, kind: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DAY: i64 = 86_400 * 1_000_000_000;
 
     fn manifest(files: &[(i64, u64)]) -> Manifest {
         let files = files
@@ -113,6 +119,7 @@ mod tests {
 
     #[test]
     fn a_day_that_is_over_becomes_one_file_and_the_newest_waits_for_eight_of_a_size() {
+        let plan = |manifest: &Manifest| plan(manifest, Timestamp(3 * DAY));
         assert_eq!(plan(&manifest(&[(1, 5), (2, 5)])), None);
         assert_eq!(plan(&manifest(&[(1, 5), (1, 9_000), (2, 5)])).map(|f| f.len()), Some(2));
         let seven: Vec<_> = (0..7).map(|_| (1, 10)).collect();
@@ -121,5 +128,14 @@ mod tests {
         assert_eq!(plan(&manifest(&with_a_large_one)), None);
         let eight: Vec<_> = seven.iter().copied().chain([(1, 11)]).collect();
         assert_eq!(plan(&manifest(&eight)).map(|f| f.len()), Some(8));
+    }
+
+    #[test]
+    fn the_most_files_come_first_and_a_day_in_the_future_ends_none() {
+        let most = manifest(&[(1, 5), (1, 5), (2, 5), (2, 5), (2, 5), (3, 5)]);
+        let chosen = plan(&most, Timestamp(3 * DAY)).unwrap();
+        assert_eq!(chosen.iter().map(|file| file.day.0).collect::<Vec<_>>(), [2, 2, 2]);
+        let today_and_later = manifest(&[(3, 5), (3, 5), (40_000, 5)]);
+        assert_eq!(plan(&today_and_later, Timestamp(3 * DAY)), None);
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::HistoryError;
 use crate::rows::Day;
 use crate::schema::Table;
-use crate::store::place::{MANIFEST, Store, Version};
+use crate::store::place::{MANIFEST, Place, Store, Version};
 
 /// The version of the manifest's form.
 const SCHEMA_VERSION: u32 = 1;
@@ -52,8 +52,11 @@ pub struct Seen {
 pub struct Manifest {
     /// Version of this form: 1.
     pub schema_version: u32,
-    /// Grows with each replacement.
+    /// Grows with each attempt to replace it, so no two attempts use one path for their files.
     pub version: u64,
+    /// The process that wrote it. Two that start from one version are told apart by it.
+    #[serde(default)]
+    pub writer: String,
     /// By `topic/partition`: the offset of the next record that is not in the files.
     pub offsets: BTreeMap<String, u64>,
     /// By `journal/partition topic/partition`: the last input position that is in the files.
@@ -85,7 +88,8 @@ impl Manifest {
         Ok((manifest, version))
     }
 
-    /// Replaces the manifest of a place.
+    /// Replaces the manifest of a place. In a bucket a failure may be one of the answer alone: what
+    /// is there then, by this or an earlier attempt of this writer, is replaced or taken as done.
     pub(crate) async fn save(
         &self,
         store: &Store,
@@ -93,7 +97,23 @@ impl Manifest {
     ) -> Result<Version, HistoryError> {
         let bytes =
             serde_json::to_vec(self).map_err(|error| HistoryError::Encode(error.to_string()))?;
-        store.put_manifest(bytes, known).await
+        let error = match store.put_manifest(bytes.clone(), known).await {
+            Ok(version) => return Ok(version),
+            Err(error) => error,
+        };
+        if !matches!(store.place(), Place::S3(_)) {
+            return Err(error);
+        }
+        let Some((found, version)) = store.get(MANIFEST).await? else { return Err(error) };
+        if *found == *bytes {
+            return Ok(version);
+        }
+        match serde_json::from_slice::<Self>(&found) {
+            Ok(there) if !self.writer.is_empty() && there.writer == self.writer => {
+                store.put_manifest(bytes, version).await
+            }
+            _ => Err(error),
+        }
     }
 
     /// The files of a table.
@@ -115,17 +135,22 @@ impl Manifest {
     }
 
     /// Takes out whole days that are older than `keep_days` before the newest day (and before
-    /// today, so that one wrong clock in the future removes nothing). Tells whether any was.
-    pub(crate) fn retire(&mut self, keep_days: u32, now: Timestamp) -> bool {
-        let Some(newest) = self.newest_day() else { return false };
-        let oldest = newest.min(Day::of(now)).0 - i64::from(keep_days);
+    /// today, so that one wrong clock in the future removes nothing), but those to `keep`. Tells
+    /// the first day that is kept anyway, if any file was taken out.
+    pub(crate) fn retire(
+        &mut self,
+        keep_days: u32,
+        keep: &BTreeSet<Day>,
+        now: Timestamp,
+    ) -> Option<Day> {
+        let oldest = Day(self.newest_day()?.min(Day::of(now)).0 - i64::from(keep_days));
         let old: BTreeSet<String> = self
             .files
             .iter()
-            .filter(|file| file.day.0 < oldest)
+            .filter(|file| file.day < oldest && !keep.contains(&file.day))
             .map(|file| file.path.clone())
             .collect();
         self.discard(&old, now);
-        !old.is_empty()
+        (!old.is_empty()).then_some(oldest)
     }
 }

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -12,12 +13,18 @@ use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
+use object_store::{
+    ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig, UpdateVersion,
+};
 
 use crate::error::HistoryError;
 
 /// Name of the file that keeps two writers apart.
 const LOCK: &str = "writer.lock";
+/// How often a request to a bucket is repeated, and how long: whoever asked tries again anyway.
+const TRIES: usize = 3;
+/// See [`TRIES`].
+const RETRIED_WITHIN: Duration = Duration::from_secs(20);
 /// Name of the manifest.
 pub(crate) const MANIFEST: &str = "manifest.json";
 
@@ -89,6 +96,12 @@ impl Store {
             Place::S3(bucket) => bucket_store(bucket)?,
         };
         Ok(Self { place: place.clone(), objects })
+    }
+
+    /// A place whose objects are reached in a way of one's own.
+    #[must_use]
+    pub fn over(place: Place, objects: Arc<dyn ObjectStore>) -> Self {
+        Self { place, objects }
     }
 
     /// The files, for reading.
@@ -167,11 +180,11 @@ impl Store {
         }
     }
 
-    /// All Parquet files that are there, whether they count or not.
+    /// All files of rows that are there, whether they count or not, also half-written ones.
     pub(crate) async fn list(&self) -> Result<Vec<String>, HistoryError> {
         let found: Vec<_> = self.objects.list(None).try_collect().await?;
         let paths = found.into_iter().map(|meta| meta.location.to_string());
-        Ok(paths.filter(|path| path.ends_with(".parquet")).collect())
+        Ok(paths.filter(|path| path.ends_with(".parquet") || path.ends_with(".tmp")).collect())
     }
 
     /// Removes an object; one that is gone is fine.
@@ -192,6 +205,11 @@ fn bucket_store(bucket: &Bucket) -> Result<Arc<dyn ObjectStore>, HistoryError> {
     let prefix = rest.split_once('/').map_or("", |(_, prefix)| prefix);
     let mut builder =
         AmazonS3Builder::from_env().with_url(&bucket.url).with_allow_http(bucket.allow_http);
+    builder = builder.with_retry(RetryConfig {
+        max_retries: TRIES,
+        retry_timeout: RETRIED_WITHIN,
+        ..RetryConfig::default()
+    });
     if let Some(endpoint) = &bucket.endpoint {
         builder = builder.with_endpoint(endpoint);
     }

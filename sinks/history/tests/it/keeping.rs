@@ -6,6 +6,7 @@ use history::store::manifest::Manifest;
 use model::alert::{Alert, AlertStatus, Labels, Severity};
 use model::change::{ChangeContent, ChangeEvent, ChangeKind, ChangeOutcome};
 use model::id::{CellId, Position};
+use model::incident::IncidentState;
 use model::journal::{JournalEntry, JournalRecord};
 use proptest::prelude::*;
 
@@ -16,16 +17,16 @@ fn manifest(directory: &std::path::Path) -> Manifest {
     serde_json::from_slice(&std::fs::read(directory.join("manifest.json")).unwrap()).unwrap()
 }
 
-fn journal() -> Source {
+pub(crate) fn journal() -> Source {
     Source { topic: "faultline.journal".into(), partition: 0 }
 }
 
-fn entry(offset: u64, item: u32, record: JournalRecord) -> JournalEntry {
+pub(crate) fn entry(offset: u64, item: u32, record: JournalRecord) -> JournalEntry {
     let position = Position { topic: "changes".into(), partition: 0, offset, item };
     JournalEntry { arrival: at(offset as i64), position: Some(position), record }
 }
 
-fn change(id: &str, targets: &[&str]) -> JournalRecord {
+pub(crate) fn change(id: &str, targets: &[&str]) -> JournalRecord {
     JournalRecord::Change(ChangeEvent {
         id: id.into(),
         kind: ChangeKind::Deploy,
@@ -170,6 +171,7 @@ fn days_beyond_the_retention_leave_and_a_wrong_clock_in_the_future_moves_nothing
     for (id, days) in [(1, 0), (2, -29), (3, -31), (4, 400)] {
         let mut incident = incident(id, 1);
         incident.opened_at = at(days * day);
+        incident.state = IncidentState::Resolved;
         recorder.incident(&incident);
     }
     recorder.turn(at(100)).unwrap();
@@ -182,6 +184,36 @@ fn days_beyond_the_retention_leave_and_a_wrong_clock_in_the_future_moves_nothing
     assert!(!gone.is_empty() && directory.path().join(&gone[0].path).exists());
     recorder.turn(at(2_000)).unwrap();
     assert!(!directory.path().join(&gone[0].path).exists());
+}
+
+#[test]
+fn the_retention_keeps_what_is_still_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut recorder = open(directory.path());
+    let aged = |id: u64, revision: u32, days: i64, state: IncidentState| {
+        let mut incident = incident(id, revision);
+        incident.opened_at = at(days * 86_400);
+        incident.state = state;
+        incident
+    };
+    recorder.incident(&aged(1, 1, 0, IncidentState::Open));
+    recorder.incident(&aged(2, 1, -40, IncidentState::Open));
+    recorder.incident(&aged(3, 1, -41, IncidentState::Open));
+    recorder.incident(&aged(3, 2, -41, IncidentState::Resolved));
+    recorder.turn(at(100)).unwrap();
+    let engine = engine(&recorder, Limits::default());
+    let known = "SELECT sum(1) AS n FROM incidents";
+    assert_eq!(count(&engine, known), 2);
+    assert_eq!(count(&engine, "SELECT count(*) AS n FROM alerts WHERE incident_id LIKE '%2'"), 2);
+    // It is known as open from the files alone, too.
+    drop(recorder);
+    let mut recorder = open(directory.path());
+    recorder.turn(at(200)).unwrap();
+    let engine = crate::sample::engine(&recorder, Limits::default());
+    assert_eq!(count(&engine, known), 2);
+    recorder.incident(&aged(2, 2, -40, IncidentState::Resolved));
+    recorder.turn(at(300)).unwrap();
+    assert_eq!(count(&engine, known), 1);
 }
 
 proptest! {
@@ -224,7 +256,7 @@ proptest! {
         for turn in 0..6 {
             recorder.turn(at(now + 100 + turn * 61)).unwrap();
         }
-        prop_assert!(plan(&manifest(directory.path())).is_none());
+        prop_assert!(plan(&manifest(directory.path()), at(now)).is_none());
         prop_assert_eq!(changes, steps.len() as i64);
         let engine = engine(&recorder, Limits::default());
         let n = |sql: &str| count(&engine, sql);
