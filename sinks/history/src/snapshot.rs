@@ -15,7 +15,7 @@ use crate::store::place::Store;
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Files that count.
-    pub files: BTreeMap<Table, Vec<FileEntry>>,
+    pub files: Arc<BTreeMap<Table, Vec<FileEntry>>>,
     /// Rows that are in no file yet.
     pub tail: BTreeMap<Table, Vec<RecordBatch>>,
 }
@@ -23,25 +23,27 @@ pub struct Snapshot {
 impl Snapshot {
     /// The files of a manifest, by table.
     #[must_use]
-    pub fn files_of(manifest: &Manifest) -> BTreeMap<Table, Vec<FileEntry>> {
-        Table::ALL.into_iter().map(|table| (table, manifest.of(table).cloned().collect())).collect()
+    pub fn files_of(manifest: &Manifest) -> Arc<BTreeMap<Table, Vec<FileEntry>>> {
+        let files = |table| (table, manifest.of(table).cloned().collect());
+        Arc::new(Table::ALL.into_iter().map(files).collect())
     }
 }
 
-/// The newest snapshot, shared between who records and who asks.
+/// The newest snapshot, shared between who records and who asks. There is none until the history is
+/// open.
 #[derive(Clone, Debug, Default)]
-pub struct Shared(Arc<RwLock<Arc<Snapshot>>>);
+pub struct Shared(Arc<RwLock<Option<Arc<Snapshot>>>>);
 
 impl Shared {
     /// The newest state.
     #[must_use]
-    pub fn get(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    pub fn get(&self) -> Option<Arc<Snapshot>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Replaces the state.
     pub(crate) fn set(&self, snapshot: Snapshot) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
     }
 
     /// The files of a place that somebody else may be writing.

@@ -9,8 +9,9 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::engine::{Answer, Outcome, Session};
 use super::error::{SqlError, TOO_LARGE};
+use super::rows::Answer;
+use super::session::{Outcome, Session};
 
 /// The largest answer that is kept in memory. Unit: bytes of text.
 const BYTES_MAX: usize = 64 << 20;

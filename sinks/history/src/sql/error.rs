@@ -1,5 +1,7 @@
 //! Errors of statements: PostgreSQL's own codes, and texts that say what to do.
 
+use std::time::Duration;
+
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 
@@ -27,6 +29,11 @@ pub const CANCELED: &str = "57014";
 pub const OUT_OF_MEMORY: &str = "53200";
 /// Its text or answer is larger than a statement may have.
 pub const TOO_LARGE: &str = "54000";
+/// It is nested too deeply, or asks for too much at once.
+pub const TOO_COMPLEX: &str = "54001";
+
+/// The history is not open yet.
+pub const NOT_YET: &str = "57P03";
 
 impl SqlError {
     /// An error with a code and a text.
@@ -40,6 +47,20 @@ impl SqlError {
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
+}
+
+/// A fault of this program.
+pub(super) fn broken() -> SqlError {
+    SqlError::new("XX000", "the query engine failed on this statement")
+}
+
+/// The time of a statement is over.
+pub(super) fn too_late(time: Duration) -> SqlError {
+    SqlError::new(
+        CANCELED,
+        format!("canceling statement due to statement timeout ({} ms)", time.as_millis()),
+    )
+    .hint("Ask for less: a narrower time filter, LIMIT, an aggregate.")
 }
 
 /// Finds code and words for what the query engine says.

@@ -1,10 +1,25 @@
-//! The gate: which statements are let through. A list of what is allowed, not of what is not.
+//! The gate: which statements are let through. A list of what is allowed, not of what is not, and
+//! bounds on how much one statement may be: whatever walks or drops it later does so recursively.
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, Query, Set, SetExpr, Statement, Visit, Visitor};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast::{
+    DiscardObject, Expr, Query, Select, Set, SetExpr, SetSessionAuthorizationParam,
+    SetSessionAuthorizationParamKind, Statement, TableFactor, Visit, Visitor,
+};
 
-use super::error::{READ_ONLY, SqlError, UNSUPPORTED};
+use super::error::{READ_ONLY, SqlError, TOO_COMPLEX, UNSUPPORTED};
+
+/// How deep expressions and queries may be in each other.
+const DEPTH_MAX: usize = 200;
+/// Tables, and likewise selects, that a statement may name.
+const PARTS_MAX: usize = 200;
+/// How deep a plan may be, views and subqueries put in.
+const PLAN_DEPTH_MAX: usize = 500;
+/// Steps of a plan, views and subqueries put in wherever they are named.
+const PLAN_STEPS_MAX: usize = 10_000;
 
 /// What may be done with a statement.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +40,8 @@ pub enum Allowed {
     Commit,
     /// `ROLLBACK`.
     Rollback,
+    /// `DISCARD ALL`: a session as it began.
+    DiscardAll,
     /// Accepted and without effect; the word is the command tag.
     Nothing(&'static str),
 }
@@ -65,7 +82,9 @@ pub fn check(statement: Statement) -> Result<Allowed, SqlError> {
         Statement::Savepoint { .. } => Ok(Allowed::Nothing("SAVEPOINT")),
         Statement::ReleaseSavepoint { .. } => Ok(Allowed::Nothing("RELEASE")),
         Statement::Deallocate { .. } => Ok(Allowed::Nothing("DEALLOCATE")),
-        Statement::Discard { .. } => Ok(Allowed::Nothing("DISCARD ALL")),
+        Statement::Discard { object_type: DiscardObject::ALL } => Ok(Allowed::DiscardAll),
+        Statement::Discard { .. } => Ok(Allowed::Nothing("DISCARD")),
+        Statement::UNLISTEN { .. } => Ok(Allowed::Nothing("UNLISTEN")),
         Statement::Close { .. } => Ok(Allowed::Nothing("CLOSE CURSOR")),
         other => Err(refused(&other)),
     }
@@ -78,6 +97,10 @@ pub fn not_understood(sql: &str, reason: &str) -> SqlError {
     let first = sql.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
     if WRITES.contains(&first.as_str()) {
         return read_only(&first);
+    }
+    // The parser has a bound of its own, lower than ours for some of what can be in each other.
+    if reason.contains("recursion limit") {
+        return complex(DEPTH_MAX, "levels in each other");
     }
     SqlError::new(super::error::SYNTAX, reason)
 }
@@ -107,24 +130,104 @@ fn read_only(what: &str) -> SqlError {
 
 /// Looks into every query inside of a query.
 fn reads_only(query: &Query) -> Result<(), SqlError> {
-    struct Look;
-    impl Visitor for Look {
-        type Break = SqlError;
-
-        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<SqlError> {
-            if let Some(first) = query.locks.first() {
-                return ControlFlow::Break(read_only(&format!("SELECT {first}")));
-            }
-            match body(&query.body) {
-                Some(error) => ControlFlow::Break(error),
-                None => ControlFlow::Continue(()),
-            }
-        }
-    }
-    match query.visit(&mut Look) {
+    match query.visit(&mut Look::default()) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }
+}
+
+#[derive(Default)]
+struct Look {
+    depth: usize,
+    selects: usize,
+    tables: usize,
+}
+
+impl Look {
+    fn enter(&mut self) -> ControlFlow<SqlError> {
+        self.depth += 1;
+        within(self.depth, DEPTH_MAX, "levels in each other")
+    }
+
+    fn leave(&mut self) -> ControlFlow<SqlError> {
+        self.depth = self.depth.saturating_sub(1);
+        ControlFlow::Continue(())
+    }
+}
+
+fn within(count: usize, most: usize, what: &str) -> ControlFlow<SqlError> {
+    if count <= most { ControlFlow::Continue(()) } else { ControlFlow::Break(complex(most, what)) }
+}
+
+fn complex(most: usize, what: &str) -> SqlError {
+    SqlError::new(TOO_COMPLEX, format!("the statement has more than {most} {what}"))
+        .hint("Ask in several statements; instead of many `OR` or `UNION`, use `IN`.")
+}
+
+impl Visitor for Look {
+    type Break = SqlError;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<SqlError> {
+        self.enter()?;
+        if let Some(first) = query.locks.first() {
+            return ControlFlow::Break(read_only(&format!("SELECT {first}")));
+        }
+        match body(&query.body) {
+            Some(error) => ControlFlow::Break(error),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn post_visit_query(&mut self, _query: &Query) -> ControlFlow<SqlError> {
+        self.leave()
+    }
+
+    fn pre_visit_expr(&mut self, _expression: &Expr) -> ControlFlow<SqlError> {
+        self.enter()
+    }
+
+    fn post_visit_expr(&mut self, _expression: &Expr) -> ControlFlow<SqlError> {
+        self.leave()
+    }
+
+    fn pre_visit_select(&mut self, _select: &Select) -> ControlFlow<SqlError> {
+        self.selects += 1;
+        within(self.selects, PARTS_MAX, "selects")
+    }
+
+    fn pre_visit_table_factor(&mut self, _table: &TableFactor) -> ControlFlow<SqlError> {
+        self.tables += 1;
+        within(self.tables, PARTS_MAX, "tables")
+    }
+}
+
+/// Bounds a plan. What a statement names twice is in its plan twice, so a few names can become
+/// any number of steps.
+///
+/// # Errors
+/// Code 54001.
+pub(super) fn check_plan(plan: &LogicalPlan) -> Result<(), SqlError> {
+    let mut steps = 0;
+    walk(plan, 1, &mut steps)
+}
+
+fn walk(plan: &LogicalPlan, depth: usize, steps: &mut usize) -> Result<(), SqlError> {
+    *steps += 1;
+    if depth > PLAN_DEPTH_MAX {
+        return Err(complex(PLAN_DEPTH_MAX, "steps on each other"));
+    }
+    if *steps > PLAN_STEPS_MAX {
+        return Err(complex(PLAN_STEPS_MAX, "steps"));
+    }
+    for input in plan.inputs() {
+        walk(input, depth + 1, steps)?;
+    }
+    let mut found = Ok(());
+    plan.apply_subqueries(|inner| {
+        found = walk(inner, depth + 1, steps);
+        Ok(if found.is_ok() { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    })?;
+    found
 }
 
 fn body(expression: &SetExpr) -> Option<SqlError> {
@@ -155,6 +258,12 @@ fn check_set(set: Set) -> Result<Allowed, SqlError> {
         Set::SetNamesDefault {} => Ok(Allowed::Reset(Some("client_encoding".into()))),
         // READ WRITE is heard as well: writes are refused one by one.
         Set::SetTransaction { .. } => Ok(Allowed::Nothing("SET")),
+        // There is one user, so the default is whoever it is already.
+        Set::SetSessionAuthorization(SetSessionAuthorizationParam {
+            kind: SetSessionAuthorizationParamKind::Default,
+            ..
+        })
+        | Set::SetRole { role_name: None, .. } => Ok(Allowed::Nothing("SET")),
         other => Err(SqlError::new(UNSUPPORTED, format!("{other} is not offered here"))),
     }
 }
@@ -249,6 +358,23 @@ mod tests {
             "RESET ALL",
         ] {
             verdict(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
+    }
+
+    /// Deeper ones are a matter of the engine's threads, which have the stack to refuse them.
+    #[test]
+    fn a_statement_has_bounds_on_its_depth_and_parts() {
+        for (few, many) in [
+            (vec!["1"; 150].join("+"), vec!["1"; 300].join("+")),
+            (vec!["1"; 150].join(" UNION SELECT "), vec!["1"; 300].join(" UNION SELECT ")),
+            (
+                format!("1 FROM {}", vec!["edges"; 150].join(",")),
+                format!("1 FROM {}", vec!["edges"; 300].join(",")),
+            ),
+        ] {
+            verdict(&format!("SELECT {few}")).unwrap();
+            let error = verdict(&format!("SELECT {many}")).unwrap_err();
+            assert_eq!(error.code, TOO_COMPLEX, "{error}");
         }
     }
 

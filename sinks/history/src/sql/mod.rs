@@ -4,9 +4,16 @@
 pub mod error;
 pub mod guard;
 pub mod settings;
+mod span;
+mod text;
 pub mod table;
 pub mod views;
 pub mod catalog;
+mod bounded;
 pub mod functions;
+mod context;
+mod thread;
 pub mod engine;
+pub mod session;
+pub mod rows;
 pub mod answer;

@@ -13,13 +13,15 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, Pa
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 
+use super::span::{Span, limit};
 use crate::schema::Table;
 use crate::snapshot::Snapshot;
+use crate::store::manifest::FileEntry;
 
 /// Under which address the query engine knows the files.
 pub(super) const FILES_URL: &str = "history://files";
@@ -38,11 +40,24 @@ impl TableProvider for HistoryTable {
         TableType::Base
     }
 
+    /// Limits of the day's column say which files are read; rows are filtered all the same.
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        let column = self.0.day_column();
+        let each = |filter: &&Expr| match limit(column, filter) {
+            Some(_) => TableProviderFilterPushDown::Inexact,
+            None => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(each).collect())
+    }
+
     async fn scan(
         &self,
         session: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let snapshot = session.config().get_extension::<Snapshot>().ok_or_else(|| {
@@ -50,7 +65,9 @@ impl TableProvider for HistoryTable {
         })?;
         let schema = self.schema();
         let mut parts: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
-        let files = snapshot.files.get(&self.0).map_or(&[][..], Vec::as_slice);
+        let span = Span::of(self.0.day_column(), filters);
+        let all = snapshot.files.get(&self.0).map_or(&[][..], Vec::as_slice);
+        let files: Vec<&FileEntry> = all.iter().filter(|file| span.touches(file.day)).collect();
         if !files.is_empty() {
             let lanes = session.config().target_partitions().clamp(1, files.len());
             let mut groups: Vec<Vec<PartitionedFile>> = vec![Vec::new(); lanes];

@@ -1,4 +1,7 @@
 //! The views that people ask: rows of newest revisions, and incidents with their times.
+//!
+//! An incident's `opened_at` never changes. It is part of every grouping and join here so that a time
+//! filter reaches the files below; the side that is kept in memory is the small one, the numbers.
 
 use crate::schema::Table;
 
@@ -15,12 +18,14 @@ SELECT r.*,
     date_part('epoch', r.acknowledged_at) - date_part('epoch', r.opened_at)
         AS seconds_to_acknowledge,
     date_part('epoch', r.resolved_at) - date_part('epoch', r.opened_at) AS seconds_to_resolve
-FROM files.revisions r
-JOIN (
-    SELECT incident_id AS newest_id, max(revision) AS newest_revision,
+FROM (
+    SELECT incident_id AS newest_id, opened_at AS newest_opened_at,
+        max(revision) AS newest_revision,
         min(CASE WHEN cause_kind <> 'none' THEN updated_at END) AS hypothesis_at
-    FROM files.revisions GROUP BY incident_id
-) n ON r.incident_id = n.newest_id AND r.revision = n.newest_revision";
+    FROM files.revisions GROUP BY incident_id, opened_at
+) n
+JOIN files.revisions r ON r.incident_id = n.newest_id AND r.opened_at = n.newest_opened_at
+    AND r.revision = n.newest_revision";
 
 /// All views by name, in an order in which they can be made.
 #[must_use]
@@ -30,9 +35,11 @@ pub fn all() -> Vec<(&'static str, String)> {
         let name = table.name();
         let query = if table.newest_only() {
             format!(
-                "SELECT t.* FROM files.{name} t JOIN (SELECT incident_id AS newest_id, \
-                 max(revision) AS newest_revision FROM files.revisions GROUP BY incident_id) n \
-                 ON t.incident_id = n.newest_id AND t.revision = n.newest_revision"
+                "SELECT t.* FROM (SELECT incident_id AS newest_id, opened_at AS newest_opened_at, \
+                 max(revision) AS newest_revision FROM files.revisions \
+                 GROUP BY incident_id, opened_at) n JOIN files.{name} t \
+                 ON t.incident_id = n.newest_id AND t.opened_at = n.newest_opened_at \
+                 AND t.revision = n.newest_revision"
             )
         } else {
             format!("SELECT * FROM files.{name}")

@@ -98,7 +98,8 @@ pub(crate) fn engine(recorder: &Recorder, limits: Limits) -> Engine {
 /// The rows of a query; the error's code and text if it has none.
 pub(crate) fn ask(engine: &Engine, sql: &str) -> Result<Vec<Vec<Value>>, String> {
     let session = engine.session();
-    let answer = engine.wait(Sheet::of(&session, sql)).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answer = runtime.block_on(Sheet::of(&session, sql));
     answer.map(|sheet| sheet.rows).map_err(|error| format!("{}: {error}", error.code))
 }
 

@@ -1,0 +1,281 @@
+//! Bounds on functions whose answer can be far larger than their arguments. No memory pool counts
+//! what one call of a function makes, so how much it would be is reckoned before the call.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::compute::kernels::concat_elements::concat_elements_utf8;
+use datafusion::arrow::compute::kernels::length::length;
+use datafusion::arrow::datatypes::{DataType, FieldRef, Int64Type};
+use datafusion::common::DFSchema;
+use datafusion::common::cast::as_string_array;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::Transformed;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
+use datafusion::logical_expr::{
+    BinaryExpr, ColumnarValue, Expr, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility, create_udf,
+};
+
+/// The largest text that a function makes. Unit: bytes.
+const VALUE_BYTES_MAX: u64 = 1 << 20;
+/// Which part of a statement's memory one function may make for one batch of rows.
+const PART_OF_MEMORY: usize = 16;
+
+/// How a function's answer grows with its arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Growth {
+    /// The first argument, the second's number of times.
+    Times,
+    /// Characters, the second argument's number of them.
+    Padded,
+    /// The first argument, with the third in place of each of the second.
+    Replaced,
+    /// The first argument, with the third in place of what a pattern finds.
+    Rewritten,
+    /// All arguments, one after the other.
+    Together,
+    /// Items of a list, with the second argument between them.
+    Listed,
+}
+
+/// Functions that grow, by name.
+const GROWING: [(&str, Growth); 15] = [
+    ("repeat", Growth::Times),
+    ("lpad", Growth::Padded),
+    ("rpad", Growth::Padded),
+    ("replace", Growth::Replaced),
+    ("regexp_replace", Growth::Rewritten),
+    ("concat", Growth::Together),
+    ("concat_ws", Growth::Together),
+    ("overlay", Growth::Together),
+    ("make_array", Growth::Together),
+    ("array_append", Growth::Together),
+    ("array_prepend", Growth::Together),
+    ("array_concat", Growth::Together),
+    ("array_replace", Growth::Together),
+    ("array_replace_all", Growth::Together),
+    ("array_to_string", Growth::Listed),
+];
+
+impl Growth {
+    /// How large the answer for one row can be. Unit: bytes.
+    fn bytes(self, of: impl Fn(usize) -> u64, count: usize) -> u64 {
+        let (first, second, third) = (of(0), of(1), of(2));
+        match self {
+            Self::Times => first.saturating_mul(second),
+            // A character has at most four bytes.
+            Self::Padded => first.saturating_add(second.saturating_mul(4)),
+            Self::Replaced => {
+                let places = first.checked_div(second).unwrap_or(first + 1);
+                first.saturating_add(places.saturating_mul(third))
+            }
+            // It finds at most one place more than there are bytes; what it finds is in the
+            // answer at most once for each two bytes (`\1`) of the third argument.
+            Self::Rewritten => {
+                let places = (first + 1).saturating_mul(third);
+                first.saturating_add(places).saturating_add((third / 2).saturating_mul(first))
+            }
+            Self::Together | Self::Listed => (0..count).map(of).fold(0, u64::saturating_add),
+        }
+    }
+}
+
+/// Puts bounds around the functions of a plan that grow, however they came into it: by name, as
+/// the operator `||`, as a list in brackets.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    joined: Arc<ScalarUDF>,
+    batch_bytes: u64,
+}
+
+impl Bounds {
+    /// `memory_bytes` is what a statement may have.
+    pub(super) fn new(memory_bytes: usize) -> Self {
+        Self { joined: Arc::new(joined()), batch_bytes: (memory_bytes / PART_OF_MEMORY) as u64 }
+    }
+
+    fn around(&self, inner: Arc<ScalarUDF>, growth: Growth, args: Vec<Expr>) -> Transformed<Expr> {
+        let bounded = Bounded { inner, growth, batch_bytes: self.batch_bytes };
+        let function = Arc::new(ScalarUDF::new_from_impl(bounded));
+        Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(function, args)))
+    }
+}
+
+impl FunctionRewrite for Bounds {
+    fn name(&self) -> &str {
+        "bounds of functions that grow"
+    }
+
+    fn rewrite(
+        &self,
+        expression: Expr,
+        _schema: &DFSchema,
+        _options: &ConfigOptions,
+    ) -> Result<Transformed<Expr>> {
+        Ok(match expression {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::StringConcat, right }) => {
+                self.around(self.joined.clone(), Growth::Together, vec![*left, *right])
+            }
+            Expr::ScalarFunction(ScalarFunction { func, args }) => {
+                match GROWING.iter().find(|(name, _)| *name == func.name()) {
+                    Some((_, growth)) => self.around(func, *growth, args),
+                    None => Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args })),
+                }
+            }
+            other => Transformed::no(other),
+        })
+    }
+}
+
+/// `a || b`, NULL if one of them is.
+fn joined() -> ScalarUDF {
+    let join = |args: &[ColumnarValue]| {
+        let arrays = ColumnarValue::values_to_arrays(args)?;
+        let [left, right] = arrays.as_slice() else {
+            return Err(DataFusionError::Plan("|| has two sides".into()));
+        };
+        let joined = concat_elements_utf8(as_string_array(left)?, as_string_array(right)?)?;
+        Ok(ColumnarValue::Array(Arc::new(joined)))
+    };
+    let text = DataType::Utf8;
+    let sides = vec![text.clone(), text.clone()];
+    create_udf("||", sides, text, Volatility::Immutable, Arc::new(join))
+}
+
+/// A function with a bound on its answer.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Bounded {
+    inner: Arc<ScalarUDF>,
+    growth: Growth,
+    batch_bytes: u64,
+}
+
+impl Bounded {
+    fn check(&self, args: &ScalarFunctionArgs) -> Result<()> {
+        let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let rows = if constant { 1 } else { args.number_rows };
+        let sizes: Vec<Sizes> = args
+            .args
+            .iter()
+            .enumerate()
+            .map(|(place, arg)| Sizes::of(arg, self.growth, place))
+            .collect::<Result<_>>()?;
+        let mut all = 0_u64;
+        for row in 0..rows {
+            let of = |place: usize| sizes.get(place).map_or(0, |sizes| sizes.at(row));
+            let mut bytes = self.growth.bytes(of, sizes.len());
+            if self.growth == Growth::Listed {
+                let items = sizes.first().map_or(0, |sizes| sizes.items(row));
+                bytes = bytes.saturating_add(items.saturating_mul(of(1).saturating_add(of(2))));
+            }
+            all = all.saturating_add(bytes);
+            if bytes > VALUE_BYTES_MAX || all > self.batch_bytes {
+                return Err(DataFusionError::ResourcesExhausted(format!(
+                    "{} makes at most {VALUE_BYTES_MAX} bytes of one value and {} of a batch",
+                    self.name(),
+                    self.batch_bytes
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How large one argument is in each row: bytes of a text or list, or the number itself.
+enum Sizes {
+    All(u64, u64),
+    Each(Vec<u64>, Vec<u64>),
+}
+
+impl Sizes {
+    fn of(arg: &ColumnarValue, growth: Growth, place: usize) -> Result<Self> {
+        let one_row = matches!(arg, ColumnarValue::Scalar(_));
+        // A constant is looked at once, not made as long as the batch.
+        let array = arg.to_array(1)?;
+        let is_number = place == 1 && matches!(growth, Growth::Times | Growth::Padded);
+        let (sizes, items) = if is_number {
+            (whole(&array)?, Vec::new())
+        } else {
+            match array.data_type() {
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+                    (whole(&length(&array)?)?, Vec::new())
+                }
+                DataType::List(_) | DataType::LargeList(_) => lists(&array)?,
+                _ => {
+                    let bytes = array.to_data().get_slice_memory_size()?;
+                    (vec![(bytes / array.len().max(1)) as u64; array.len()], Vec::new())
+                }
+            }
+        };
+        Ok(if one_row {
+            let first = |of: &[u64]| of.first().copied().unwrap_or(0);
+            Self::All(first(&sizes), first(&items))
+        } else {
+            Self::Each(sizes, items)
+        })
+    }
+
+    fn at(&self, row: usize) -> u64 {
+        match self {
+            Self::All(bytes, _) => *bytes,
+            Self::Each(bytes, _) => bytes.get(row).copied().unwrap_or(0),
+        }
+    }
+
+    fn items(&self, row: usize) -> u64 {
+        match self {
+            Self::All(_, items) => *items,
+            Self::Each(_, items) => items.get(row).copied().unwrap_or(0),
+        }
+    }
+}
+
+/// Bytes and items of each list.
+fn lists(array: &ArrayRef) -> Result<(Vec<u64>, Vec<u64>)> {
+    let items = whole(&length(array)?)?;
+    let values = match array.data_type() {
+        DataType::List(_) => array.as_list::<i32>().values(),
+        _ => array.as_list::<i64>().values(),
+    };
+    let bytes = values.to_data().get_slice_memory_size()? as u64;
+    let each = bytes / (values.len() as u64).max(1) + 1;
+    Ok((items.iter().map(|items| items.saturating_mul(each)).collect(), items))
+}
+
+/// Whole numbers; NULL and what is less than nothing are 0.
+fn whole(array: &ArrayRef) -> Result<Vec<u64>> {
+    let numbers = cast(array, &DataType::Int64)?;
+    let numbers = numbers.as_primitive::<Int64Type>();
+    Ok(numbers.iter().map(|number| u64::try_from(number.unwrap_or(0)).unwrap_or(0)).collect())
+}
+
+impl ScalarUDFImpl for Bounded {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.inner.signature()
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        self.inner.return_type(arguments)
+    }
+
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        self.inner.return_field_from_args(arguments)
+    }
+
+    fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
+        self.inner.coerce_types(arguments)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        self.check(&args)?;
+        self.inner.invoke_with_args(args)
+    }
+}
