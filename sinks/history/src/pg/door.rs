@@ -81,7 +81,8 @@ pub(super) struct Door {
     parameters: Arc<DefaultServerParameterProvider>,
 }
 
-fn fatal(code: &str, message: &str) -> PgWireError {
+/// An error after which nothing more is said.
+pub(super) fn fatal(code: &str, message: &str) -> PgWireError {
     let info = ErrorInfo::new("FATAL".into(), code.into(), message.into());
     PgWireError::UserError(Box::new(info))
 }

@@ -19,8 +19,9 @@ use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::data::DataRow;
 
-use crate::sql::engine::{Answer, Outcome, Prepared, Session};
 use crate::sql::error::{SYNTAX, SqlError};
+use crate::sql::rows::Answer;
+use crate::sql::session::{Outcome, Prepared, Session};
 
 /// One connection's statements.
 #[derive(Clone)]
@@ -29,8 +30,8 @@ pub(super) struct Handler {
 }
 
 impl Handler {
-    pub(super) const fn new(session: Arc<Session>) -> Self {
-        Self { session }
+    pub(super) fn new(session: Session) -> Self {
+        Self { session: Arc::new(session) }
     }
 
     /// Answers one statement. Rows are not asked for before the client reads them: of several

@@ -5,4 +5,5 @@ pub mod settings;
 pub mod tls;
 pub mod door;
 pub mod handler;
+mod talk;
 pub mod server;

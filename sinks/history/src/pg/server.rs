@@ -10,25 +10,28 @@ use pgwire::api::cancel::{CancelHandler, DefaultCancelHandler};
 use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::door::{Door, Porter};
 use super::handler::Handler;
 use super::settings::PgSettings;
+use super::talk::{End, talk};
 use super::tls::acceptor;
 use crate::error::HistoryError;
-use crate::sql::engine::{Engine, Session};
+use crate::sql::engine::Engine;
 
 /// How long the end waits for statements that run.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long it then takes to tell their clients.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Connections beyond the bound that are told so; more are closed without a word.
 const TURNED_AWAY: usize = 16;
 
 /// A server that runs. It ends when it is dropped.
 pub struct PgServer {
     address: SocketAddr,
-    stop: watch::Sender<bool>,
+    end: watch::Sender<End>,
     runtime: Option<Runtime>,
 }
 
@@ -54,21 +57,21 @@ impl PgServer {
             .thread_name("history-pg")
             .enable_all()
             .build()?;
-        let (stop, stopped) = watch::channel(false);
+        let (end, reached) = watch::channel(End::NotYet);
         let house = House {
             engine: engine.clone(),
             porter: Arc::new(Porter::new(settings)),
             tls,
             rooms: Arc::new(Semaphore::new(settings.connections.max(1))),
             corridor: Arc::new(Semaphore::new(TURNED_AWAY)),
-            stopped,
+            end: reached,
         };
         let listener = {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
         };
         runtime.spawn(house.open(listener));
-        Ok(Self { address, stop, runtime: Some(runtime) })
+        Ok(Self { address, end, runtime: Some(runtime) })
     }
 
     /// Where it listens.
@@ -80,11 +83,15 @@ impl PgServer {
 
 impl Drop for PgServer {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
         if let Some(runtime) = self.runtime.take() {
             // Connections hold receivers: when the last is gone, all have ended.
             runtime.block_on(async {
-                let _late = tokio::time::timeout(GRACE, self.stop.closed()).await;
+                for (end, wait) in [(End::Begun, GRACE), (End::Now, FAREWELL)] {
+                    self.end.send_replace(end);
+                    if tokio::time::timeout(wait, self.end.closed()).await.is_ok() {
+                        break;
+                    }
+                }
             });
             runtime.shutdown_background();
         }
@@ -98,7 +105,7 @@ struct House {
     tls: Option<TlsAcceptor>,
     rooms: Arc<Semaphore>,
     corridor: Arc<Semaphore>,
-    stopped: watch::Receiver<bool>,
+    end: watch::Receiver<End>,
 }
 
 impl House {
@@ -106,7 +113,7 @@ impl House {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                _ = self.stopped.changed() => return,
+                _ = self.end.changed() => return,
             };
             match accepted {
                 Ok((stream, _)) => self.admit(stream),
@@ -126,47 +133,23 @@ impl House {
                 Err(_) => return,
             },
         };
-        let session = Arc::new(self.engine.session());
         let guest = Guest {
             door: Arc::new(self.porter.door(full)),
-            handler: Arc::new(Handler::new(session.clone())),
+            handler: Arc::new(Handler::new(self.engine.session())),
             cancel: Arc::new(DefaultCancelHandler::new(self.porter.manager.clone())),
         };
-        tokio::spawn(serve(stream, self.tls.clone(), guest, session, room, self.stopped.clone()));
-    }
-}
-
-/// One connection until its end, or until the server's end and that of its running statement.
-async fn serve(
-    stream: TcpStream,
-    tls: Option<TlsAcceptor>,
-    guest: Guest,
-    session: Arc<Session>,
-    _room: OwnedSemaphorePermit,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let talk = pgwire::tokio::process_socket(stream, tls, guest);
-    tokio::pin!(talk);
-    let told = tokio::select! {
-        ended = &mut talk => Some(ended),
-        _ = stopped.wait_for(|stop| *stop) => None,
-    };
-    match told {
-        Some(Ok(())) => {}
-        Some(Err(error)) => tracing::debug!(%error, "a connection broke"),
-        None => {
-            while session.is_busy() {
-                tokio::select! {
-                    _ = &mut talk => return,
-                    () = tokio::time::sleep(Duration::from_millis(20)) => {}
-                }
+        let (tls, end) = (self.tls.clone(), self.end.clone());
+        tokio::spawn(async move {
+            let _room = room;
+            if let Err(error) = talk(stream, tls, &guest, end).await {
+                tracing::debug!(%error, "a connection broke");
             }
-        }
+        });
     }
 }
 
 /// The handlers of one connection.
-struct Guest {
+pub(super) struct Guest {
     door: Arc<Door>,
     handler: Arc<Handler>,
     cancel: Arc<DefaultCancelHandler>,

@@ -8,4 +8,10 @@ mod keeping;
 #[cfg(test)]
 mod asking;
 #[cfg(test)]
+mod bucket;
+#[cfg(test)]
+mod dashboards;
+#[cfg(test)]
 mod psql;
+#[cfg(test)]
+mod strangers;
