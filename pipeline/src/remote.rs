@@ -17,6 +17,9 @@ use crate::http::summary::IncidentSummary;
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
 /// How long a whole exchange may take.
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// The same for a statement.
+#[cfg(feature = "history")]
+const TIMEOUT_SQL: Duration = Duration::from_secs(600);
 
 /// A running system.
 pub struct Remote {
@@ -107,13 +110,37 @@ impl Remote {
         Ok(address)
     }
 
+    /// The answer to a text of SQL.
+    ///
+    /// # Errors
+    /// As [`Self::json`]; when the statement cannot be answered.
+    #[cfg(feature = "history")]
+    pub fn sql(&self, query: &str) -> Result<history::sql::answer::Sheet> {
+        // The statement's own time is bounded there, and may be longer than other answers take.
+        let request = self.agent.post(self.address("/api/v1/sql")?);
+        let request = request.config().timeout_global(Some(TIMEOUT_SQL)).build();
+        let asked = serde_json::json!({ "query": query });
+        let bytes = self.answer(self.signed(request).send_json(asked))?;
+        serde_json::from_slice(&bytes)
+            .with_context(|| format!("{} does not answer as faultline does", self.url))
+    }
+
     fn get(&self, path: &str) -> Result<Vec<u8>> {
-        let address = self.address(path)?;
-        let mut request = self.agent.get(&address);
-        if let Some(token) = &self.token {
-            request = request.header("authorization", &format!("Bearer {token}"));
+        self.answer(self.signed(self.agent.get(self.address(path)?)).call())
+    }
+
+    fn signed<Body>(&self, request: ureq::RequestBuilder<Body>) -> ureq::RequestBuilder<Body> {
+        match &self.token {
+            Some(token) => request.header("authorization", &format!("Bearer {token}")),
+            None => request,
         }
-        let mut answer = request.call().map_err(|error| {
+    }
+
+    fn answer(
+        &self,
+        answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<Vec<u8>> {
+        let mut answer = answer.map_err(|error| {
             anyhow!(
                 "no running faultline answers at {} ({error}); start one with `faultline run -c \
                  FILE` or `faultline demo`, or say where it is with --url or FAULTLINE_URL",
@@ -123,8 +150,11 @@ impl Remote {
         let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
         match answer.status().as_u16() {
             200 => body.with_context(|| format!("{} broke off its answer", self.url)),
-            401 | 403 => Err(self.refused(&body.unwrap_or_default())),
-            status => Err(self.unexpected(status, &body.unwrap_or_default())),
+            status => {
+                let body = body.unwrap_or_default();
+                let of_access = matches!(status, 401 | 403) && !is_read_only(&body);
+                Err(if of_access { self.refused(&body) } else { self.unexpected(status, &body) })
+            }
         }
     }
 
@@ -150,6 +180,12 @@ impl Remote {
             ),
         }
     }
+}
+
+/// Whether a statement was refused for what it would do, not for who asked.
+fn is_read_only(body: &[u8]) -> bool {
+    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    body.pointer("/error/code").is_some_and(|code| code == "read_only")
 }
 
 /// What an error of our API says, and what to do about it.

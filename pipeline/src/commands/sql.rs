@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use anyhow::{Context, Result, bail};
 
 use crate::cli::SqlArgs;
+#[cfg(feature = "history")]
+use crate::commands::remote::Remote;
 
 /// Asks and prints.
 ///
@@ -73,11 +75,10 @@ fn of_files(path: &std::path::Path, query: &str) -> Result<history::sql::answer:
         bail!("{}: there is no history yet", directory.display());
     }
     let store = Store::open(&kept.recorder.place)?;
-    let engine = Engine::new(&store, Shared::default(), kept.limits)?;
-    let shared = engine.wait(Shared::of_files(&store)).context("the engine has ended")??;
-    let engine = Engine::new(&store, shared, kept.limits)?;
-    let session = engine.session();
-    let answer = engine.wait(Sheet::of(&session, query)).context("the engine has ended")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let shared = runtime.block_on(Shared::of_files(&store))?;
+    let session = Engine::new(&store, shared, kept.limits)?.session();
+    let answer = runtime.block_on(Sheet::of(&session, query));
     answer.map_err(|error| match &error.hint {
         Some(hint) => anyhow::anyhow!("{}: {error}. {hint}", error.code),
         None => anyhow::anyhow!("{}: {error}", error.code),
@@ -86,35 +87,7 @@ fn of_files(path: &std::path::Path, query: &str) -> Result<history::sql::answer:
 
 #[cfg(feature = "history")]
 fn of_running_system(args: &SqlArgs, query: &str) -> Result<history::sql::answer::Sheet> {
-    /// Largest answer that is read. Unit: bytes.
-    const ANSWER_BYTES_MAX: u64 = 256 << 20;
-
-    let remote = &args.remote;
-    let url = format!("{}/api/v1/sql", remote.url.trim_end_matches('/'));
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().http_status_as_error(false).build().into();
-    let mut request = agent.post(&url);
-    if let Some(token) = &remote.token {
-        request = request.header("authorization", &format!("Bearer {token}"));
-    }
-    let mut answer = request
-        .send_json(serde_json::json!({ "query": query }))
-        .with_context(|| format!(
-            "no running faultline answers at {}; start one, give --url, or read its files with -c",
-            remote.url
-        ))?;
-    let status = answer.status();
-    let bytes = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
-    if status.is_success() {
-        return serde_json::from_slice(&bytes)
-            .with_context(|| format!("{} does not answer as faultline does", remote.url));
-    }
-    let said: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    let part = |name: &str| said.pointer(&format!("/error/{name}")).and_then(|v| v.as_str());
-    match (part("message"), part("action")) {
-        (Some(message), Some(action)) => bail!("{message}. {action}"),
-        _ => bail!("{} answers with status {status}", remote.url),
-    }
+    Remote::new(&args.remote).sql(query)
 }
 
 /// A table for people: columns padded, long values cut at a line's end by the terminal itself.

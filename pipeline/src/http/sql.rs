@@ -91,7 +91,7 @@ mod with_history {
 
     use axum::http::StatusCode;
     use history::sql::engine::Engine;
-    use history::sql::error::{CANCELED, READ_ONLY, SqlError, TOO_LARGE};
+    use history::sql::error::{CANCELED, NOT_YET, READ_ONLY, SqlError, TOO_LARGE};
 
     use crate::http::error::ApiError;
 
@@ -129,6 +129,7 @@ mod with_history {
             READ_ONLY => (StatusCode::FORBIDDEN, "read_only"),
             CANCELED => (StatusCode::REQUEST_TIMEOUT, "statement_timeout"),
             TOO_LARGE => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            NOT_YET => (StatusCode::SERVICE_UNAVAILABLE, "history_unavailable"),
             _ => (StatusCode::BAD_REQUEST, "bad_query"),
         };
         let action =

@@ -1,5 +1,6 @@
 //! HISTORY: hands what the topics say to the recorder, and serves SQL over it. A thread of its own,
-//! on which nothing waits: a storage that is down costs lag.
+//! on which nothing waits: a storage that is down costs lag, and one that is down at the start
+//! costs readiness until it answers.
 //!
 //! Incidents and deliveries come from their topics, changes and alerts from the journal: there they
 //! are with a position, decoded, and also those that no incident took.
@@ -12,9 +13,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use history::error::HistoryError;
 use history::pg::server::PgServer;
-use history::recorder::{Recorder, Source};
+use history::recorder::{Recorder, RecorderSettings, Source};
 use history::rows::delivery::Delivery;
+use history::snapshot::Shared;
 use history::sql::engine::Engine;
+use history::store::place::Store;
 use model::incident::Incident;
 use model::journal::JournalEntry;
 
@@ -32,20 +35,24 @@ use crate::stages::wire;
 const TURN: Duration = Duration::from_millis(100);
 /// How long a turn waits after the log or the storage did not answer.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long it waits to open a storage that did not answer.
+const PAUSE_OPENING: Duration = Duration::from_secs(5);
 /// Records of one turn.
 const RECORDS: usize = 500;
 
 /// Starts the thread, and the PostgreSQL protocol where it is configured.
 ///
 /// # Errors
-/// When the place cannot be written, the address is taken, or a topic cannot be found.
+/// When the place cannot be used, the address is taken, or a topic cannot be found. A storage that
+/// does not answer is none: it is asked again.
 pub fn start(
     starter: &Starter<'_>,
     config: &HistoryConfig,
 ) -> Result<(JoinHandle<Result<()>>, Option<PgServer>)> {
-    let recorder =
-        Recorder::open(config.recorder.clone(), clock::now()).context("cannot open the history")?;
-    let engine = Engine::new(&recorder.store(), recorder.shared(), config.limits)?;
+    let store = Store::open(&config.recorder.place).context("cannot open the history")?;
+    let place = Opening { store, settings: config.recorder.clone(), shared: Shared::default() };
+    let first = place.attempt().context("cannot open the history")?;
+    let engine = Engine::new(&place.store, place.shared.clone(), config.limits)?;
     starter.http.sql.set(engine.clone());
     let pg = config
         .pg
@@ -61,17 +68,50 @@ pub fn start(
     for topic in [&own.journal, &own.incidents, &own.deliveries] {
         sources.extend(starter.partitions_of(topic)?);
     }
-    let scribe = Scribe {
-        recorder,
-        log: starter.log.clone(),
-        settings: starter.settings.clone(),
-        stop: starter.stop.clone(),
-        metrics: starter.http.metrics.clone(),
-        sources,
-        unproven: BTreeMap::new(),
-    };
-    let thread = starter.thread(StageName::History, move |monitor| scribe.run(monitor))?;
+    let (log, settings, stop) =
+        (starter.log.clone(), starter.settings.clone(), starter.stop.clone());
+    let metrics = starter.http.metrics.clone();
+    let thread = starter.thread(StageName::History, move |monitor| {
+        let Some(recorder) = place.opened(first, &stop, monitor)? else { return Ok(()) };
+        let unproven = BTreeMap::new();
+        Scribe { recorder, log, settings, stop, metrics, sources, unproven }.run(monitor)
+    })?;
     Ok((thread, pg))
+}
+
+/// What is needed to open the history.
+struct Opening {
+    store: Store,
+    settings: RecorderSettings,
+    shared: Shared,
+}
+
+impl Opening {
+    /// One attempt; `None` if the storage does not answer.
+    fn attempt(&self) -> Result<Option<Recorder>, HistoryError> {
+        let (store, shared) = (self.store.clone(), self.shared.clone());
+        match Recorder::over(store, self.settings.clone(), shared, clock::now()) {
+            Ok(recorder) => Ok(Some(recorder)),
+            Err(HistoryError::Storage(reason)) => {
+                tracing::warn!(reason, "the history's storage does not answer, trying again");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The recorder, as soon as the storage answers; `None` if the end comes first.
+    fn opened(
+        &self,
+        mut recorder: Option<Recorder>,
+        stop: &Stop,
+        monitor: &StageMonitor,
+    ) -> Result<Option<Recorder>> {
+        while recorder.is_none() && !stop.wait(PAUSE_OPENING) {
+            recorder = self.attempt().inspect_err(|error| monitor.dead(error))?;
+        }
+        Ok(recorder)
+    }
 }
 
 /// The thread at work.
