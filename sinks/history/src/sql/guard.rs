@@ -1,12 +1,13 @@
 //! The gate: which statements are let through. A list of what is allowed, not of what is not, and
 //! bounds on how much one statement may be: whatever walks or drops it later does so recursively.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{
-    DiscardObject, Expr, Query, Select, Set, SetExpr, SetSessionAuthorizationParam,
+    DiscardObject, Expr, ObjectNamePart, Query, Select, Set, SetExpr, SetSessionAuthorizationParam,
     SetSessionAuthorizationParamKind, Statement, TableFactor, Visit, Visitor,
 };
 
@@ -14,7 +15,8 @@ use super::error::{READ_ONLY, SqlError, TOO_COMPLEX, UNSUPPORTED};
 
 /// How deep expressions and queries may be in each other.
 const DEPTH_MAX: usize = 200;
-/// Tables, and likewise selects, that a statement may name.
+/// Tables that a statement may name, those of what it names by `WITH` counted wherever they are
+/// named; likewise its selects.
 const PARTS_MAX: usize = 200;
 /// How deep a plan may be, views and subqueries put in.
 const PLAN_DEPTH_MAX: usize = 500;
@@ -140,13 +142,30 @@ fn reads_only(query: &Query) -> Result<(), SqlError> {
 struct Look {
     depth: usize,
     selects: usize,
-    tables: usize,
+    /// Of each query that is being looked at: its tables.
+    tables: Vec<usize>,
+    /// Where queries are that `WITH` gives a name, and the name.
+    named: BTreeMap<usize, String>,
+    /// How many tables a name stands for.
+    behind: BTreeMap<String, usize>,
+}
+
+/// Tells queries of one statement apart.
+fn place(query: &Query) -> usize {
+    std::ptr::from_ref(query).addr()
 }
 
 impl Look {
     fn enter(&mut self) -> ControlFlow<SqlError> {
         self.depth += 1;
         within(self.depth, DEPTH_MAX, "levels in each other")
+    }
+
+    /// The query that is being looked at has so many tables more.
+    fn count(&mut self, more: usize) -> ControlFlow<SqlError> {
+        let Some(tables) = self.tables.last_mut() else { return ControlFlow::Continue(()) };
+        *tables = tables.saturating_add(more);
+        within(*tables, PARTS_MAX, "tables")
     }
 
     fn leave(&mut self) -> ControlFlow<SqlError> {
@@ -172,13 +191,24 @@ impl Visitor for Look {
         if let Some(first) = query.locks.first() {
             return ControlFlow::Break(read_only(&format!("SELECT {first}")));
         }
+        self.tables.push(0);
+        for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
+            self.named.insert(place(&cte.query), cte.alias.name.value.to_lowercase());
+        }
         match body(&query.body) {
             Some(error) => ControlFlow::Break(error),
             None => ControlFlow::Continue(()),
         }
     }
 
-    fn post_visit_query(&mut self, _query: &Query) -> ControlFlow<SqlError> {
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<SqlError> {
+        let tables = self.tables.pop().unwrap_or(0);
+        if let Some(name) = self.named.remove(&place(query)) {
+            let behind = self.behind.entry(name).or_insert(1);
+            *behind = tables.max(*behind);
+        } else {
+            self.count(tables)?;
+        }
         self.leave()
     }
 
@@ -195,9 +225,13 @@ impl Visitor for Look {
         within(self.selects, PARTS_MAX, "selects")
     }
 
-    fn pre_visit_table_factor(&mut self, _table: &TableFactor) -> ControlFlow<SqlError> {
-        self.tables += 1;
-        within(self.tables, PARTS_MAX, "tables")
+    fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<SqlError> {
+        let name = match table {
+            TableFactor::Table { name, .. } => name.0.last().and_then(ObjectNamePart::as_ident),
+            _ => None,
+        };
+        let behind = name.and_then(|name| self.behind.get(&name.value.to_lowercase()));
+        self.count(behind.copied().unwrap_or(1))
     }
 }
 
@@ -370,6 +404,16 @@ mod tests {
             (
                 format!("1 FROM {}", vec!["edges"; 150].join(",")),
                 format!("1 FROM {}", vec!["edges"; 300].join(",")),
+            ),
+            (
+                "* FROM (WITH a AS (SELECT 1), b AS (SELECT * FROM a, a, a) SELECT * FROM b, b) x"
+                    .into(),
+                format!(
+                    "* FROM (WITH a AS (SELECT 1), b AS (SELECT * FROM {0}), c AS (SELECT * FROM {1}) \
+                     SELECT * FROM c) x",
+                    vec!["a"; 20].join(","),
+                    vec!["B"; 20].join(",")
+                ),
             ),
         ] {
             verdict(&format!("SELECT {few}")).unwrap();

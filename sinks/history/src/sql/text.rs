@@ -2,12 +2,26 @@
 //! once as a named argument, so each level of such brackets doubles its time, and nothing stops it.
 
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::error::{SqlError, TOO_COMPLEX};
 
 /// How many looks at a token the parser may take: sixteen levels, or fewer around much text.
 const LOOKS_MAX: u64 = 1 << 18;
+
+/// Words before a bracket that call nothing: what follows is looked at once.
+const CALL_NOTHING: [Keyword; 9] = [
+    Keyword::FROM,
+    Keyword::JOIN,
+    Keyword::LATERAL,
+    Keyword::ON,
+    Keyword::WHERE,
+    Keyword::AND,
+    Keyword::OR,
+    Keyword::IN,
+    Keyword::EXISTS,
+];
 
 /// Bounds how long a text can be parsed.
 ///
@@ -32,7 +46,7 @@ pub(super) fn check_text(sql: &str) -> Result<(), SqlError> {
             }
             _ => {}
         }
-        after_word = matches!(token, Token::Word(_));
+        after_word = matches!(token, Token::Word(word) if !CALL_NOTHING.contains(&word.keyword));
         looks = looks.saturating_add(1_u64.checked_shl(doubled).unwrap_or(u64::MAX));
         if looks > LOOKS_MAX {
             let message = "functions and brackets of the statement are too deep in each other";
@@ -58,6 +72,8 @@ mod tests {
         assert_eq!(check_text(&long), Ok(()));
         let many = format!("SELECT {} 1", "f(g(h(1))),".repeat(2_000));
         assert_eq!(check_text(&many), Ok(()));
+        let below = format!("SELECT * {} edges", "FROM (SELECT * ".repeat(30));
+        assert_eq!(check_text(&below), Ok(()));
         assert_eq!(check_text("SELECT )))) ]] ("), Ok(()));
         assert_eq!(check_text("SELECT 'open"), Ok(()));
     }
