@@ -79,6 +79,10 @@ pub(super) async fn talk(
             Some(Ok(message)) => message,
             Some(Err(error)) => return process_error(&mut socket, told(error), false).await,
         };
+        if stranger && !is_of_startup(&message) {
+            let error = fatal("08P01", "expected a password, and nothing else before it");
+            return process_error(&mut socket, error, false).await;
+        }
         let extended = message.is_extended_query();
         in_query = extended && !matches!(message, PgWireFrontendMessage::Sync(_));
         let cancels = matches!(message, PgWireFrontendMessage::CancelRequest(_));
@@ -127,6 +131,17 @@ const fn is_stranger(state: PgWireConnectionState) -> bool {
 
 fn ending() -> PgWireError {
     fatal("57P01", "terminating connection: the history ends")
+}
+
+/// Whether a message is one that somebody sends who is not let in yet.
+const fn is_of_startup(message: &PgWireFrontendMessage) -> bool {
+    matches!(
+        message,
+        PgWireFrontendMessage::SslNegotiation(_)
+            | PgWireFrontendMessage::Startup(_)
+            | PgWireFrontendMessage::CancelRequest(_)
+            | PgWireFrontendMessage::PasswordMessageFamily(_)
+    )
 }
 
 /// What could not be read is told in the protocol's words where it was our bound.

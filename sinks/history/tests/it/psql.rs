@@ -181,21 +181,15 @@ fn connections_are_bounded_and_told_so() {
     if !there_is_psql() {
         return;
     }
-    let limits = Limits { time: Duration::from_secs(4), ..Limits::default() };
-    let served = serve(&PgSettings { connections: 1, ..settings(Some("secret")) }, limits);
-    let holding = served.in_background(
-        "SELECT count(*) AS n FROM generate_series(1, 100000) a \
-         CROSS JOIN generate_series(1, 10000000) b",
-    );
-    let mut refused = false;
-    for _ in 0..20 {
-        refused |= served.ask("SELECT 1 AS x").is_err_and(|e| e.contains("too many connections"));
-        if refused {
-            break;
-        }
-    }
-    assert!(refused);
-    assert!(told(holding.wait_with_output().unwrap()).is_err());
+    let one = PgSettings { connections: 1, ..settings(Some("secret")) };
+    let served = serve(&one, Limits::default());
+    // Whoever is there has the room, whatever it says.
+    let holding = std::net::TcpStream::connect(served.server.address()).unwrap();
+    let refused = served.ask("SELECT 1 AS x").unwrap_err();
+    assert!(refused.contains("too many connections"), "{refused}");
+    drop(holding);
+    let free = (0..20).any(|_| served.ask("SELECT 1 AS x") == Ok("1".into()));
+    assert!(free, "the room is not given back");
 }
 
 #[test]
@@ -329,24 +323,4 @@ fn with_tls_nothing_is_spoken_in_clear_text() {
     // A certificate that cannot be used is no reason to speak without one.
     std::fs::write(path("key.pem"), "nonsense").unwrap();
     assert!(PgServer::start(&served._engine, &with_tls).is_err());
-}
-
-#[test]
-fn the_end_waits_for_what_runs() {
-    if !there_is_psql() {
-        return;
-    }
-    let served = serve(&settings(None), Limits::default());
-    let child = served.in_background(
-        "SELECT count(*) AS n FROM generate_series(1, 3000) a CROSS JOIN generate_series(1, 3000) b",
-    );
-    // It has begun when a second client is answered after it.
-    let _also = served.ask("SELECT 1 AS x");
-    let Served { server, _engine, _directory } = served;
-    drop(server);
-    let said = child.wait_with_output().unwrap();
-    let answer = String::from_utf8_lossy(&said.stdout).trim().to_owned();
-    // It was answered, or had not connected yet; it was not cut off in the middle.
-    let error = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(answer == "9000000" || error.contains("refused"), "{answer} {error}");
 }

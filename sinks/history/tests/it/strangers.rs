@@ -104,7 +104,9 @@ fn whoever_was_not_let_in_runs_nothing() {
         let mut stranger = knock(server.address());
         // It may be gone before all is said.
         let _gone = stranger.write_all(&said);
-        std::thread::sleep(Duration::from_millis(200));
+        let mut answer = [0; 4_096];
+        let length = stranger.read(&mut answer).unwrap_or(0);
+        assert!(length == 0 || answer[0] == b'E', "{}", String::from_utf8_lossy(&answer));
         let _gone = stranger.write_all(&query);
         strangers.push(stranger);
     }
@@ -117,8 +119,8 @@ fn whoever_was_not_let_in_runs_nothing() {
     assert_eq!(seen.map_err(|error| code(&error)), Ok(1));
     for mut stranger in strangers {
         let said = rest(&mut stranger);
-        let text = String::from_utf8_lossy(&said);
-        assert!(said.first().is_none_or(|kind| *kind == b'E'), "{text}");
+        // What comes after an error and before the end says nothing of a statement.
+        assert!(said.first().is_none_or(|kind| b"EZ".contains(kind)), "{said:?}");
     }
 }
 
@@ -146,14 +148,15 @@ fn who_does_not_read_holds_no_slot_beyond_its_time() {
     let limits = Limits { statements: 2, time: Duration::from_secs(2), ..Limits::default() };
     let (server, _engine, _directory) = serve(None, limits);
     let large = "SELECT repeat('x', 10000) AS v FROM generate_series(1, 90000)\0";
-    let mut silent: Vec<TcpStream> = (0..3).map(|_| knock(server.address())).collect();
+    let mut silent: Vec<TcpStream> = (0..2).map(|_| knock(server.address())).collect();
     for stream in &mut silent {
         stream.write_all(&message(b'Q', large.as_bytes())).unwrap();
+        // It has begun, and is not read any further.
+        stream.read_exact(&mut [0]).unwrap();
     }
-    std::thread::sleep(Duration::from_secs(1));
     runtime().block_on(async {
         let (client, _connection) = connect(server.address(), "").await;
-        // Three times two seconds at most, and a busy machine.
+        // Two seconds at most, and a busy machine.
         let mut answers = Vec::new();
         for _ in 0..10 {
             match client.query("SELECT 1 AS x", &[]).await {
