@@ -8,6 +8,10 @@ use crate::cli::SqlArgs;
 #[cfg(feature = "history")]
 use crate::commands::remote::Remote;
 
+/// How long an answer may take. The statement's own time is bounded where it runs.
+#[cfg(feature = "history")]
+const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(600);
+
 /// Asks and prints.
 ///
 /// # Errors
@@ -87,7 +91,7 @@ fn of_files(path: &std::path::Path, query: &str) -> Result<history::sql::answer:
 
 #[cfg(feature = "history")]
 fn of_running_system(args: &SqlArgs, query: &str) -> Result<history::sql::answer::Sheet> {
-    Remote::new(&args.remote).sql(query)
+    Remote::within(&args.remote, TIMEOUT).sql(query)
 }
 
 /// A table for people: columns padded, long values cut at a line's end by the terminal itself.
