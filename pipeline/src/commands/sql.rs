@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cli::SqlArgs;
 #[cfg(feature = "history")]
-use crate::commands::remote::Remote;
+use crate::remote::Remote;
 
 /// How long an answer may take. The statement's own time is bounded where it runs.
 #[cfg(feature = "history")]
