@@ -3,16 +3,19 @@
 //!
 //! Evaluated once, here: the key is on the journal's record, so that a replay sees the same whatever the
 //! rules are by then. An expression that fails on an alert gives it no key and stops nothing. Bounds: the
-//! length of an expression, no loop inside a loop, the labels that are shown to it, the length of a key.
+//! length of an expression, no loop inside a loop, regular expressions that are written out and small, the
+//! labels that are shown to it, the length of a key.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
-use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr};
-use cel::{Context, Program, Value};
+use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr};
+use cel::{Context, Env, Program, Value};
 use model::alert::{Alert, Severity};
 use model::id::stable_hash;
 use model::name::Name;
+use regex::RegexBuilder;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +31,27 @@ const VALUE_BYTES_MAX: usize = 1_024;
 const KEY_BYTES_MAX: usize = 200;
 /// Names that an expression may use.
 const VARIABLES: [&str; 2] = ["alert", "service"];
+/// What an alert has for an expression.
+const FIELDS: [&str; 3] = ["labels", "name", "severity"];
+/// Functions that an expression may call.
+const FUNCTIONS: [&str; 12] = [
+    "bool",
+    "contains",
+    "double",
+    "dyn",
+    "endsWith",
+    "int",
+    "matches",
+    "size",
+    "startsWith",
+    "string",
+    "type",
+    "uint",
+];
+/// The function that takes a regular expression.
+const MATCHES: &str = "matches";
+/// Bytes of one compiled regular expression. It is compiled anew for each alert.
+const REGEX_BYTES_MAX: usize = 64 * 1024;
 
 /// A rule as people write it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -41,10 +65,17 @@ pub struct RawRule {
 }
 
 /// Compiled rules, in the order in which they are asked.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Grouping {
+    env: Arc<Env>,
     rules: Arc<Vec<Rule>>,
     services: Vec<Name>,
+}
+
+impl fmt::Debug for Grouping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grouping").field("rules", &self.rules).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -75,7 +106,7 @@ impl Grouping {
             }
         }
         if errors.is_empty() {
-            Ok(Self { rules: Arc::new(compiled), services })
+            Ok(Self { env: Arc::new(Env::stdlib()), rules: Arc::new(compiled), services })
         } else {
             Err(errors)
         }
@@ -87,7 +118,7 @@ impl Grouping {
         if self.rules.is_empty() {
             return None;
         }
-        let mut context = Context::default();
+        let mut context = Context::with_env(Arc::clone(&self.env));
         context.add_variable("alert", Shown::new(alert)).ok()?;
         let service = self.services.iter().find_map(|label| alert.labels.get(label));
         context.add_variable_from_value("service", text(service.map_or("", Name::as_str)));
@@ -130,7 +161,53 @@ fn compile(source: &str) -> Result<Program, String> {
         ));
     }
     drop(references);
+    check(&program.expression().expr)?;
     Ok(program)
+}
+
+/// Refuses what would fail on every alert, or cost more than its length says.
+fn check(expr: &Expr) -> Result<(), String> {
+    match expr {
+        Expr::Call(call) => check_call(call)?,
+        Expr::Select(select) => check_field(select)?,
+        _ => {}
+    }
+    children(expr).into_iter().try_for_each(check)
+}
+
+fn check_call(call: &CallExpr) -> Result<(), String> {
+    let name = call.func_name.as_str();
+    // Operators have names that nobody can write.
+    let is_written = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    if is_written && !FUNCTIONS.contains(&name) {
+        let all = FUNCTIONS.join(", ");
+        return Err(format!("the function \"{name}\" is not known; there are {all}"));
+    }
+    if name != MATCHES {
+        return Ok(());
+    }
+    let Some(Expr::Literal(LiteralValue::String(pattern))) = call.args.last().map(|arg| &arg.expr)
+    else {
+        return Err(String::from("`matches` needs its regular expression written out, as a text"));
+    };
+    let mut builder = RegexBuilder::new(pattern.inner());
+    builder.size_limit(REGEX_BYTES_MAX).build().map(drop).map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => {
+            format!("the regular expression \"{}\" is too large; make it simpler", pattern.inner())
+        }
+        other => format!("`matches`: {other}"),
+    })
+}
+
+fn check_field(select: &SelectExpr) -> Result<(), String> {
+    let of_alert = matches!(&select.operand.expr, Expr::Ident(name) if name == "alert");
+    if of_alert && !FIELDS.contains(&select.field.as_str()) {
+        let field = &select.field;
+        return Err(format!(
+            "\"alert.{field}\" is not known; use alert.labels, alert.name or alert.severity"
+        ));
+    }
+    Ok(())
 }
 
 /// The parts of an expression.
@@ -314,9 +391,26 @@ mod tests {
         assert!(error(nested).contains("loop inside a loop"), "{}", error(nested));
         let unordered = "alert.labels.map(name, name)[0]";
         assert!(error(unordered).contains("no fixed order"), "{}", error(unordered));
+        assert!(error("alert.labls.team").contains("\"alert.labls\" is not known"));
+        assert!(error("has(alert.team) ? 'x' : ''").contains("\"alert.team\" is not known"));
+        assert!(error("lower(alert.name)").contains("the function \"lower\" is not known"));
+        assert!(error("service == '' ? service.trim() : ''").contains("\"trim\""));
         assert!(error(&"x".repeat(3000)).contains("shorter"));
         let twice = Grouping::compile(&[rule("'a'"), rule("'b'")], Vec::new());
         assert!(twice.unwrap_err()[0].contains("a name of its own"));
+    }
+
+    #[test]
+    fn regular_expressions_are_written_out_and_small() {
+        let of = |key: &str| compiled(key).unwrap_err().join("\n");
+        let by_label = of("alert.name.matches(alert.labels.pattern) ? 'x' : ''");
+        assert!(by_label.contains("written out"), "{by_label}");
+        assert!(of("service.matches('(') ? 'x' : ''").contains("unclosed group"));
+        let large = "matches(service, '((a{100}){100}){100}') ? 'x' : ''";
+        assert!(of(large).contains("too large"), "{}", of(large));
+        let fine = "service.matches('^ca.t$') ? service : ''";
+        assert_eq!(key(fine, &[("service", "cart")]).as_deref(), Some("r:cart"));
+        assert_eq!(key(fine, &[("service", "mail")]), None);
     }
 
     #[test]
