@@ -83,21 +83,16 @@ impl RequestTracker {
     /// The incident's ticket; else, if somebody took our id from it, the one that we know.
     fn find(&self, request: &Delivery<'_>) -> Result<(Option<Ticket>, Option<String>), Stop> {
         let mut found = self.api.find(request.incident.id, request.now)?;
+        // What a person copied has our id, but it is theirs.
+        let own = self.own(request, &found)?;
         let alone =
             |ticket: &Ticket| fields::standing(&self.config, &ticket.status) == Standing::LeftAlone;
-        let rejected = found.iter().find(|ticket| alone(ticket)).cloned();
+        let is_ours = |ticket: &&Ticket| own.contains(&ticket.id);
+        let rejected = found.iter().filter(is_ours).find(|ticket| alone(ticket)).cloned();
         found.retain(|ticket| !alone(ticket));
-        let own = match found.as_slice() {
-            [] => return Ok((rejected.or(self.known(request)?), None)),
-            [_] => Vec::new(),
-            several => {
-                let ids: Vec<u64> = several.iter().map(|ticket| ticket.id).collect();
-                let own = self.api.own(&ids, request.now)?;
-                own.into_iter().map(|ticket| ticket.id).collect()
-            }
+        let Some(place) = found.iter().position(|ticket| own.contains(&ticket.id)) else {
+            return Ok((rejected.or(self.known(request)?), copied(found.len())));
         };
-        // What a person copied has our id, but it is theirs.
-        let place = found.iter().position(|ticket| own.contains(&ticket.id)).unwrap_or(0);
         let oldest = found.remove(place);
         let (ours, theirs): (Vec<_>, Vec<_>) =
             found.iter().map(|ticket| ticket.id).partition(|id| own.contains(id));
@@ -106,15 +101,26 @@ impl RequestTracker {
         }
         let merged = (!ours.is_empty())
             .then(|| format!("{} more tickets of it were merged into the oldest", ours.len()));
-        let copied = (!theirs.is_empty())
-            .then(|| format!("{} tickets that people made have its id, too", theirs.len()));
-        let notes: Vec<String> = merged.into_iter().chain(copied).collect();
+        let notes: Vec<String> = merged.into_iter().chain(copied(theirs.len())).collect();
         Ok((Some(oldest), words::note(&notes)))
     }
 
+    /// Which of the tickets are ours: the one that we know, if it is alone; else RT is asked who made
+    /// them.
+    fn own(&self, request: &Delivery<'_>, found: &[Ticket]) -> Result<BTreeSet<u64>, Stop> {
+        let ids: Vec<u64> = found.iter().map(|ticket| ticket.id).collect();
+        match ids.as_slice() {
+            [] => Ok(BTreeSet::new()),
+            [one] if Some(*one) == known_id(request) => Ok(BTreeSet::from([*one])),
+            several => {
+                let own = self.api.own(several, request.now)?;
+                Ok(own.into_iter().map(|ticket| ticket.id).collect())
+            }
+        }
+    }
+
     fn known(&self, request: &Delivery<'_>) -> Result<Option<Ticket>, Stop> {
-        let known = request.known.and_then(|known| known.ticket.as_ref());
-        let Some(id) = known.and_then(|ticket| ticket.id.parse().ok()) else { return Ok(None) };
+        let Some(id) = known_id(request) else { return Ok(None) };
         let ticket = self.api.get(id, request.now)?;
         // A person made it part of another incident's ticket: that one is not ours to change.
         let ours = request.incident.id.to_string();
@@ -239,6 +245,16 @@ impl RequestTracker {
             url: Some(self.api.link(id).into()),
         }
     }
+}
+
+/// The number of the ticket that we know.
+fn known_id(request: &Delivery<'_>) -> Option<u64> {
+    request.known?.ticket.as_ref()?.id.parse().ok()
+}
+
+/// Says that people made tickets with its id, if any did.
+fn copied(count: usize) -> Option<String> {
+    (count > 0).then(|| format!("{count} tickets that people made have its id, too"))
 }
 
 impl Sink for RequestTracker {
