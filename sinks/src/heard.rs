@@ -5,6 +5,8 @@
 //! the sink's name), so a crash in between hears the same again, under the same ids. Our own
 //! writes are never acts: a sink tells them apart by the account that made them.
 
+use std::collections::BTreeMap;
+
 use model::command::{Act, Decision};
 use model::id::IncidentId;
 use model::name::Name;
@@ -90,31 +92,35 @@ impl HeardRecord {
 /// How often one thing that cannot be read is tried.
 const TRIES_MAX: u32 = 3;
 
-/// Whether to try once more what could not be read: one bad item must not make us deaf for good.
+/// Whether to try once more what could not be read: bad items must not make us deaf for good.
+///
+/// Counted for each thing, so that none uses up the tries of another. What was given up stays so
+/// until [`Patience::renew`]: another bad thing beside it may have it read again.
 #[derive(Debug, Default)]
-pub(crate) struct Patience(u32);
+pub(crate) struct Patience(BTreeMap<String, u32>);
 
 impl Patience {
-    /// What was read; `None`: it never will be, and is to be passed over.
-    pub(crate) fn read<T>(&mut self, read: Result<T, Stop>) -> Result<Option<T>, Stop> {
+    /// What was read; `None`: it never will be, and is to be passed over. `what` names the thing.
+    pub(crate) fn read<T>(&mut self, what: &str, read: Result<T, Stop>) -> Result<Option<T>, Stop> {
         match read {
-            Ok(read) => Ok(Some(read)),
+            Ok(read) => {
+                self.0.remove(what);
+                Ok(Some(read))
+            }
             Err(stop) if stop.is_too_large() => Ok(None),
             Err(stop) if stop.is_unreadable() => {
-                self.0 += 1;
-                if self.0 < TRIES_MAX {
-                    return Err(stop);
-                }
-                self.0 = 0;
-                Ok(None)
+                let tries = self.0.entry(what.to_owned()).or_default();
+                *tries = tries.saturating_add(1);
+                if *tries < TRIES_MAX { Err(stop) } else { Ok(None) }
             }
             Err(stop) => Err(stop),
         }
     }
 
-    /// All of a look was read.
+    /// All that was tried was read or given up, and is not read again: forgets it, so that no more
+    /// is remembered than what one answer reads.
     pub(crate) fn renew(&mut self) {
-        self.0 = 0;
+        self.0.clear();
     }
 }
 
@@ -188,6 +194,7 @@ fn verb(decision: &Decision) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::TOO_LARGE;
 
     #[test]
     fn ids_are_stable_short_and_of_allowed_characters() {
@@ -211,12 +218,34 @@ mod tests {
     fn what_cannot_be_read_is_tried_a_few_times_and_what_is_too_large_once() {
         let mut patience = Patience::default();
         let bad = || Err::<(), _>(Stop::again("not the promised json"));
-        assert!(patience.read(bad()).is_err());
-        assert!(patience.read(bad()).is_err());
-        assert!(matches!(patience.read(bad()), Ok(None)));
-        assert!(patience.read(bad()).is_err(), "the next one has its own tries");
-        assert!(matches!(patience.read(Err::<(), _>(Stop::again("too large"))), Ok(None)));
-        assert!(matches!(patience.read(Ok(1)), Ok(Some(1))));
+        assert!(patience.read("a", bad()).is_err());
+        assert!(patience.read("a", bad()).is_err());
+        assert!(matches!(patience.read("a", bad()), Ok(None)));
+        assert!(patience.read("b", bad()).is_err(), "the next one has its own tries");
+        assert!(matches!(patience.read("c", Err::<(), _>(Stop::again(TOO_LARGE))), Ok(None)));
+        assert!(matches!(patience.read("c", Ok(1)), Ok(Some(1))));
+        patience.renew();
+        assert!(patience.read("a", bad()).is_err(), "the next look tries it anew");
+    }
+
+    #[test]
+    fn two_bad_things_of_one_batch_are_both_passed_over_and_a_good_one_never_is() {
+        let mut patience = Patience::default();
+        let bad = || Err::<u32, _>(Stop::again("not the promised json"));
+        // What one answer reads, from the start each time that something fails.
+        let mut look = |good: &dyn Fn() -> Result<u32, Stop>| {
+            let first = patience.read("1", bad())?;
+            let good = patience.read("2", good())?;
+            let last = patience.read("3", bad())?;
+            Ok::<_, Stop>((first, good, last))
+        };
+        let answers: Vec<_> = (0..5).map(|_| look(&|| Ok(7)).ok()).collect();
+        assert_eq!(answers, [None, None, None, None, Some((None, Some(7), None))]);
+        // A thing that fails now and then is not given up for what it failed before.
+        for _ in 0..9 {
+            assert!(look(&bad).is_err());
+            assert!(matches!(look(&|| Ok(7)), Ok((None, Some(7), None))));
+        }
     }
 
     #[test]

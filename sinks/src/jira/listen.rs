@@ -94,10 +94,14 @@ impl Ear {
             let cursor = Some(api.clock(now)?.millis().to_string());
             return Ok(Heard { cursor, ..Heard::default() });
         };
-        let mut look = match self.look.take().filter(|look| look.since == since) {
-            Some(look) => look,
-            None => Look::new(since, api.clock(now)?),
-        };
+        // What cannot be read is the fault of one thing only if the site itself speaks: it is asked
+        // in every answer, for its clock or for a page.
+        if self.look.as_ref().is_none_or(|look| look.since != since) {
+            self.look = Some(Look::new(since, api.clock(now)?));
+        } else if self.look.as_ref().is_some_and(|look| !look.pending.is_empty()) {
+            api.clock(now)?;
+        }
+        let Some(mut look) = self.look.take() else { return Ok(Heard::default()) };
         if look.pending.is_empty() {
             // If this fails, the look begins anew: the token of a page may have run out.
             look.turn_the_page(api, project, &self.known, now)?;
@@ -111,6 +115,7 @@ impl Ear {
                 return Err(stop);
             }
         };
+        self.patience.renew();
         look.pending.drain(..batch.len());
         acts.sort_by_key(|act| act.at);
         self.seen.extend(seen);
@@ -119,7 +124,6 @@ impl Ear {
             self.look = Some(look);
             return Ok(Heard { acts, cursor: None, more: More::Yes, notes });
         }
-        self.patience.renew();
         self.known.retain(|id, _| look.found.contains_key(id));
         self.seen.retain(|_, at| *at + OVERLAP + OVERLAP >= since);
         let cursor = Some(look.began.max(since).millis().to_string());
@@ -142,7 +146,8 @@ impl Ear {
         let (own, statuses) = self.constants(api, now)?;
         let ids: Vec<&str> = batch.iter().map(|issue| issue.id.as_str()).collect();
         let changes = changes(api, &ids, now);
-        match self.patience.read(changes)? {
+        let what = format!("changes {}", ids.first().copied().unwrap_or_default());
+        match self.patience.read(&what, changes)? {
             Some((histories, whole)) => {
                 for issue in batch {
                     let Some(incident) = issue.incident() else { continue };
@@ -166,7 +171,7 @@ impl Ear {
         for issue in batch {
             let Some(incident) = issue.incident() else { continue };
             let comments = api.comments(&issue.id, from, now);
-            let unread = match self.patience.read(comments)? {
+            let unread = match self.patience.read(&format!("c{}", issue.id), comments)? {
                 Some((comments, unread)) => {
                     for comment in comments.iter().rev() {
                         self.said(&mut fresh, sink, (issue, incident), comment, &own, from);

@@ -147,7 +147,7 @@ impl Ear {
             _ if transaction.is_handover() => self.name_of(api, &transaction.new, now),
             _ => Ok(String::new()),
         };
-        let Some(said) = self.patience.read(read)? else {
+        let Some(said) = self.patience.read(&transaction.id.to_string(), read)? else {
             heard.notes.push(format!("transaction {} cannot be read", transaction.id));
             return Ok(());
         };

@@ -17,11 +17,14 @@ use super::api::{Api, TicketState};
 use super::times;
 use crate::exchange::{Stop, encoded, parse};
 use crate::heard::{Deed, Heard, More, Patience, incident_id, name};
+use crate::sink::Trouble;
 
 /// Tickets of one page.
 const TICKETS_PAGE: usize = 50;
 /// Rows of the audit of one page: each may hold a long note.
 const ROWS_PAGE: usize = 50;
+/// More rows than the audit of one page of tickets has.
+const BEHIND_THE_END: usize = 1_000_000;
 /// Names that are asked for in one answer.
 const ASKED_MAX: usize = 5;
 /// How far back is read again.
@@ -51,6 +54,7 @@ struct Look {
     /// Rows of the audit of this page of tickets that were read; `None`: all.
     rows_next: Option<usize>,
     rows_page: usize,
+    /// Up to where it reaches.
     newest: Timestamp,
 }
 
@@ -149,7 +153,6 @@ impl Ear {
         }
         let mut heard = read?;
         if done {
-            self.patience.renew();
             self.seen.retain(|_, at| *at + OVERLAP >= since);
             heard.cursor = (newest > since).then(|| times::written(newest));
         } else {
@@ -170,11 +173,16 @@ impl Ear {
         let mut heard = Heard::default();
         let Some(after) = look.rows_next else { return Ok(heard) };
         let read = audit(api, look, own_user, after, now);
-        let Some(rows) = self.patience.read(read)? else {
+        let what = format!("{after}/{}", look.rows_page);
+        let Some(rows) = self.patience.read(&what, read)? else {
             // Smaller pages find the row that cannot be read.
             if look.rows_page == 1 {
+                // Nobody knows yet that it is the row. Behind the end there is none: if that cannot
+                // be read either, it is the audit, and nothing is passed over.
+                audit(api, look, own_user, after + BEHIND_THE_END, now)?;
                 heard.notes.push(String::from("a row of the audit cannot be read"));
                 look.rows_next = Some(after + 1);
+                self.patience.renew();
             }
             look.rows_page = (look.rows_page / 7).max(1);
             return Ok(heard);
@@ -197,6 +205,7 @@ impl Ear {
             heard.acts.extend(self.acts(api, sink, row, *incident, now)?);
         }
         let whole = taken == rows.len() && rows.len() < look.rows_page;
+        self.patience.renew();
         look.rows_next = (!whole).then_some(after + taken);
         look.rows_page = (look.rows_page * 7).min(ROWS_PAGE);
         let moment = |row: &Row| Some((row.sys_id.clone(), times::read(&row.sys_created_on)?));
@@ -263,11 +272,15 @@ impl Ear {
             return Ok(known.clone());
         }
         let path = format!("/api/now/table/{table}/{}?sysparm_fields=user_name,name", encoded(id));
-        let found = match api.rest.get_if_there(&path, now)? {
-            Some(answer) => {
-                let named: Named = parse::<One<Named>>(&answer)?.result;
-                if named.user_name.is_empty() { named.name } else { named.user_name }
-            }
+        let read = match api.rest.get_if_there(&path, now) {
+            Ok(Some(answer)) => parse::<One<Named>>(&answer).map(|one| Some(one.result)),
+            // Nobody whom we may see.
+            Ok(None) | Err(Stop::Retry(_, Trouble::Credentials(403)) | Stop::Refuse(_)) => Ok(None),
+            Err(stop) => Err(stop),
+        };
+        let found = match self.patience.read(id, read)?.flatten() {
+            Some(Named { user_name, name }) if user_name.is_empty() => name,
+            Some(Named { user_name, .. }) => user_name,
             None => id.to_owned(),
         };
         if self.names.len() >= NAMES_MAX {
@@ -333,9 +346,18 @@ impl Look {
             encoded(&query)
         );
         let page: Vec<Changed> = parse::<Many<Changed>>(&api.rest.get(&path, now)?)?.result;
-        let newest = page.iter().filter_map(|row| times::read(&row.sys_updated_on)).max();
-        self.newest = newest.map_or(self.newest, |newest| newest.max(self.newest));
-        self.tickets_next = (page.len() >= TICKETS_PAGE).then_some(after + page.len());
+        let full = page.len() >= TICKETS_PAGE;
+        // What changes while later pages are read may be on pages that were read: it is the next
+        // look's. How far this one reaches was settled when it began; one page does not tell, as it
+        // has not the newest tickets, but those of the first ids.
+        if after == 0 {
+            let newest = match full {
+                true => times::read(&newest(api, now)?),
+                false => page.iter().filter_map(|row| times::read(&row.sys_updated_on)).max(),
+            };
+            self.newest = newest.map_or(self.newest, |newest| newest.max(self.newest));
+        }
+        self.tickets_next = full.then_some(after + page.len());
         let known = |row: Changed| Some((row.sys_id, incident_id(&row.correlation_id)?));
         self.tickets = page.into_iter().filter_map(known).collect();
         self.rows_next = (!self.tickets.is_empty()).then_some(0);

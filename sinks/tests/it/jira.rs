@@ -226,6 +226,47 @@ fn issues_of_several_pages_are_all_heard_a_few_requests_at_a_time() {
 }
 
 #[test]
+fn an_outage_that_answers_with_pages_for_people_loses_nothing() {
+    let (double, mut world, mut cursor) = many(3);
+    for place in 0..3 {
+        double.site().say_on(place, "seen");
+    }
+    // Until the changes; from then on nothing answers as promised.
+    double.fail(&[vec![Fault::Pass; 4], vec![Fault::Malformed; 20]].concat());
+    for _ in 0..10 {
+        assert!(world.listen(cursor.as_deref(), at(60)).is_err());
+    }
+    double.site().faults.0.clear();
+    assert_eq!(all_acts(&double, &mut world, &mut cursor).len(), 3);
+}
+
+#[test]
+fn two_issues_that_cannot_be_read_are_passed_over_and_the_third_is_heard() {
+    let (double, mut world, mut cursor) = many(3);
+    for place in 0..3 {
+        double.site().say_on(place, "seen");
+    }
+    let (good, bad) = (Fault::Pass, Fault::Redirect);
+    // Clock, search, own account, statuses, changes, comments; then clock, changes, comments.
+    for faults in [
+        &[good, good, good, good, good, bad] as &[Fault],
+        &[good, good, bad],
+        &[good, good, bad, good, bad],
+        &[good, good, bad, good, bad],
+    ] {
+        double.fail(faults);
+        assert!(world.listen(cursor.as_deref(), at(60)).is_err(), "{faults:?}");
+        assert!(double.site().faults.0.is_empty(), "{faults:?}");
+    }
+    double.fail(&[good, good, bad, good, bad]);
+    let heard = world.listen(cursor.as_deref(), at(60)).expect("both are given up");
+    assert_eq!((heard.acts.len(), heard.notes.len()), (1, 2), "{:?}", heard.notes);
+    assert_eq!(heard.acts[0].decision, Decision::Comment { incident: IncidentId(0xab + 1) });
+    cursor.clone_from(&heard.cursor);
+    assert_eq!(all_acts(&double, &mut world, &mut cursor), []);
+}
+
+#[test]
 fn one_comment_that_is_too_large_is_passed_over_and_the_others_are_heard() {
     let (double, mut world, mut cursor) = many(2);
     double.site().say_on(0, "before");

@@ -497,6 +497,23 @@ fn what_was_heard_before_an_error_is_heard_again() {
 }
 
 #[test]
+fn an_audit_that_answers_badly_for_a_while_loses_nothing() {
+    let (double, mut world, mut cursor) = noted(3);
+    // The tickets are read, once; the audit is not.
+    double.fail(&[vec![Fault::Pass], vec![Fault::Malformed; 60]].concat());
+    for _ in 0..30 {
+        match world.listen(cursor.as_deref(), at(1_000)) {
+            Ok(heard) => {
+                assert_eq!((heard.acts, heard.notes, heard.cursor), (vec![], vec![], None))
+            }
+            Err((_, trouble)) => assert!(matches!(trouble, Trouble::Malformed(_)), "{trouble}"),
+        }
+    }
+    double.table().faults.0.clear();
+    assert_eq!(all_acts(&double, &mut world, &mut cursor).len(), 3);
+}
+
+#[test]
 fn one_note_that_is_too_large_is_passed_over_and_the_others_are_heard() {
     let (double, mut world, mut cursor) = noted(3);
     double.table().change_at(1, "operator", &[("work_notes", &"x".repeat(300_000))]);
