@@ -183,9 +183,9 @@ impl Courier {
     fn unheard(&mut self, ear: &mut Listening, wait: Wait, trouble: &Trouble) {
         let now = clock::now();
         let until = ear.failed(wait, now);
-        if matches!(wait, Wait::Told(_)) {
-            // It counts our requests together: nothing is said in that time either.
-            self.outbox.quiet_until(until);
+        if let Wait::Told(told) = wait {
+            // It counts our requests together: nothing is said in that time either, but no longer.
+            self.outbox.quiet_until(until.min(now + told));
         }
         self.http.add(Metric::Retries, StageName::Deliver, 1);
         let sink: &Name = self.outbox.sink();

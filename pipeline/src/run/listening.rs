@@ -72,6 +72,8 @@ impl Listening {
             Wait::Backoff | Wait::Incident(_) => {
                 Nanos(doubled.0.min(PAUSE_MAX.0).max(self.every.0))
             }
+            // What is said waits for it, so it is asked as soon as it may be.
+            Wait::Told(told) if self.is_first() => Nanos(told.0.clamp(FIRST_TRIES.1.0, TOLD_MAX.0)),
             Wait::Told(told) => Nanos(told.0.clamp(self.every.0, TOLD_MAX.0)),
         };
         self.due_at = now + pause;
@@ -131,6 +133,15 @@ mod tests {
         assert_eq!(tries, [(true, at(5)), (true, at(5)), (true, at(120))]);
         assert!(!ear.is_first(), "then it holds up nothing");
         assert_eq!(ear.cursor(), None);
+    }
+
+    #[test]
+    fn a_told_time_is_not_drawn_out_while_everything_waits_for_where_to_listen_from() {
+        let told = |secs| Wait::Told(Nanos::from_secs(secs));
+        let mut ear = Listening::new("itsm".into(), Nanos::from_secs(600), None);
+        assert_eq!(ear.failed(told(9), at(0)), at(9));
+        assert_eq!(ear.failed(told(0), at(0)), at(5), "but it does not run wild");
+        assert_eq!(ear.failed(told(9), at(0)), at(600), "then it holds up nothing");
     }
 
     #[test]
