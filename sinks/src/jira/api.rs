@@ -23,7 +23,7 @@ const LOOKED_AT_MAX: u32 = 10;
 /// Comments of one answer.
 const COMMENTS_PAGE: usize = 50;
 /// Requests for the comments of one issue.
-const COMMENT_REQUESTS_MAX: usize = 6;
+const COMMENT_REQUESTS_MAX: usize = 20;
 
 /// An issue, as far as we look at it.
 #[derive(Clone, Debug, Deserialize)]
@@ -230,8 +230,8 @@ impl Api {
         parse(&answer).map(Some)
     }
 
-    /// The comments of an issue since a moment, newest first, and how many could not be read. None
-    /// of an issue that is not there; at most a few hundred.
+    /// The comments of an issue since a moment, newest first, and how many could not be read: those
+    /// beyond the last request count as one. None of an issue that is not there.
     pub(super) fn comments(
         &self,
         id: &str,
@@ -239,6 +239,8 @@ impl Api {
         now: Timestamp,
     ) -> Result<(Vec<Comment>, usize), Stop> {
         let (mut all, mut after, mut limit, mut unread) = (Vec::new(), 0, COMMENTS_PAGE, 0);
+        // One before here is too large.
+        let mut narrow_to = 0;
         for _ in 0..COMMENT_REQUESTS_MAX {
             let path = format!(
                 "/rest/api/3/issue/{}/comment?orderBy=-created&startAt={after}&maxResults={limit}",
@@ -251,9 +253,10 @@ impl Api {
                     Err(stop) if stop.is_too_large() => {
                         // Smaller pages find the one that is too large.
                         if limit == 1 {
-                            (after, unread) = (after + 1, unread + 1);
+                            (after, unread, limit) = (after + 1, unread + 1, COMMENTS_PAGE);
+                        } else {
+                            (narrow_to, limit) = (after + limit, (limit / 7).max(1));
                         }
-                        limit = (limit / 7).max(1);
                         continue;
                     }
                     Err(stop) => return Err(stop),
@@ -263,10 +266,13 @@ impl Api {
             after += page.len();
             all.extend(page);
             if last {
-                break;
+                return Ok((all, unread));
+            }
+            if after >= narrow_to {
+                limit = COMMENTS_PAGE;
             }
         }
-        Ok((all, unread))
+        Ok((all, unread + 1))
     }
 
     /// A page of the changes of status and assignee of issues, oldest first: other fields may be

@@ -29,6 +29,8 @@ const CHANGES_PAGE: u32 = 100;
 const CHANGE_REQUESTS_MAX: usize = 10;
 /// How far back is read again.
 const OVERLAP: Nanos = Nanos::from_secs(120);
+/// How long a look turns pages, at first.
+const LOOK_LASTS: Nanos = Nanos::from_secs(60);
 /// Issues that are remembered as they were.
 const KNOWN_MAX: usize = 10_000;
 
@@ -52,6 +54,10 @@ struct Look {
     since: Timestamp,
     /// The site's clock when it began.
     began: Timestamp,
+    /// Our clock when it began.
+    begun: Timestamp,
+    /// How long it turns pages.
+    lasts: Nanos,
     /// Issues that are still to be read.
     pending: VecDeque<Issue>,
     page: Page,
@@ -96,12 +102,21 @@ impl Ear {
         };
         // What cannot be read is the fault of one thing only if the site itself speaks: it is asked
         // in every answer, for its clock or for a page.
-        if self.look.as_ref().is_none_or(|look| look.since != since) {
-            self.look = Some(Look::new(since, api.clock(now)?));
-        } else if self.look.as_ref().is_some_and(|look| !look.pending.is_empty()) {
-            api.clock(now)?;
-        }
-        let Some(mut look) = self.look.take() else { return Ok(Heard::default()) };
+        let mut look = match self.look.take().filter(|look| look.since == since) {
+            Some(look) if !look.pending.is_empty() => {
+                if let Err(stop) = api.clock(now) {
+                    self.look = Some(look);
+                    return Err(stop);
+                }
+                look
+            }
+            Some(look) if look.is_good(now) => look,
+            // What was read is known, so that it gets further; should it be slow again, it has longer.
+            Some(look) => {
+                Look::new(since, api.clock(now)?, now, Nanos(look.lasts.0.saturating_mul(2)))
+            }
+            None => Look::new(since, api.clock(now)?, now, LOOK_LASTS),
+        };
         if look.pending.is_empty() {
             // If this fails, the look begins anew: the token of a page may have run out.
             look.turn_the_page(api, project, &self.known, now)?;
@@ -261,9 +276,14 @@ fn author(person: &Person) -> &str {
 }
 
 impl Look {
-    fn new(since: Timestamp, began: Timestamp) -> Self {
+    fn new(since: Timestamp, began: Timestamp, begun: Timestamp, lasts: Nanos) -> Self {
         let (pending, found) = (VecDeque::new(), BTreeMap::new());
-        Self { since, began, pending, page: Page::First, found }
+        Self { since, began, begun, lasts, pending, page: Page::First, found }
+    }
+
+    /// Whether its distance in minutes still reaches back far enough: that is one from the site's now.
+    fn is_good(&self, now: Timestamp) -> bool {
+        (Nanos(0)..=self.lasts).contains(&(now - self.begun))
     }
 
     fn from(&self) -> Timestamp {
@@ -284,7 +304,8 @@ impl Look {
             Page::After(token) => Some(token.as_str()),
             Page::None => return Ok(()),
         };
-        let minutes = (self.began - self.from()).0.max(0) / 60_000_000_000 + 2;
+        let reach = (self.began - self.from()).0.max(0).saturating_add(self.lasts.0);
+        let minutes = reach / Nanos::from_secs(60).0 + 1;
         let jql = format!(
             "project = \"{project}\" AND labels = \"{LABEL}\" AND updated >= \"-{minutes}m\" \
              ORDER BY created ASC"

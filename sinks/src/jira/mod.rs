@@ -18,7 +18,7 @@ use model::time::{Nanos, Timestamp};
 use serde_json::{Value, json};
 
 use crate::config::secret::Secret;
-use crate::config::{JiraConfig, sink_name};
+use crate::config::{JiraConfig, sink_name, timeout};
 use crate::delivery::decide::{ended_as_none, is_over};
 use crate::exchange::Stop;
 use crate::heard::Heard;
@@ -44,7 +44,7 @@ pub struct Jira {
     config: JiraConfig,
     api: Api,
     ear: Ear,
-    /// When an issue was last perhaps made, without our knowing.
+    /// When at the latest an issue was perhaps made, without our knowing.
     attempts: BTreeMap<IncidentId, Timestamp>,
     /// When the first delivery of this process was: attempts before it may be as late.
     began: Option<Timestamp>,
@@ -109,14 +109,18 @@ impl Jira {
         here.or(before).map(|at| at + INDEX_LAG).filter(|until| request.now < *until)
     }
 
-    /// Notes that an issue was perhaps made. What is older than the index needs is forgotten.
+    /// Notes that an issue was perhaps made by a delivery that began `now`. What is older than the
+    /// index needs is forgotten.
     fn note_attempt(&mut self, incident: IncidentId, now: Timestamp) {
         self.attempts.retain(|_, at| now < *at + INDEX_LAG);
         if self.attempts.len() >= ATTEMPTS_MAX {
             let oldest = self.attempts.iter().min_by_key(|(_, at)| **at).map(|(id, _)| *id);
             oldest.and_then(|id| self.attempts.remove(&id));
         }
-        self.attempts.insert(incident, now);
+        // It may have waited for the search, and then for the answer that did not come.
+        let waited = timeout(self.config.timeout_ms).as_nanos();
+        let waited = Nanos(i64::try_from(waited).unwrap_or(i64::MAX));
+        self.attempts.insert(incident, now + waited + waited);
     }
 
     fn create(&mut self, request: &Delivery<'_>) -> Result<Outcome, Stop> {

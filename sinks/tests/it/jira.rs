@@ -267,6 +267,50 @@ fn two_issues_that_cannot_be_read_are_passed_over_and_the_third_is_heard() {
 }
 
 #[test]
+fn a_look_that_takes_long_does_not_lose_what_is_on_its_later_pages() {
+    let (double, mut world, mut cursor) = many(60);
+    for place in 0..60 {
+        double.site().say_on(place, "seen");
+    }
+    // Each answer takes a minute: no page is turned by the look that turned the one before.
+    let (mut heard_of, mut now) = (0, 60);
+    for answers in 1.. {
+        assert!(answers < 100, "it does not end");
+        let heard = world.listen(cursor.as_deref(), at(now)).expect("the site answers");
+        heard_of += heard.acts.len();
+        cursor.clone_from(&heard.cursor.or_else(|| cursor.clone()));
+        if heard.more == More::No {
+            break;
+        }
+        double.site().pass(60);
+        now += 61;
+    }
+    assert_eq!(heard_of, 60);
+    assert_eq!(all_acts(&double, &mut world, &mut cursor), []);
+}
+
+#[test]
+fn hundreds_of_comments_around_one_that_is_too_large_are_all_heard() {
+    let (double, mut world, cursor) = many(1);
+    for count in 0..400 {
+        let text = if count == 200 { "x".repeat(300_000) } else { format!("number {count}") };
+        double.site().say_on(0, &text);
+    }
+    let heard = world.listen(cursor.as_deref(), at(600)).expect("the site answers");
+    assert_eq!((heard.acts.len(), heard.notes.len()), (399, 1), "{:?}", heard.notes);
+}
+
+#[test]
+fn more_comments_than_are_read_are_not_left_out_without_a_word() {
+    let (double, mut world, cursor) = many(1);
+    for count in 0..1_001 {
+        double.site().say_on(0, &format!("number {count}"));
+    }
+    let heard = world.listen(cursor.as_deref(), at(1_200)).expect("the site answers");
+    assert_eq!((heard.acts.len(), heard.notes.len()), (1_000, 1), "{:?}", heard.notes);
+}
+
+#[test]
 fn one_comment_that_is_too_large_is_passed_over_and_the_others_are_heard() {
     let (double, mut world, mut cursor) = many(2);
     double.site().say_on(0, "before");
@@ -299,6 +343,25 @@ fn a_copy_that_a_person_made_is_neither_heard_nor_written() {
     let site = double.site();
     assert_eq!(site.issues.len(), 2, "no third one");
     assert_eq!(site.issues[1].properties, serde_json::json!({}));
+}
+
+#[test]
+fn the_index_has_its_minute_after_we_stopped_waiting() {
+    let double = Jira::start();
+    let mut setup = sink_config(&double, TOKEN);
+    setup.json = setup.json.replace(r#""timeout_ms": 300"#, r#""timeout_ms": 60000"#);
+    let mut world = World::new(&setup);
+    double.site().index_lags = true;
+    // The search, and then the issue, as late as they may be.
+    double.fail(&[Fault::Pass, Fault::DoneThenError]);
+    world.publish(&incident(1), at(10));
+    world.run(at(10));
+    world.run(at(75));
+    assert_eq!(double.site().issues.len(), 1, "no second one");
+    assert_eq!(world.outbox.next_deadline(at(75)), Some(at(10 + 60 + 60 + 60)));
+    double.site().index();
+    world.drain(at(190));
+    double.issue();
 }
 
 #[test]

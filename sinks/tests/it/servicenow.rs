@@ -480,6 +480,35 @@ fn tickets_of_several_pages_are_all_heard_a_few_requests_at_a_time() {
 }
 
 #[test]
+fn what_changes_on_a_page_that_was_read_is_heard_by_the_next_look() {
+    let (double, mut world, mut cursor) = noted(120);
+    let heard = world.listen(cursor.as_deref(), at(1_000)).expect("the instance answers");
+    assert_eq!((heard.acts.len(), heard.more), (50, More::Yes));
+    double.table().change_at(0, "operator", &[("work_notes", "on the first page")]);
+    double.table().pass(300);
+    double.table().change_at(119, "operator", &[("work_notes", "on the last page")]);
+    let first = all_acts(&double, &mut world, &mut cursor).len();
+    let second = all_acts(&double, &mut world, &mut cursor).len();
+    assert_eq!(50 + first + second, 122);
+    assert_eq!(all_acts(&double, &mut world, &mut cursor), []);
+}
+
+#[test]
+fn a_person_whom_we_may_not_see_is_named_by_the_number() {
+    for fault in [Fault::Status(403), Fault::Status(400), Fault::Status(404)] {
+        let (double, mut world, mut cursor) = noted(1);
+        double.table().change_at(0, "operator", &[("assigned_to", PERSON.1)]);
+        // The tickets, the audit, and the person.
+        double.fail(&[Fault::Pass, Fault::Pass, fault]);
+        let acts = all_acts(&double, &mut world, &mut cursor);
+        let to = Some(PERSON.1.into());
+        let incident = IncidentId(0xab);
+        let wanted = [Act::Comment { incident }, Act::Assign { incident, to }];
+        assert_eq!(acts, wanted, "{fault:?}");
+    }
+}
+
+#[test]
 fn what_was_heard_before_an_error_is_heard_again() {
     let (double, mut world, mut cursor) = noted(3);
     for place in 0..3 {

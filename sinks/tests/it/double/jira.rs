@@ -66,6 +66,11 @@ impl Site {
         format!("2026-03-17T02:{:02}:{:02}.000+0000", self.clock / 60, self.clock % 60)
     }
 
+    /// Time goes by.
+    pub(crate) fn pass(&mut self, secs: u32) {
+        self.clock += secs;
+    }
+
     /// The index takes in what is there.
     pub(crate) fn index(&mut self) {
         self.index_lags = false;
