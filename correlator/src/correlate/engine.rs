@@ -260,7 +260,10 @@ impl Correlator {
     fn about_all(&mut self, act: &Act, arrival: Timestamp) -> Result<bool, ActFault> {
         let id = act.id.clone();
         let mutes = &mut self.standing.mutes;
-        mutes.forget(self.now.min(arrival));
+        // Panes that wait may be of the time of a mute that is over: they are folded again, and it counts there.
+        if self.ring.len() == 0 {
+            mutes.forget(self.now.min(arrival));
+        }
         match &act.decision {
             Decision::Silence { matchers, starts_at, ends_at } => {
                 mutes.silence(id, matchers.clone(), (*starts_at, *ends_at), arrival)?;

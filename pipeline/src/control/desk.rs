@@ -85,7 +85,7 @@ pub enum NotTaken {
     Refused(Refusal),
     /// Another decision has this id.
     IdTaken,
-    /// It was taken before, and the fold did not carry it out: why.
+    /// It was taken before, and no cell carried it out: why one did not.
     Undone(String),
     /// There is no such cell.
     UnknownCell,
@@ -173,7 +173,9 @@ impl Desk {
                 if is_more || !is_same(&known.act, &draft, now) {
                     return Err(NotTaken::IdTaken);
                 }
-                if let Some(why) = known.refused.into_values().next() {
+                // Where it stands in one cell, a decision anew would be a second one there.
+                let is_undone = cells.iter().all(|cell| known.refused.contains_key(cell));
+                if let Some(why) = known.refused.into_values().next().filter(|_| is_undone) {
                     return Err(NotTaken::Undone(why));
                 }
                 (known.act, known.cells)

@@ -102,8 +102,7 @@ fn merge(world: &mut World, from: &Anchor, into: &Anchor, now: Timestamp) {
     let others = world.cases.values().filter(|case| case.id != into && case.is_live());
     let taken: BTreeSet<NodeKey> =
         others.clone().flat_map(|case| case.nodes.keys().cloned()).collect();
-    let heard: BTreeSet<Fingerprint> =
-        others.flat_map(|case| case.alerts.keys().copied()).collect();
+    let heard: BTreeSet<Fingerprint> = others.flat_map(|case| case.heard().copied()).collect();
     let Some(slot) = world.cases.get_mut(&into) else { return };
     let kept = Arc::make_mut(slot);
     let parted = |key: &NodeKey, of: &Case| of.nodes.contains_key(key);
@@ -211,6 +210,19 @@ mod tests {
         assert_eq!(kept.nodes.keys().cloned().collect::<Vec<_>>(), [node("cart"), node("stock")]);
         assert_eq!(kept.alerts.keys().map(|fp| fp.0).collect::<Vec<_>>(), [8, 9]);
         assert_eq!(world.cases[&IncidentId(2)], cases[1]);
+    }
+
+    #[test]
+    fn what_another_live_case_only_lists_is_kept() {
+        let mut listing = case(2, CaseState::Open, &["web"], &[7]);
+        Arc::make_mut(&mut listing).listed.insert(Fingerprint(7));
+        let cases = [
+            case(1, CaseState::Open, &["stock"], &[]),
+            listing,
+            case(3, CaseState::Open, &["cart"], &[7]),
+        ];
+        let world = merged(&cases, 1, 3);
+        assert!(world.cases[&IncidentId(3)].alerts.contains_key(&Fingerprint(7)));
     }
 
     #[test]

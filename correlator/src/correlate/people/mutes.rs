@@ -220,7 +220,9 @@ impl Mutes {
         (start, end): (Timestamp, Timestamp),
         node: impl Fn(&Name) -> Name,
     ) -> BTreeMap<Name, Name> {
-        let overlaps = |span: &Span| span.from < end && start < span.until;
+        // One that was ended before it began holds at no moment.
+        let overlaps =
+            |span: &Span| span.from < span.until && span.from < end && start < span.until;
         let mut found = BTreeMap::new();
         for (act, window) in self.windows.iter().filter(|(_, window)| overlaps(&window.span)) {
             for service in &window.services {

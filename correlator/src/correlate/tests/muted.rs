@@ -5,6 +5,7 @@ use model::command::Decision;
 use model::entity::Entity;
 use model::id::CellId;
 use model::incident::{Incident, IncidentState};
+use model::journal::JournalRecord;
 use model::matcher::{MatchOp, Matcher};
 use model::name::Name;
 use model::symptom::SymptomKind;
@@ -139,4 +140,22 @@ fn a_silence_that_was_ended_before_it_came_covers_nothing() {
     let ending = story.run();
     assert!(ending.refused.is_empty(), "{:?}", ending.refused);
     assert_eq!(only(&ending).opened_at, at(600));
+}
+
+#[test]
+fn a_silence_counts_in_its_time_while_telemetry_stalls() {
+    let story = Story::new(SHOP, 12_000)
+        .act(800, silence("service", "ads", 800, 1500))
+        .fires(1000, "Down service=ads", Critical)
+        .fires(8000, "Down service=mail", Critical)
+        .act(8010, silence("service", "front", 8010, 9000))
+        .fires(8020, "Slow service=catalog", Critical);
+    let stalled = |record: &JournalRecord| matches!(record, JournalRecord::Symptoms(_));
+    let mut journal = story.journal();
+    journal.retain(|entry| entry.arrival < at(700) || !stalled(&entry.record));
+    let ending = Ending::of(&journal);
+    assert!(!ending.last.is_empty());
+    let of_ads =
+        |one: &Incident| one.alerts.iter().any(|alert| alert.service.as_deref() == Some("ads"));
+    assert!(!ending.last.values().any(of_ads), "{}", ending.drawn());
 }

@@ -134,3 +134,26 @@ async fn wrong_additions_are_told_what_to_do() {
     }
     assert_eq!(book.acts(), []);
 }
+
+#[tokio::test]
+async fn what_one_of_several_cells_did_not_carry_out_stands_in_the_others() {
+    let book = Book::new(&["default", "staging"]);
+    let server = start(&book, HttpState::default()).await;
+    let body =
+        json!({ "author": "ann", "reason": "", "duration": "2h", "matchers": ["service=payment"] });
+    let ask =
+        async || server.write("POST", "/api/v1/silences", "Idempotency-Key: k\r\n", &body).await;
+    let (status, _) = ask().await;
+    assert_eq!(status, 202);
+    let acts = book.acts();
+    for (place, (cell, act)) in acts.iter().enumerate() {
+        server.state.desk.refuse(cell, act, "full");
+        let (status, answer) = ask().await;
+        if place == 0 {
+            assert_eq!((status, &answer["repeated"]), (202, &json!(true)), "{answer}");
+        } else {
+            assert_eq!((status, &answer["error"]["code"]), (409, &json!("not_carried_out")));
+        }
+    }
+    assert_eq!(book.acts().len(), 2);
+}
