@@ -35,6 +35,9 @@ use crate::tail::Tail;
 /// How long a file that no longer counts is kept for queries that may be reading it.
 const GARBAGE_KEPT: Nanos = Nanos::from_secs(600);
 
+/// How often a bucket is claimed while another process writes it.
+const CLAIMS: usize = 5;
+
 /// How the history is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecorderSettings {
@@ -104,10 +107,15 @@ impl Recorder {
     ) -> Result<Self, HistoryError> {
         let lock = store.lock()?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (mut manifest, version) = runtime.block_on(Manifest::load(&store))?;
+        let writer = writer_name(now);
+        let (manifest, version) = match lock {
+            Some(_) => {
+                let (manifest, version) = runtime.block_on(Manifest::load(&store))?;
+                (Manifest { writer, ..manifest }, version)
+            }
+            None => runtime.block_on(claim(&store, &writer))?,
+        };
         let newest = runtime.block_on(newest_revisions(&store, &manifest))?;
-        manifest.writer = writer_name(now);
-        let lock_is_missing = lock.is_none();
         let mut recorder = Self {
             settings,
             store,
@@ -125,9 +133,6 @@ impl Recorder {
             flushed_at: now,
             _lock: lock,
         };
-        if lock_is_missing {
-            recorder.claim()?;
-        }
         recorder.remove_strays()?;
         recorder.show();
         Ok(recorder)
@@ -261,7 +266,6 @@ impl Recorder {
             return Ok(());
         }
         let mut manifest = self.next();
-        let version = manifest.version;
         let Self { runtime, store, tail, newest, .. } = self;
         runtime.block_on(async {
             for (&(table, day), batches) in tail.batches() {
@@ -271,7 +275,7 @@ impl Recorder {
                 }
                 let (content, rows) = writer.finish()?;
                 if rows > 0 {
-                    let path = path(table, day, version, "f");
+                    let path = path(table, day, &manifest, "f");
                     let bytes = content.len() as u64;
                     store.put(&path, content).await?;
                     let table = table.name().to_owned();
@@ -316,20 +320,14 @@ impl Recorder {
         Ok(())
     }
 
-    /// The manifest to be changed, under a version that was never tried.
-    fn next(&mut self) -> Manifest {
-        self.tried += 1;
-        Manifest { version: self.tried, ..self.manifest.clone() }
-    }
-
-    /// Makes this process the one that writes: whatever another one of the same bucket is about to
-    /// commit is refused from now on, and may be removed as nobody's.
-    fn claim(&mut self) -> Result<(), HistoryError> {
-        let manifest = self.next();
-        self.save(manifest)
+    /// The manifest to be changed, under a version that was never tried. Until it is tried, a
+    /// repeat has the same version, so its files replace those of the attempt before.
+    fn next(&self) -> Manifest {
+        Manifest { version: self.tried + 1, ..self.manifest.clone() }
     }
 
     fn save(&mut self, manifest: Manifest) -> Result<(), HistoryError> {
+        self.tried = manifest.version;
         let known = self.version.clone();
         self.version = self.runtime.block_on(manifest.save(&self.store, known))?;
         self.files = Snapshot::files_of(&manifest);
@@ -359,6 +357,24 @@ impl Recorder {
             }
             Ok(())
         })
+    }
+}
+
+/// Makes this process the one that writes a bucket: whatever another one is about to commit is
+/// refused from now on, and may be removed as nobody's. It comes before anything that takes long,
+/// or the other one's next commit would come first, time after time.
+async fn claim(store: &Store, writer: &str) -> Result<(Manifest, Version), HistoryError> {
+    let mut tries_left = CLAIMS;
+    loop {
+        tries_left -= 1;
+        let (mut manifest, version) = Manifest::load(store).await?;
+        manifest.writer = writer.to_owned();
+        manifest.version += 1;
+        match manifest.save(store, version).await {
+            Ok(version) => return Ok((manifest, version)),
+            Err(HistoryError::Locked(_)) if tries_left > 0 => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

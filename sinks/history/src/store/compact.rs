@@ -35,6 +35,7 @@ pub fn plan(manifest: &Manifest, now: Timestamp) -> Option<Vec<FileEntry>> {
     };
     let (_, group) = groups
         .into_iter()
+        .map(|(key, files)| (key, without_giants(files)))
         .filter(|((_, day, _), files)| worth(*day, files.len()))
         .max_by_key(|(_, files)| files.len())?;
     let mut bytes = 0;
@@ -44,6 +45,24 @@ pub fn plan(manifest: &Manifest, now: Timestamp) -> Option<Vec<FileEntry>> {
     };
     let chosen: Vec<FileEntry> = group.into_iter().take_while(within).cloned().collect();
     (chosen.len() > 1).then_some(chosen)
+}
+
+/// Leaves out files beside which the others together are next to nothing: a late revision would
+/// have all of its day written again, time after time.
+fn without_giants(mut files: Vec<&FileEntry>) -> Vec<&FileEntry> {
+    let mut all: u64 = files.iter().map(|file| file.bytes).sum();
+    let largest = |files: &[&FileEntry]| {
+        let largest = files.iter().enumerate().max_by_key(|(_, file)| file.bytes);
+        largest.map(|(place, file)| (place, file.bytes))
+    };
+    while let Some((place, bytes)) = largest(&files) {
+        if bytes <= (all - bytes).saturating_mul(TIER_FILES as u64) {
+            break;
+        }
+        files.remove(place);
+        all -= bytes;
+    }
+    files
 }
 
 /// Logarithm to base eight.
@@ -81,7 +100,7 @@ pub(crate) async fn compact(
     let old: BTreeSet<String> = files.iter().map(|file| file.path.clone()).collect();
     manifest.discard(&old, now);
     if rows > 0 {
-        let path = path(table, first.day, manifest.version, "c");
+        let path = path(table, first.day, manifest, "c");
         let bytes = content.len() as u64;
         store.put(&path, content).await?;
         let table = first.table.clone();
@@ -90,10 +109,32 @@ pub(crate) async fn compact(
     Ok(())
 }
 
-/// Where a file goes. `version` is that of the manifest which is to name it, so a path is used for
-/// one attempt alone.
-pub(crate) fn path(table: Table, day: Day, version: u64, kind: &str) -> String {
-    format!("{}/day={day}/{version:012}{kind}.parquet", table.name())
+/// Where a file goes: under the version of the manifest which is to name it, and its writer, so no
+/// two attempts to replace the manifest, and no two writers of one bucket, use the same path.
+pub(crate) fn path(table: Table, day: Day, manifest: &Manifest, kind: &str) -> String {
+    let Manifest { version, writer, .. } = manifest;
+    format!("{}/day={day}/{version:012}-{writer}{kind}.parquet", table.name())
+}
+
+/// Whether a path is one that [`path`] makes, or the half-written file beside it. Earlier versions
+/// of this program left out the writer.
+pub(crate) fn is_ours(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    let [table, day, file] = parts.as_slice() else { return false };
+    let of_a_day = day.strip_prefix("day=").is_some_and(|day| day.len() == 10);
+    let stem = file.strip_suffix(".parquet").or_else(|| file.strip_suffix(".tmp"));
+    Table::of_name(table).is_some() && of_a_day && stem.is_some_and(is_stem)
+}
+
+fn is_stem(stem: &str) -> bool {
+    let Some(name) = stem.strip_suffix(['f', 'c']) else { return false };
+    let (version, writer) = name.split_once('-').map_or((name, None), |(v, w)| (v, Some(w)));
+    let is_writer = |writer: &str| {
+        writer.len() == 16 && writer.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    version.len() >= 12
+        && version.bytes().all(|byte| byte.is_ascii_digit())
+        && writer.is_none_or(is_writer)
 }
 
 #[cfg(test)]
@@ -128,6 +169,46 @@ mod tests {
         assert_eq!(plan(&manifest(&with_a_large_one)), None);
         let eight: Vec<_> = seven.iter().copied().chain([(1, 11)]).collect();
         assert_eq!(plan(&manifest(&eight)).map(|f| f.len()), Some(8));
+    }
+
+    #[test]
+    fn only_paths_of_a_history_are_ours() {
+        let version = 12_345_678_901_234;
+        let writer = "00ff00ff00ff00fc".to_owned();
+        let manifest = Manifest { version, writer, ..Manifest::default() };
+        let made = path(Table::Changes, Day(20_000), &manifest, "c");
+        assert!(is_ours(&made), "{made}");
+        assert!(is_ours(&made.replace(".parquet", ".tmp")));
+        assert!(is_ours("edges/day=2026-11-27/000000000099f.parquet"));
+        for foreign in [
+            "manifest.json",
+            "sales.parquet",
+            "changes/day=2026-11-27/part-00000.snappy.parquet",
+            "changes/day=2026-11-27/000000000099.parquet",
+            "changes/day=2026-11-27/000000000099f.csv",
+            "changes/day=2026-11-27/000000000099-part-00000000000c.parquet",
+            "changes/day=2026-11-27/x/000000000099f.parquet",
+            "changes/000000000099f.parquet",
+            "changes/day=x/000000000099f.parquet",
+            "sales/day=2026-11-27/000000000099f.parquet",
+            "lake/changes/day=2026-11-27/000000000099f.parquet",
+        ] {
+            assert!(!is_ours(foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_large_file_is_not_written_again_for_a_few_late_rows() {
+        let plan = |manifest: &Manifest| plan(manifest, Timestamp(3 * DAY));
+        let mut late = manifest(&[(1, 90_000), (1, 5), (1, 5), (2, 5)]);
+        late.files[0].bytes = 100 << 20;
+        let chosen = plan(&late).unwrap();
+        assert_eq!(chosen.iter().map(|file| file.rows).collect::<Vec<_>>(), [5, 5]);
+        late.files.remove(1);
+        assert_eq!(plan(&late), None);
+        // As soon as it is worth it, it is.
+        late.files[1].bytes = 20 << 20;
+        assert_eq!(plan(&late).map(|files| files.len()), Some(2));
     }
 
     #[test]

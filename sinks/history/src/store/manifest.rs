@@ -52,7 +52,7 @@ pub struct Seen {
 pub struct Manifest {
     /// Version of this form: 1.
     pub schema_version: u32,
-    /// Grows with each attempt to replace it, so no two attempts use one path for their files.
+    /// Grows with each attempt to replace it: files of an attempt that may count are not touched.
     pub version: u64,
     /// The process that wrote it. Two that start from one version are told apart by it.
     #[serde(default)]

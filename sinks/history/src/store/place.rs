@@ -18,6 +18,8 @@ use object_store::{
 };
 
 use crate::error::HistoryError;
+use crate::schema::Table;
+use crate::store::compact::is_ours;
 
 /// Name of the file that keeps two writers apart.
 const LOCK: &str = "writer.lock";
@@ -180,11 +182,17 @@ impl Store {
         }
     }
 
-    /// All files of rows that are there, whether they count or not, also half-written ones.
+    /// All files of rows that a writer of a history made, whether they count or not, also
+    /// half-written ones. What others keep in the same place is none of it.
     pub(crate) async fn list(&self) -> Result<Vec<String>, HistoryError> {
-        let found: Vec<_> = self.objects.list(None).try_collect().await?;
-        let paths = found.into_iter().map(|meta| meta.location.to_string());
-        Ok(paths.filter(|path| path.ends_with(".parquet") || path.ends_with(".tmp")).collect())
+        let mut paths = Vec::new();
+        for table in Table::ALL {
+            let found: Vec<_> =
+                self.objects.list(Some(&Path::from(table.name()))).try_collect().await?;
+            paths.extend(found.into_iter().map(|meta| meta.location.to_string()));
+        }
+        paths.retain(|path| is_ours(path));
+        Ok(paths)
     }
 
     /// Removes an object; one that is gone is fine.
@@ -235,10 +243,15 @@ fn put_durably(directory: &FsPath, path: &str, content: &[u8]) -> Result<(), His
         sync_up_to(directory, parent)?;
     }
     let beside = target.with_extension("tmp");
-    let mut file = File::create(&beside)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    drop(file);
+    let written = File::create(&beside).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    if let Err(error) = written {
+        // On a full disk a half of each attempt would make it fuller.
+        drop(fs::remove_file(&beside));
+        return Err(error.into());
+    }
     fs::rename(&beside, &target)?;
     File::open(parent)?.sync_all()?;
     Ok(())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use async_trait::async_trait;
+use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use history::error::HistoryError;
 use history::recorder::{Recorder, RecorderSettings};
@@ -33,6 +34,8 @@ const WELL: u8 = 0;
 const AWAY: u8 = 1;
 /// It does as told, and the next answer to a write of the manifest is lost.
 const FORGETFUL: u8 = 2;
+/// It takes no file of the timeline, as if it were full by then.
+const FULL: u8 = 3;
 
 fn lost() -> Error {
     Error::Generic { store: "moody", source: "no answer".into() }
@@ -58,6 +61,9 @@ impl fmt::Display for Moody {
 impl ObjectStore for Moody {
     async fn put_opts(&self, to: &Path, what: PutPayload, how: PutOptions) -> Result<PutResult> {
         self.there()?;
+        if self.mood.load(Ordering::SeqCst) == FULL && to.as_ref().starts_with("timeline/") {
+            return Err(lost());
+        }
         let put = self.inner.put_opts(to, what, how).await?;
         let forgets = to.as_ref() == "manifest.json"
             && self
@@ -146,6 +152,47 @@ fn who_opens_a_bucket_last_writes_it() {
 }
 
 #[test]
+fn who_lost_a_bucket_touches_no_file_that_counts() {
+    let bucket = Arc::new(Moody::default());
+    let mut first = open(&bucket);
+    let mut second = open(&bucket);
+    second.incident(&incident(3, 1));
+    second.flush(at(10)).unwrap();
+    first.incident(&incident(4, 1));
+    // It comes by the version that the other one has used.
+    for now in 20..24 {
+        let refused = first.flush(at(now)).unwrap_err();
+        assert!(matches!(refused, HistoryError::Locked(_)), "{refused}");
+    }
+    let engine = Engine::new(&second.store(), second.shared(), Limits::default()).unwrap();
+    let rows = ask(&engine, "SELECT incident_id FROM incidents").unwrap();
+    assert_eq!(rows, [["0000000000000003"]]);
+}
+
+fn files(bucket: &Moody) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(bucket.list(None).count())
+}
+
+#[test]
+fn attempts_that_fail_do_not_fill_a_bucket() {
+    let bucket = Arc::new(Moody::default());
+    let mut recorder = open(&bucket);
+    recorder.incident(&incident(1, 1));
+    bucket.feel(FULL);
+    let mut left = Vec::new();
+    for now in 100..103 {
+        recorder.turn(at(now)).unwrap_err();
+        left.push(files(&bucket));
+    }
+    // The manifest and the files before the timeline's, each once.
+    assert!(left[0] > 1 && left.iter().all(|files| *files == left[0]), "{left:?}");
+    bucket.feel(WELL);
+    recorder.turn(at(103)).unwrap();
+    assert_eq!(revisions(&bucket, &recorder), 1);
+}
+
+#[test]
 fn a_lost_answer_to_the_manifest_loses_no_row_and_no_writer() {
     let bucket = Arc::new(Moody::default());
     let mut recorder = open(&bucket);
@@ -205,8 +252,15 @@ fn files_that_no_manifest_names_leave_a_bucket_at_the_start() {
     drop(recorder);
     let stray = Path::from("revisions/day=2026-11-27/000000000099f.parquet");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(bucket.put(&stray, PutPayload::from_static(b"half"))).unwrap();
+    let others = ["sales.parquet", "upload.tmp", "changes/day=2026-11-27/part-00000.parquet"];
+    for path in others.map(Path::from).iter().chain([&stray]) {
+        runtime.block_on(bucket.put(path, PutPayload::from_static(b"half"))).unwrap();
+    }
     let recorder = open(&bucket);
     assert!(runtime.block_on(bucket.head(&stray)).is_err());
+    // What others keep in the same bucket stays.
+    for path in others.map(Path::from) {
+        runtime.block_on(bucket.head(&path)).unwrap();
+    }
     assert_eq!(revisions(&bucket, &recorder), 1);
 }
