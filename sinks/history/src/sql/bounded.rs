@@ -20,6 +20,9 @@ use datafusion::logical_expr::{
     ScalarUDFImpl, Signature, Volatility, create_udf,
 };
 
+use super::context::BATCH_ROWS;
+use super::session::TEXT_BYTES_MAX;
+
 /// The largest text that a function makes. Unit: bytes.
 const VALUE_BYTES_MAX: u64 = 1 << 20;
 /// Which part of a statement's memory one function may make for one batch of rows.
@@ -38,12 +41,18 @@ enum Growth {
     Rewritten,
     /// All arguments, one after the other.
     Together,
+    /// A list of all arguments.
+    Gathered,
     /// Items of a list, with the second argument between them.
     Listed,
+    /// A list, with the third argument in place of any of its items.
+    Exchanged,
+    /// An instant, as the second argument says: each two bytes of it are at most forty.
+    Formatted,
 }
 
 /// Functions that grow, by name.
-const GROWING: [(&str, Growth); 15] = [
+const GROWING: [(&str, Growth); 17] = [
     ("repeat", Growth::Times),
     ("lpad", Growth::Padded),
     ("rpad", Growth::Padded),
@@ -52,13 +61,15 @@ const GROWING: [(&str, Growth); 15] = [
     ("concat", Growth::Together),
     ("concat_ws", Growth::Together),
     ("overlay", Growth::Together),
-    ("make_array", Growth::Together),
+    ("make_array", Growth::Gathered),
     ("array_append", Growth::Together),
     ("array_prepend", Growth::Together),
     ("array_concat", Growth::Together),
     ("array_replace", Growth::Together),
-    ("array_replace_all", Growth::Together),
+    ("array_replace_n", Growth::Exchanged),
+    ("array_replace_all", Growth::Exchanged),
     ("array_to_string", Growth::Listed),
+    ("to_char", Growth::Formatted),
 ];
 
 impl Growth {
@@ -79,7 +90,11 @@ impl Growth {
                 let places = (first + 1).saturating_mul(third);
                 first.saturating_add(places).saturating_add((third / 2).saturating_mul(first))
             }
-            Self::Together | Self::Listed => (0..count).map(of).fold(0, u64::saturating_add),
+            Self::Together | Self::Gathered | Self::Listed => {
+                (0..count).map(of).fold(0, u64::saturating_add)
+            }
+            Self::Exchanged => first.saturating_add(third),
+            Self::Formatted => second.saturating_mul(20),
         }
     }
 }
@@ -172,7 +187,15 @@ impl Bounded {
                 let items = sizes.first().map_or(0, |sizes| sizes.items(row));
                 bytes = bytes.saturating_add(items.saturating_mul(of(1).saturating_add(of(2))));
             }
-            all = all.saturating_add(bytes);
+            if self.growth == Growth::Exchanged {
+                let items = sizes.first().map_or(0, |sizes| sizes.items(row));
+                bytes = bytes.saturating_add(items.saturating_mul(of(2)));
+            }
+            // A constant is made once and then copied into each row of a batch; a list that could
+            // stand in the text is no more than the text is.
+            let is_text = self.growth == Growth::Gathered && bytes <= TEXT_BYTES_MAX as u64;
+            let copies = if constant && !is_text { BATCH_ROWS as u64 } else { 1 };
+            all = all.saturating_add(bytes.saturating_mul(copies));
             if bytes > VALUE_BYTES_MAX || all > self.batch_bytes {
                 return Err(DataFusionError::ResourcesExhausted(format!(
                     "{} makes at most {VALUE_BYTES_MAX} bytes of one value and {} of a batch",

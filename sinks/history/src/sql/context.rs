@@ -20,7 +20,7 @@ use crate::schema::Table;
 use crate::store::place::Store;
 
 /// Rows of a batch: what the functions of a statement make at a time is this many rows long.
-const BATCH_ROWS: usize = 1_024;
+pub(super) const BATCH_ROWS: usize = 1_024;
 
 /// The context from which every statement's state is made. Nothing in it changes afterwards.
 pub(super) async fn context(

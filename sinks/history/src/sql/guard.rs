@@ -44,6 +44,8 @@ pub enum Allowed {
     Rollback,
     /// `DISCARD ALL`: a session as it began.
     DiscardAll,
+    /// `DEALLOCATE name`, or all.
+    Deallocate(Option<String>),
     /// Accepted and without effect; the word is the command tag.
     Nothing(&'static str),
 }
@@ -83,7 +85,10 @@ pub fn check(statement: Statement) -> Result<Allowed, SqlError> {
         Statement::Rollback { .. } => Ok(Allowed::Nothing("ROLLBACK")),
         Statement::Savepoint { .. } => Ok(Allowed::Nothing("SAVEPOINT")),
         Statement::ReleaseSavepoint { .. } => Ok(Allowed::Nothing("RELEASE")),
-        Statement::Deallocate { .. } => Ok(Allowed::Nothing("DEALLOCATE")),
+        Statement::Deallocate { name, .. } => Ok(Allowed::Deallocate(match name.quote_style {
+            Some(_) => Some(name.value),
+            None => Some(name.value.to_lowercase()).filter(|name| name != "all"),
+        })),
         Statement::Discard { object_type: DiscardObject::ALL } => Ok(Allowed::DiscardAll),
         Statement::Discard { .. } => Ok(Allowed::Nothing("DISCARD")),
         Statement::UNLISTEN { .. } => Ok(Allowed::Nothing("UNLISTEN")),

@@ -16,14 +16,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout_at;
 
 use super::engine::{Engine, Turn};
-use super::error::{READ_ONLY, SqlError, TOO_LARGE, broken, too_late};
+use super::error::{READ_ONLY, SqlError, TOO_COMPLEX, TOO_LARGE, broken, too_late};
 use super::guard::{Allowed, check, check_plan};
 use super::rows::{Answer, Said, text_column};
 use super::settings::Settings;
 use super::thread::{OwnThread, on_own_thread};
 
 /// The longest text of a query. Unit: bytes.
-const TEXT_BYTES_MAX: usize = 64 << 10;
+pub(super) const TEXT_BYTES_MAX: usize = 64 << 10;
+/// The most statements of a text: all are planned before the first one runs.
+const STATEMENTS_MAX: usize = 100;
 /// Batches that wait for a slow reader.
 const BATCHES_WAITING: usize = 2;
 /// How long after its deadline a statement's thread ends by itself: whoever reads says so first.
@@ -79,6 +81,13 @@ impl Session {
             // Held until the plan is made, however long the client waited for it.
             let _permit = permit;
             let statements = engine.parse(&text)?;
+            if statements.len() > STATEMENTS_MAX {
+                let message = format!(
+                    "the text has {} statements, at most {STATEMENTS_MAX} are answered",
+                    statements.len()
+                );
+                return Err(SqlError::new(TOO_COMPLEX, message).hint("Send it in parts."));
+            }
             let allowed: Vec<Allowed> =
                 statements.into_iter().map(check).collect::<Result<_, _>>()?;
             let mut prepared = Vec::with_capacity(allowed.len());
@@ -131,6 +140,8 @@ impl Session {
             Allowed::Begin => Outcome::Begun,
             Allowed::Commit => Outcome::Ended("COMMIT"),
             Allowed::Rollback => Outcome::Ended("ROLLBACK"),
+            // Statements are kept by whoever speaks the protocol.
+            Allowed::Deallocate(_) => Outcome::Done("DEALLOCATE"),
             Allowed::Nothing(tag) => Outcome::Done(tag),
             // Both were planned.
             Allowed::Query(_) | Allowed::ShowTables => return Err(broken()),

@@ -1,5 +1,6 @@
 //! A bound on a text before it is parsed. The parser tries what follows a word and a bracket twice,
-//! once as a named argument, so each level of such brackets doubles its time, and nothing stops it.
+//! once as a named argument, and what follows two brackets once as a query and once as a join or a
+//! list. So each level of such brackets doubles its time, and nothing stops it.
 
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -23,6 +24,10 @@ const CALL_NOTHING: [Keyword; 9] = [
     Keyword::EXISTS,
 ];
 
+/// Words that a query begins with.
+const BEGIN_QUERIES: [Keyword; 4] =
+    [Keyword::SELECT, Keyword::WITH, Keyword::VALUES, Keyword::TABLE];
+
 /// Bounds how long a text can be parsed.
 ///
 /// # Errors
@@ -30,16 +35,19 @@ const CALL_NOTHING: [Keyword; 9] = [
 pub(super) fn check_text(sql: &str) -> Result<(), SqlError> {
     // What is no row of tokens is the parser's to tell.
     let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize() else { return Ok(()) };
-    let mut after_word = false;
-    // Of each open bracket: whether it follows a word.
+    let before_query = before_queries(&tokens);
+    let (mut after_word, mut after_bracket) = (false, false);
+    // Of each open bracket: whether what is in it is looked at twice.
     let mut open = Vec::new();
     let (mut doubled, mut looks) = (0_u32, 0_u64);
-    for token in &tokens {
+    for (token, before_query) in tokens.iter().zip(before_query) {
         match token {
             Token::Whitespace(_) => continue,
             Token::LParen | Token::LBracket => {
-                open.push(after_word);
-                doubled += u32::from(after_word);
+                // One in a bracket and around a query may begin a join or list as well.
+                let twice = after_word || after_bracket && before_query;
+                open.push(twice);
+                doubled += u32::from(twice);
             }
             Token::RParen | Token::RBracket => {
                 doubled -= u32::from(open.pop() == Some(true));
@@ -47,6 +55,7 @@ pub(super) fn check_text(sql: &str) -> Result<(), SqlError> {
             _ => {}
         }
         after_word = matches!(token, Token::Word(word) if !CALL_NOTHING.contains(&word.keyword));
+        after_bracket = matches!(token, Token::LParen);
         looks = looks.saturating_add(1_u64.checked_shl(doubled).unwrap_or(u64::MAX));
         if looks > LOOKS_MAX {
             let message = "functions and brackets of the statement are too deep in each other";
@@ -55,6 +64,26 @@ pub(super) fn check_text(sql: &str) -> Result<(), SqlError> {
         }
     }
     Ok(())
+}
+
+/// Of each token: whether a query comes next, brackets put aside.
+fn before_queries(tokens: &[Token]) -> Vec<bool> {
+    let mut next = false;
+    let mut before: Vec<bool> = tokens
+        .iter()
+        .rev()
+        .map(|token| {
+            let here = next;
+            match token {
+                Token::Whitespace(_) | Token::LParen => {}
+                Token::Word(word) => next = BEGIN_QUERIES.contains(&word.keyword),
+                _ => next = false,
+            }
+            here
+        })
+        .collect();
+    before.reverse();
+    before
 }
 
 #[cfg(test)]
@@ -74,6 +103,14 @@ mod tests {
         assert_eq!(check_text(&many), Ok(()));
         let below = format!("SELECT * {} edges", "FROM (SELECT * ".repeat(30));
         assert_eq!(check_text(&below), Ok(()));
+        for twice in
+            ["SELECT * FROM ((", "SELECT * FROM t WHERE x IN ((", "TABLE x JOIN ( -- x\n( "]
+        {
+            let deep = |levels: usize| format!("{}SELECT 1", twice.repeat(levels));
+            assert_eq!(check_text(&deep(10)), Ok(()), "{twice}");
+            assert!(check_text(&deep(25)).is_err(), "{twice}");
+        }
+        assert_eq!(check_text(&format!("SELECT {}1", "(".repeat(40))), Ok(()));
         assert_eq!(check_text("SELECT )))) ]] ("), Ok(()));
         assert_eq!(check_text("SELECT 'open"), Ok(()));
     }

@@ -149,6 +149,14 @@ fn functions_that_grow_have_bounds_and_do_as_ever_within_them() {
         "SELECT length(concat(repeat('x', 1000000), repeat('x', 1000000))) AS n",
         "SELECT length(array_to_string(string_to_array(repeat('x,', 50000), ','), \
          repeat('y', 100000))) AS n",
+        "SELECT array_length(array_replace_all(string_to_array(repeat('x,', 5000 + value), ','), \
+         'x', repeat('y', 5000 + value))) AS n FROM generate_series(1, 2) t",
+        "SELECT array_length(array_replace_n(string_to_array(repeat('x,', 5000 + value), ','), \
+         'x', repeat('y', 5000 + value), 5000)) AS n FROM generate_series(1, 2) t",
+        "SELECT length(to_char(now(), repeat('%c', 60000 + value))) AS n FROM generate_series(1, 2) t",
+        "SELECT length(date_format(now(), repeat('%c', 60000 + value))) AS n \
+         FROM generate_series(1, 2) t",
+        "SELECT repeat('a', 1000000) AS a, repeat('b', 1000000) AS b FROM incidents",
         "SELECT sum(length(repeat('x', 1000000))) AS n FROM generate_series(1, 1000) t \
          WHERE length(repeat(value::text, 900000)) > 0",
         &format!("SELECT length(v) AS n FROM ({doubled}) t"),
@@ -165,6 +173,11 @@ fn functions_that_grow_have_bounds_and_do_as_ever_within_them() {
         ("'n' || 1", "n1"),
         ("concat('a', NULL, 'b')", "ab"),
         ("array_to_string(make_array('a', 'b'), '-')", "a-b"),
+        (
+            "array_to_string(array_replace_all(make_array('a', 'b', 'a'), 'a', 'cc'), '-')",
+            "cc-b-cc",
+        ),
+        ("to_char(to_timestamp('2026-11-27T02:00:00Z'), '%Y/%m')", "2026/11"),
         ("coalesce('a' || NULL, 'none')", "none"),
     ] {
         let rows = ask(&engine, &format!("SELECT {sql} AS x"));
