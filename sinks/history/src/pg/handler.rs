@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use datafusion::arrow::array::RecordBatch;
@@ -19,7 +19,9 @@ use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::data::DataRow;
 
+use super::kept::{Kept, Named};
 use crate::sql::error::{SYNTAX, SqlError};
+use crate::sql::guard::Allowed;
 use crate::sql::rows::Answer;
 use crate::sql::session::{Outcome, Prepared, Session};
 
@@ -27,11 +29,32 @@ use crate::sql::session::{Outcome, Prepared, Session};
 #[derive(Clone)]
 pub(super) struct Handler {
     session: Arc<Session>,
+    kept: Arc<Mutex<Kept>>,
 }
 
 impl Handler {
     pub(super) fn new(session: Session) -> Self {
-        Self { session: Arc::new(session) }
+        Self { session: Arc::new(session), kept: Arc::default() }
+    }
+
+    /// What the connection keeps.
+    pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops the statements that a statement says are not needed any more.
+    fn deallocate(&self, store: &impl PortalStore, prepared: &Prepared) {
+        let Prepared::Other(allowed) = prepared else { return };
+        let mut kept = self.kept();
+        let names = match &**allowed {
+            Allowed::Deallocate(Some(name)) => vec![name.clone()],
+            Allowed::Deallocate(None) | Allowed::DiscardAll => kept.statements(),
+            _ => return,
+        };
+        for name in names {
+            store.rm_statement(&name);
+            kept.remove(&Named::Statement(name));
+        }
     }
 
     /// Answers one statement. Rows are not asked for before the client reads them: of several
@@ -148,6 +171,7 @@ impl SimpleQueryHandler for Handler {
     {
         let mut responses = Vec::new();
         for prepared in self.session.prepare(query).await.map_err(told)? {
+            self.deallocate(client.portal_store(), &prepared);
             responses.push(self.answer(client, prepared, &Format::UnifiedText, None).await?);
         }
         Ok(responses)
@@ -176,6 +200,7 @@ impl ExtendedQueryHandler for Handler {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let prepared = portal.statement.statement.clone();
+        self.deallocate(client.portal_store(), &prepared);
         let types = parameters(&prepared)?;
         let types: Vec<Option<&DataType>> = types.iter().map(Option::as_ref).collect();
         let values = if portal.parameter_len() == 0 {

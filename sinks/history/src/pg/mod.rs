@@ -5,5 +5,6 @@ pub mod settings;
 pub mod tls;
 pub mod door;
 pub mod handler;
+mod kept;
 mod talk;
 pub mod server;

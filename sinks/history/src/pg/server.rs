@@ -151,7 +151,7 @@ impl House {
 /// The handlers of one connection.
 pub(super) struct Guest {
     door: Arc<Door>,
-    handler: Arc<Handler>,
+    pub(super) handler: Arc<Handler>,
     cancel: Arc<DefaultCancelHandler>,
 }
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use pgwire::api::{ClientInfo, PgWireConnectionState, PgWireServerHandlers};
+use pgwire::api::{ClientInfo, ClientPortalStore, PgWireConnectionState, PgWireServerHandlers};
 use pgwire::error::PgWireError;
 use pgwire::messages::PgWireFrontendMessage;
 use pgwire::tokio::server::{negotiate_tls, process_error, process_message};
@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::codec::{Framed, FramedParts};
 
 use super::door::fatal;
+use super::kept::Named;
 use super::server::Guest;
 
 /// How long a client may take until it is let in.
@@ -56,6 +57,10 @@ pub(super) async fn talk(
         () = reached(&mut end, End::Begun) => return Ok(()),
     };
     let Some(negotiated) = negotiated else { return Ok(()) };
+    // What came in clear text before the handshake is nobody's word: it may be put in by others.
+    if negotiated.is_secure() && !negotiated.read_buffer().is_empty() {
+        return Ok(());
+    }
     let parts = negotiated.into_parts();
     let mut metered = FramedParts::new(Metered { inner: parts.io, left: 0 }, parts.codec);
     metered.read_buf = parts.read_buf;
@@ -85,6 +90,13 @@ pub(super) async fn talk(
         }
         let extended = message.is_extended_query();
         in_query = extended && !matches!(message, PgWireFrontendMessage::Sync(_));
+        let named = Named::of(&message);
+        let room = named
+            .as_ref()
+            .map_or(Ok(()), |(named, bytes)| guest.handler.kept().room_for(named, *bytes));
+        if let Err(error) = room {
+            return process_error(&mut socket, error, false).await;
+        }
         let cancels = matches!(message, PgWireFrontendMessage::CancelRequest(_));
         let process = process_message(
             message,
@@ -102,6 +114,15 @@ pub(super) async fn talk(
                 return process_error(&mut socket, ending(), false).await;
             }
         };
+        if let Some((named, bytes)) = named {
+            let is_kept = named.is_in(socket.portal_store());
+            let mut kept = guest.handler.kept();
+            match (is_kept, bytes) {
+                (true, 1..) if processed.is_ok() => kept.add(named, bytes),
+                (true, _) => {}
+                (false, _) => kept.remove(&named),
+            }
+        }
         if let Err(error) = processed {
             process_error(&mut socket, error, extended).await?;
             // Whoever is not let in is not listened to any more.

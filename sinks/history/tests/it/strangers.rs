@@ -207,6 +207,52 @@ fn what_pools_say_when_they_take_a_connection_back_is_answered() {
     });
 }
 
+/// The SQLSTATE of the first error in what a server said.
+fn first_error(said: &[u8]) -> Option<String> {
+    let at = said.windows(2).position(|two| two[0] == 0 && two[1] == b'C')?;
+    let code = said.get(at + 2..at + 7)?;
+    Some(String::from_utf8_lossy(code).into_owned())
+}
+
+#[test]
+fn a_connection_keeps_so_many_prepared_statements_and_no_more() {
+    let (server, _engine, _directory) = serve(None, Limits::default());
+    let parse = |name: &str| message(b'P', format!("{name}\0BEGIN\0\0\0").as_bytes());
+    let (sync, close) =
+        (message(b'S', b""), |name: &str| message(b'C', format!("S{name}\0").as_bytes()));
+    let mut ends = message(b'Q', b"DEALLOCATE ALL\0");
+    ends.extend(message(b'X', b""));
+    let names = |numbers: std::ops::Range<usize>, then: &dyn Fn(&str) -> Vec<u8>| {
+        numbers.flat_map(|number| then(&format!("s{number}"))).collect::<Vec<u8>>()
+    };
+    let kept_and_closed = |name: &str| [parse(name), close(name)].concat();
+    let deallocate = message(b'Q', b"DEALLOCATE ALL\0");
+    for (said, expected) in [
+        (names(0..1_010, &parse), Some("53400")),
+        (names(0..1_010, &kept_and_closed), None),
+        // A name that is used again is one name.
+        ([names(0..900, &parse), names(0..900, &parse)].concat(), None),
+        ([names(0..900, &parse), sync.clone(), deallocate, names(0..900, &parse)].concat(), None),
+    ] {
+        let mut client = knock(server.address());
+        let mut writer = client.try_clone().unwrap();
+        let (sync, ends) = (sync.clone(), ends.clone());
+        let writing = std::thread::spawn(move || {
+            // It may be gone before all is said.
+            let _gone = writer.write_all(&[said, sync, ends].concat());
+        });
+        let said = rest(&mut client);
+        writing.join().unwrap();
+        assert_eq!(first_error(&said).as_deref(), expected);
+    }
+    runtime().block_on(async {
+        let (client, _connection) = connect(server.address(), "").await;
+        assert!(client.simple_query(&"SELECT 1 AS x;".repeat(100)).await.is_ok());
+        let error = client.simple_query(&"SELECT 1 AS x;".repeat(101)).await.unwrap_err();
+        assert_eq!(code(&error), "54001");
+    });
+}
+
 #[test]
 fn the_end_answers_what_runs_and_tells_the_idle() {
     let (server, _engine, _directory) = serve(None, Limits::default());
