@@ -37,8 +37,26 @@ impl Handler {
         Self { session: Arc::new(session), kept: Arc::default() }
     }
 
+    /// Whether what a message makes under a name may be kept.
+    ///
+    /// # Errors
+    /// As [`Kept::room_for`].
+    pub(super) fn room_for(&self, named: Option<&(Named, usize)>) -> PgWireResult<()> {
+        named.map_or(Ok(()), |(named, bytes)| self.kept().room_for(named, *bytes))
+    }
+
+    /// Notes what became of a name when its message was answered.
+    pub(super) fn follow(&self, named: (Named, usize), store: &impl PortalStore, done: bool) {
+        let (named, bytes) = named;
+        match (named.is_in(store), bytes) {
+            (true, 1..) if done => self.kept().add(named, bytes),
+            (true, _) => {}
+            (false, _) => self.kept().remove(&named),
+        }
+    }
+
     /// What the connection keeps.
-    pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -91,10 +91,7 @@ pub(super) async fn talk(
         let extended = message.is_extended_query();
         in_query = extended && !matches!(message, PgWireFrontendMessage::Sync(_));
         let named = Named::of(&message);
-        let room = named
-            .as_ref()
-            .map_or(Ok(()), |(named, bytes)| guest.handler.kept().room_for(named, *bytes));
-        if let Err(error) = room {
+        if let Err(error) = guest.handler.room_for(named.as_ref()) {
             return process_error(&mut socket, error, false).await;
         }
         let cancels = matches!(message, PgWireFrontendMessage::CancelRequest(_));
@@ -114,14 +111,8 @@ pub(super) async fn talk(
                 return process_error(&mut socket, ending(), false).await;
             }
         };
-        if let Some((named, bytes)) = named {
-            let is_kept = named.is_in(socket.portal_store());
-            let mut kept = guest.handler.kept();
-            match (is_kept, bytes) {
-                (true, 1..) if processed.is_ok() => kept.add(named, bytes),
-                (true, _) => {}
-                (false, _) => kept.remove(&named),
-            }
+        if let Some(named) = named {
+            guest.handler.follow(named, socket.portal_store(), processed.is_ok());
         }
         if let Err(error) = processed {
             process_error(&mut socket, error, extended).await?;
