@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use super::context::context;
 use super::error::{NOT_YET, SqlError, broken, too_late};
 use super::guard::not_understood;
+use super::path;
 use super::session::Session;
 use super::text::check_text;
 use crate::error::HistoryError;
@@ -104,7 +105,10 @@ impl Engine {
     /// The statements of a text. It takes a while, and cannot be stopped.
     pub(super) fn parse(&self, sql: &str) -> Result<Vec<Statement>, SqlError> {
         check_text(sql)?;
-        self.0.parser.parse(sql).map_err(|error| not_understood(sql, &error.to_string()))
+        let parsed = self.0.parser.parse(sql);
+        let mut statements = parsed.map_err(|error| not_understood(sql, &error.to_string()))?;
+        path::name(&mut statements);
+        Ok(statements)
     }
 
     /// State for one statement: the newest snapshot and a memory pool of its own.

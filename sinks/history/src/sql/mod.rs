@@ -6,6 +6,7 @@ pub mod guard;
 pub mod settings;
 mod span;
 mod text;
+mod path;
 pub mod table;
 pub mod views;
 pub mod catalog;

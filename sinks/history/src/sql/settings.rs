@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::error::{SqlError, UNSUPPORTED};
+use super::path::SCHEMA;
 
 /// The version of PostgreSQL that we behave like.
 pub const SERVER_VERSION: &str = "15.0";
@@ -26,7 +27,7 @@ const SETTABLE: [(&str, &str); 20] = [
     ("jit", "off"),
     ("lock_timeout", "0"),
     ("row_security", "off"),
-    ("search_path", "public"),
+    ("search_path", SCHEMA),
     ("session_characteristics", ""),
     ("standard_conforming_strings", "on"),
     ("statement_timeout", "0"),

@@ -218,6 +218,15 @@ fn what_grafana_sends_is_answered() {
         information_schema.columns WHERE quote_ident(table_name) = 'incidents' AND \
         quote_ident(table_schema) = 'public'";
     assert!(ask(columns).contains("opened_at|timestamp with time zone"));
+    let columns = "SELECT quote_ident(column_name) AS \"column\", data_type AS \"type\" FROM \
+        information_schema.columns WHERE CASE WHEN array_length(parse_ident('incidents'),1) = 2 THEN \
+        quote_ident(table_schema) = (parse_ident('incidents'))[1] AND quote_ident(table_name) = \
+        (parse_ident('incidents'))[2] ELSE quote_ident(table_name) = 'incidents' AND \
+        quote_ident(table_schema) IN (SELECT CASE WHEN trim(s[i]) = '\"$user\"' THEN user ELSE \
+        trim(s[i]) END FROM generate_series(array_lower(string_to_array(current_setting(\
+        'search_path'),','),1), array_upper(string_to_array(current_setting('search_path'),','),1)) \
+        as i, string_to_array(current_setting('search_path'),',') s) END";
+    assert!(ask(columns).contains("opened_at|timestamp with time zone"));
     // Its macros, expanded as it does.
     let range = "opened_at BETWEEN '2026-11-27T00:00:00Z' AND '2026-11-27T23:59:59.999Z'";
     assert_eq!(ask(&format!("SELECT count(*) AS n FROM incidents WHERE {range}")), "20");
