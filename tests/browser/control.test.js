@@ -120,7 +120,7 @@ test("a failure is told, the form keeps what was typed, and the same can be trie
 });
 
 test("a form that is being sent stays, and what an earlier try did is seen as done", onlyFixture, async () => {
-  const page = await incident(STORIES.large);
+  const page = await incident(STORIES.busy);
   let lose;
   const lost = new Promise((resolve) => { lose = resolve; });
   await page.route("**/comment", async (route) => { await route.fetch(); await lost; await route.abort(); });
