@@ -121,7 +121,7 @@ impl Engine {
         let mut config = base.config().clone();
         config.set_extension(self.0.shared.get().ok_or_else(|| {
             SqlError::new(NOT_YET, "the history is not open: its storage has not answered")
-                .hint("Try again; the log and `faultline doctor` tell why it does not answer.")
+                .hint("Try again; the log of faultline tells why it does not answer.")
         })?);
         Ok(SessionStateBuilder::new_from_existing(base)
             .with_config(config)
