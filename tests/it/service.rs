@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::incident::Incident;
+use model::incident::{Incident, IncidentState};
 use model::recording::{TopicRecord, topic};
 use pipeline::clock::StopWatch;
 use pipeline::log::kafka::{KafkaConfig, KafkaLog};
@@ -131,7 +131,8 @@ impl Installation {
         }
     }
 
-    /// The newest revision of each incident that was not taken back.
+    /// The newest revision of each incident, but of those that became part of another or never were one: which
+    /// of these were told at all depends on when records came, as in `Correlator::settled_ids`.
     fn incidents(&self) -> Vec<Incident> {
         let topic = format!("{}.incidents", self.prefix);
         let Ok(records) = self.log.latest_by_key(&topic) else { return Vec::new() };
@@ -139,8 +140,8 @@ impl Installation {
             .iter()
             .filter_map(|record| record.value.as_deref())
             .map(|value| serde_json::from_slice::<Incident>(value).expect("an incident"));
-        let gone = model::incident::IncidentState::Withdrawn;
-        incidents.filter(|incident| incident.state != gone).collect()
+        let gone = [IncidentState::Merged, IncidentState::Withdrawn];
+        incidents.filter(|incident| !gone.contains(&incident.state)).collect()
     }
 
     /// Every (incident, revision) has one content, and revisions have no gap.
