@@ -130,6 +130,11 @@ const fn default_timeout_ms() -> u64 {
     10_000
 }
 
+/// For settings that are on by default.
+const fn yes() -> bool {
+    true
+}
+
 /// For the settings of sinks that can be listened to.
 const fn default_listen_every_s() -> u32 {
     30

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::check::{Check, UrlPath};
 use super::delivery::DeliveryConfig;
 use super::secret::SecretRef;
-use super::{SinkSettings, default_timeout_ms};
+use super::{SinkSettings, default_timeout_ms, yes};
 use crate::otlp::Otlp;
 use crate::sink::Sink;
 
@@ -36,10 +36,6 @@ pub struct OtlpConfig {
     /// What is said, and how often.
     #[serde(default)]
     pub delivery: DeliveryConfig,
-}
-
-const fn yes() -> bool {
-    true
 }
 
 impl SinkSettings for OtlpConfig {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::check::{Check, UrlPath};
 use super::delivery::DeliveryConfig;
 use super::secret::SecretRef;
-use super::{SinkSettings, default_timeout_ms};
+use super::{SinkSettings, default_timeout_ms, yes};
 use crate::pagerduty::PagerDuty;
 use crate::render::template::{Target, TemplatesConfig};
 use crate::render::words::check_templates;
@@ -42,10 +42,6 @@ pub struct PagerDutyConfig {
 
 fn default_url() -> String {
     String::from("https://events.pagerduty.com")
-}
-
-const fn yes() -> bool {
-    true
 }
 
 impl SinkSettings for PagerDutyConfig {

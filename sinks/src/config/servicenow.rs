@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::auth::AuthConfig;
 use super::check::{Check, UrlPath};
 use super::delivery::DeliveryConfig;
-use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_every};
+use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_every, yes};
 use crate::servicenow::{ServiceNow, ServiceNowEvents};
 use crate::sink::Sink;
 
@@ -52,6 +52,10 @@ pub struct ServiceNowConfig {
     /// What a service is in ServiceNow, by its name in telemetry.
     #[serde(default)]
     pub services: BTreeMap<String, ServiceNowService>,
+    /// Whether a new ticket gets the `cmdb_ci` that is called as the cause's service is on the map, where
+    /// `services` names none.
+    #[serde(default = "yes")]
+    pub look_up_ci: bool,
     /// `close_code` of resolved tickets: a choice of the instance.
     #[serde(default = "default_close_code")]
     pub close_code: String,

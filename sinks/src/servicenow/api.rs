@@ -9,7 +9,7 @@ use ureq::http::Method;
 
 use crate::config::secret::Secret;
 use crate::config::{ServiceNowConfig, timeout};
-use crate::exchange::{Stop, encoded, parse};
+use crate::exchange::{Stop, parse};
 use crate::http::Answer;
 use crate::rest::Rest;
 use crate::sink::{Trouble, Wait};
@@ -112,19 +112,6 @@ struct One {
 }
 
 #[derive(Deserialize)]
-struct Changes {
-    result: Vec<Change>,
-}
-
-#[derive(Deserialize)]
-struct Change {
-    #[serde(default)]
-    sys_id: String,
-    #[serde(default)]
-    number: String,
-}
-
-#[derive(Deserialize)]
 struct Failure {
     error: FailureError,
 }
@@ -205,25 +192,6 @@ impl Api {
         parse::<One>(&answer).map(|_| ())
     }
 
-    /// The change request of this number or `sys_id`: its `sys_id`. `None` also when we may not read
-    /// it: a ticket without its change is better than none.
-    pub(super) fn change(&self, reference: &str, now: Timestamp) -> Result<Option<String>, Stop> {
-        let field = if is_sys_id(reference) { "sys_id" } else { "number" };
-        let path = format!(
-            "/api/now/table/change_request?sysparm_query={}&sysparm_fields=sys_id,number\
-             &sysparm_limit=2",
-            encoded(&format!("{field}={reference}"))
-        );
-        let found = match self.rest.get(&path, now) {
-            Ok(answer) => parse::<Changes>(&answer)?.result,
-            Err(Stop::Retry(_, Trouble::Credentials(403)) | Stop::Refuse(_)) => Vec::new(),
-            Err(stop) => return Err(stop),
-        };
-        let same =
-            |change: &Change| [&change.sys_id, &change.number].contains(&&reference.to_owned());
-        Ok(found.into_iter().find(same).map(|change| change.sys_id).filter(|id| is_sys_id(id)))
-    }
-
     /// The page of a ticket.
     pub(super) fn link(&self, sys_id: &str) -> String {
         format!("{}/nav_to.do?uri=incident.do?sys_id={sys_id}", self.rest.base())
@@ -244,7 +212,7 @@ impl Api {
 }
 
 /// Whether an id may stand in a path.
-fn is_sys_id(text: &str) -> bool {
+pub(super) fn is_sys_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 

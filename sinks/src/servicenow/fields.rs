@@ -103,29 +103,6 @@ pub(super) fn creation(
     body
 }
 
-/// The change request that the first hypothesis blames: a number like `CHG0030001` in the change's
-/// id, title or link, or an id that is a `sys_id`.
-pub(super) fn change_reference(incident: &Incident) -> Option<String> {
-    let change = incident.hypotheses.first()?.change.as_ref()?;
-    let texts = [change.id.as_str(), change.title.as_str(), change.url.as_deref().unwrap_or("")];
-    let number = texts.into_iter().find_map(change_number);
-    let hex = |text: &str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    number.or_else(|| hex(&change.id).then(|| change.id.as_str().to_owned()))
-}
-
-/// `CHG` and 4 to 12 digits, as the table is delivered.
-fn change_number(text: &str) -> Option<String> {
-    text.match_indices("CHG").find_map(|(at, mark)| {
-        let digits: String = text
-            .get(at + mark.len()..)?
-            .chars()
-            .take_while(char::is_ascii_digit)
-            .take(13)
-            .collect();
-        (4..=12).contains(&digits.len()).then(|| format!("CHG{digits}"))
-    })
-}
-
 /// Whether a reference field holds nothing.
 pub(super) fn is_empty_reference(value: &Value) -> bool {
     match value {

@@ -11,6 +11,7 @@ mod api;
 mod events;
 mod fields;
 mod listen;
+mod references;
 mod times;
 
 use model::incident::{IncidentState, Ticket};
@@ -95,6 +96,7 @@ impl ServiceNow {
         let marker = Marker { revision: incident.revision, state };
         let mut body = fields::creation(&self.config, incident, &told, marker, former);
         self.blame(request, None, &mut body)?;
+        self.place(request, &mut body)?;
         let record = self.api.create(&body, request.now)?;
         if over {
             let closing = patch(&self.config, &self.name, request, &record, &told);
@@ -145,9 +147,22 @@ impl ServiceNow {
         if record.is_some_and(|record| !fields::is_empty_reference(&record.caused_by)) {
             return Ok(());
         }
-        let Some(reference) = fields::change_reference(request.incident) else { return Ok(()) };
+        let Some(reference) = references::change_reference(request.incident) else { return Ok(()) };
         if let Some(change) = self.api.change(&reference, request.now)? {
             body.insert(String::from("caused_by"), change.into());
+        }
+        Ok(())
+    }
+
+    /// `cmdb_ci`, where the configuration names none: the configuration item that is called as the service is
+    /// on the map.
+    fn place(&self, request: &Delivery<'_>, body: &mut api::Body) -> Result<(), Stop> {
+        if body.contains_key("cmdb_ci") || !self.config.look_up_ci {
+            return Ok(());
+        }
+        let Some(name) = references::service_name(request.incident) else { return Ok(()) };
+        if let Some(item) = self.api.configuration_item(name, request.now)? {
+            body.insert(String::from("cmdb_ci"), item.into());
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod world;
 mod contract;
 mod outbox;
 mod servicenow;
+mod servicenow_references;
 mod jira;
 mod jsm_ops;
 mod webhook;

@@ -11,7 +11,7 @@ use sinks::heard::More;
 use sinks::sink::Trouble;
 
 use crate::double::Fault;
-use crate::double::servicenow::{CHANGE, PASSWORD, PERSON, ServiceNow, USER};
+use crate::double::servicenow::{PASSWORD, PERSON, ServiceNow, USER};
 use crate::fixture::{at, in_state, incident, with_service};
 use crate::world::{Crash, Setup, World, failed};
 
@@ -29,7 +29,7 @@ pub(crate) fn sink_config(double: &ServiceNow, password: &str) -> Setup {
     Setup { json, secrets: vec![password.to_owned()] }
 }
 
-fn world() -> (ServiceNow, World) {
+pub(crate) fn world() -> (ServiceNow, World) {
     let double = ServiceNow::start();
     let world = World::new(&sink_config(&double, PASSWORD));
     (double, world)
@@ -611,30 +611,6 @@ fn a_person_who_reopens_a_ticket_of_an_ended_incident_is_not_overruled() {
     world.publish(&later, at(100));
     world.run(at(100));
     assert_eq!(double.ticket().get("state"), "2");
-}
-
-#[test]
-fn the_change_that_is_blamed_is_named_in_its_field() {
-    let (double, mut world) = world();
-    let mut blamed = incident(1);
-    if let Some(change) = blamed.hypotheses.first_mut().and_then(|first| first.change.as_mut()) {
-        change.title = "CHG0030001: pool size 10".into();
-    }
-    world.publish(&blamed, at(10));
-    world.run(at(10));
-    assert_eq!(double.ticket().get("caused_by"), CHANGE.1);
-}
-
-#[test]
-fn an_owner_has_a_group_where_the_service_has_none() {
-    let double = ServiceNow::start();
-    let mut setup = sink_config(&double, PASSWORD);
-    let groups = format!(r#""groups": {{"team-payments": "{}"}}, "services""#, "b".repeat(32));
-    setup.json = setup.json.replace(r#""services""#, &groups);
-    let mut world = World::new(&setup);
-    world.publish(&incident(1), at(10));
-    world.run(at(10));
-    assert_eq!(double.ticket().get("assignment_group"), "b".repeat(32));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! query is ignored, so that the answer has more rows), `sysparm_fields`, `sysparm_offset`,
 //! `sysparm_limit`, 201 with a `sys_id`, 404 for an unknown one, `work_notes` are appended and read as empty, priority from impact and urgency, resolving
 //! needs close code and notes (403, data policy), closed and cancelled tickets are read-only. Updates
-//! are audited (`sys_audit`), references are `sys_id`s. Event Management takes records that have
+//! are audited (`sys_audit`), references are `sys_id`s of tables that can be read. Event Management takes records that have
 //! all of its fields as text, and folds them by `message_key`.
 
 use std::collections::BTreeMap;
@@ -50,8 +50,15 @@ const SYSTEM_COLUMNS: [&str; 5] =
 /// Columns whose changes are audited.
 const AUDITED: [&str; 4] = ["state", "assigned_to", "assignment_group", "work_notes"];
 
-/// The only change request, and the only person.
+/// The only change request.
 pub(crate) const CHANGE: (&str, &str) = ("CHG0030001", "dddddddddddddddddddddddddddddddd");
+/// The configuration items: names and `sys_id`s. Two have one name.
+pub(crate) const ITEMS: [(&str, &str); 3] = [
+    ("checkout", "11111111111111111111111111111111"),
+    ("cart", "22222222222222222222222222222222"),
+    ("cart", "33333333333333333333333333333333"),
+];
+/// The only person.
 pub(crate) const PERSON: (&str, &str) = ("operator", "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee");
 
 pub(crate) const USER: &str = "faultline";
@@ -197,6 +204,7 @@ impl ServiceNow {
             .route("/api/now/table/incident/{sys_id}", one)
             .route("/api/now/table/sys_audit", get(list_audit))
             .route("/api/now/table/change_request", get(list_changes))
+            .route("/api/now/table/cmdb_ci", get(list_items))
             .route("/api/now/table/sys_user/{sys_id}", get(read_person))
             .route("/api/global/em/jsonv2", post(take_events))
             .with_state(Arc::clone(&table));
@@ -300,6 +308,22 @@ async fn list_changes(
         let asked = query == format!("number={number}") || query == format!("sys_id={sys_id}");
         let all = [json!({"number": number, "sys_id": sys_id})];
         let shown = if asked { all.as_slice() } else { &[] };
+        Ok(answer(200, &json!({ "result": shown }).to_string()))
+    })
+    .await
+}
+
+async fn list_items(
+    State(table): Shared,
+    Query(params): Params,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let query = params.get("sysparm_query").cloned().unwrap_or_default();
+    handle(&table, String::from("GET cmdb_ci"), &headers, |table| {
+        let asked = |name: &str| table.ignores_queries || query == format!("name={name}");
+        let rows = ITEMS.iter().filter(|(name, _)| asked(name)).take(2);
+        let shown: Vec<Value> =
+            rows.map(|(name, sys_id)| json!({"name": name, "sys_id": sys_id})).collect();
         Ok(answer(200, &json!({ "result": shown }).to_string()))
     })
     .await
