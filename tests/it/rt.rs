@@ -90,6 +90,11 @@ impl Desk {
             .expect("the binary starts");
         Kill(child)
     }
+
+    /// What the newest process of its own logged.
+    fn logged(&self) -> String {
+        std::fs::read_to_string(self.config_file.with_extension("log")).unwrap_or_default()
+    }
 }
 
 /// A child process that gets `kill -9`, at the latest when dropped.
@@ -344,6 +349,29 @@ fn doubles_of_ours_are_merged_into_the_oldest_and_copies_of_people_stay() {
 }
 
 #[test]
+fn a_copy_that_a_person_made_is_not_taken_for_ours_when_it_is_the_only_one() {
+    let Some(rt) = request_tracker() else { return };
+    let desk = Desk::new(&rt);
+    let live = desk.start();
+    let id = fresh_id();
+    let name = IncidentId(id).to_string();
+    desk.office.make_double(&name, Who::Person);
+    let theirs = desk.office.ticket(&name);
+    live.tell(&numbered(id, 1, IncidentState::Open));
+    let tickets = desk.office.tickets(&name);
+    assert_eq!(tickets.len(), 2, "ours was made beside it");
+    let left = tickets.iter().find(|ticket| ticket.id == theirs.id).expect("it is still there");
+    assert_eq!((&left.subject, &left.status), (&theirs.subject, &theirs.status));
+    // Ours is resolved, theirs stays as it is.
+    live.tell(&numbered(id, 2, IncidentState::Resolved));
+    let tickets = desk.office.tickets(&name);
+    let left = tickets.iter().find(|ticket| ticket.id == theirs.id).expect("it is still there");
+    assert!(left.comments.is_empty() && left.status == theirs.status);
+    assert!(tickets.iter().any(|ticket| ticket.id != theirs.id && ticket.status == "resolved"));
+    live.end();
+}
+
+#[test]
 fn fifty_kills_between_call_and_answer_make_no_second_ticket() {
     let Some(rt) = request_tracker() else { return };
     let desk = Desk::new(&rt);
@@ -358,9 +386,16 @@ fn fifty_kills_between_call_and_answer_make_no_second_ticket() {
     live.end();
 
     desk.gate.set(Mode::HoldNewTickets);
-    for _ in 0..KILLS {
+    for count in 0..KILLS {
         let child = desk.child();
-        desk.gate.wait_until_held(PATIENCE);
+        let made = || desk.office.ever_made() - made_before;
+        let held = desk.gate.has_held(PATIENCE);
+        assert!(
+            held,
+            "kill {count}: no answer to hold; {} tickets are there\n{}",
+            made(),
+            desk.logged()
+        );
         // `kill -9`: the ticket is there, its number is not known to anybody here.
         drop(child);
     }
