@@ -40,7 +40,7 @@ pub use jira::{JiraConfig, JiraService};
 pub use jsm_ops::JsmOpsConfig;
 pub use kafka::{KafkaBody, KafkaFormat, KafkaSinkConfig};
 pub use otlp::OtlpConfig;
-pub use pagerduty::PagerDutyConfig;
+pub use pagerduty::{PagerDutyConfig, PagerDutyRest};
 pub use rt::{RtConfig, RtService};
 pub use servicenow::{ServiceNowConfig, ServiceNowMode, ServiceNowService};
 pub use slack::SlackConfig;

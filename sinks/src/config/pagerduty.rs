@@ -1,12 +1,13 @@
 //! What a PagerDuty sink's configuration holds.
 
+use model::time::Nanos;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, UrlPath};
 use super::delivery::DeliveryConfig;
 use super::secret::SecretRef;
-use super::{SinkSettings, default_timeout_ms, yes};
+use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_every, yes};
 use crate::pagerduty::PagerDuty;
 use crate::render::template::{Target, TemplatesConfig};
 use crate::render::words::check_templates;
@@ -26,6 +27,12 @@ pub struct PagerDutyConfig {
     /// Whether the change that is blamed is sent as a change event. Needs a service's key.
     #[serde(default = "yes")]
     pub change_events: bool,
+    /// Where it is heard what people do in PagerDuty; nothing is heard if not given.
+    #[serde(default)]
+    pub rest_api: Option<PagerDutyRest>,
+    /// How often people's work on alerts is read back. Unit: seconds, 5 to 3,600; 0: never. Needs `rest_api`.
+    #[serde(default = "default_listen_every_s")]
+    pub listen_every_s: u32,
     /// Base of links to the console; no link if not given.
     #[serde(default)]
     pub console_url: Option<String>,
@@ -38,6 +45,24 @@ pub struct PagerDutyConfig {
     /// What is said, and how often.
     #[serde(default)]
     pub delivery: DeliveryConfig,
+}
+
+/// PagerDuty's REST API: only its log entries and alerts are read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PagerDutyRest {
+    /// Where it is; `https://api.eu.pagerduty.com` for the EU.
+    #[serde(default = "default_rest_url")]
+    pub url: String,
+    /// A REST API key: one that may only read suffices.
+    pub token: SecretRef,
+    /// The id of the service that `routing_key` belongs to, as the service's page has it in its address:
+    /// `PABC123`. What happens at others is not heard.
+    pub service_id: String,
+}
+
+fn default_rest_url() -> String {
+    String::from("https://api.pagerduty.com")
 }
 
 fn default_url() -> String {
@@ -61,8 +86,20 @@ impl SinkSettings for PagerDutyConfig {
         &self.delivery
     }
 
+    fn listen_every(&self) -> Option<Nanos> {
+        listen_every(self.listen_every_s).filter(|_| self.rest_api.is_some())
+    }
+
     fn check(&self, check: &mut Check) {
         check.url("url", &self.url, UrlPath::None);
+        check.listen_every(self.listen_every_s);
+        if let Some(rest) = &self.rest_api {
+            check.url("rest_api.url", &rest.url, UrlPath::None);
+            let id = &rest.service_id;
+            if !(4..=20).contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+                check.wrong("rest_api.service_id", "expected letters and digits, such as PABC123");
+            }
+        }
         check.console_url(self.console_url.as_deref());
         check.timeout(self.timeout_ms);
         check_templates(check, &self.templates, Target::Plain);
@@ -74,6 +111,12 @@ impl SinkSettings for PagerDutyConfig {
             check.wrong("routing_key", "expected the 32 letters and digits of an integration key");
             return None;
         }
-        Some(Box::new(PagerDuty::new(self, key)))
+        let rest = self.rest_api.as_ref();
+        let token = match rest.map(|rest| check.secret("rest_api.token", &rest.token)) {
+            None => None,
+            Some(Some(token)) => Some(token),
+            Some(None) => return None,
+        };
+        Some(Box::new(PagerDuty::new(self, key, token.as_ref())))
     }
 }

@@ -2,22 +2,28 @@
 //!
 //! `dedup_key` is the incident's id, so whatever is said again after a crash meets the same alert.
 //! A resolved key opens a new alert when the incident is active again, as PagerDuty documents it.
-//! An acknowledgement of people is passed on; PagerDuty has no event that takes one back.
+//! An acknowledgement of people is passed on; PagerDuty has no event that takes one back. With a token for the
+//! REST API, what people do in PagerDuty comes back.
 
 mod events;
+mod listen;
 
 use model::name::Name;
 use model::time::{Nanos, Timestamp};
 use serde_json::Value;
 
 use crate::config::secret::Secret;
-use crate::config::{PagerDutyConfig, sink_name, timeout};
+use crate::config::{PagerDutyConfig, PagerDutyRest, sink_name, timeout};
 use crate::exchange::{Exchange, Stop};
+use crate::heard::Heard;
+use crate::http::Answer;
 use crate::render::template::Target;
 use crate::render::told::Told;
 use crate::render::words::{Words, note};
+use crate::rest::Rest;
 use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
 use events::{Action, plan};
+use listen::{Desk, Ear};
 
 /// How long PagerDuty wants to be left alone after a 429 that names no time ("minutes").
 const QUIET: Nanos = Nanos::from_secs(60);
@@ -31,10 +37,32 @@ pub struct PagerDuty {
     routing_key: Secret,
     words: Words,
     client: Exchange,
+    listening: Option<Listening>,
+}
+
+/// What it takes to hear what people do.
+struct Listening {
+    rest: Rest,
+    service: String,
+    ear: Ear,
+}
+
+impl Listening {
+    fn new(config: &PagerDutyRest, token: &Secret, timeout_ms: u64) -> Self {
+        let authorization = Secret::new(&format!("Token token={}", token.expose()));
+        let rest = Rest::new(&config.url, authorization, timeout(timeout_ms), detail);
+        Self { rest, service: config.service_id.clone(), ear: Ear::default() }
+    }
 }
 
 impl PagerDuty {
-    pub(crate) fn new(config: &PagerDutyConfig, routing_key: Secret) -> Self {
+    /// `token` is that of the REST API, if it is configured.
+    pub(crate) fn new(
+        config: &PagerDutyConfig,
+        routing_key: Secret,
+        token: Option<&Secret>,
+    ) -> Self {
+        let listening = config.rest_api.as_ref().zip(token);
         let base = config.url.trim_end_matches('/');
         let console = config.console_url.as_deref();
         Self {
@@ -45,6 +73,8 @@ impl PagerDuty {
             words: Words::new(&config.templates, Target::Plain, console),
             client: Exchange::new(timeout(config.timeout_ms), vec![routing_key.clone()]),
             routing_key,
+            listening: listening
+                .map(|(rest, token)| Listening::new(rest, token, config.timeout_ms)),
         }
     }
 
@@ -99,4 +129,18 @@ impl Sink for PagerDuty {
     fn deliver(&mut self, request: &Delivery<'_>) -> Outcome {
         self.say(request).unwrap_or_else(Outcome::from)
     }
+
+    fn listen(&mut self, cursor: Option<&str>, now: Timestamp) -> Result<Heard, (Wait, Trouble)> {
+        let Some(Listening { rest, service, ear }) = &mut self.listening else {
+            return Ok(Heard::default());
+        };
+        let desk = Desk { rest, service, sink: &self.name };
+        ear.listen(&desk, cursor, now).map_err(Stop::unheard)
+    }
+}
+
+/// What the REST API says of a refusal.
+fn detail(answer: &Answer) -> String {
+    let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    value.pointer("/error/message").and_then(Value::as_str).unwrap_or_default().to_owned()
 }

@@ -14,6 +14,7 @@ mod jira;
 mod jsm_ops;
 mod webhook;
 mod pagerduty;
+mod pagerduty_heard;
 mod slack;
 mod teams;
 mod otlp;

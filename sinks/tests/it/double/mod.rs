@@ -17,6 +17,7 @@ pub(crate) mod served;
 pub(crate) mod receiver;
 pub(crate) mod servicenow;
 pub(crate) mod pagerduty;
+pub(crate) mod pagerduty_rest;
 pub(crate) mod slack;
 pub(crate) mod teams;
 pub(crate) mod collector;

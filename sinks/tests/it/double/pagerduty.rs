@@ -7,6 +7,7 @@
 
 use serde_json::{Value, json};
 
+use super::pagerduty_rest::Account;
 use super::served::{Request, Service};
 
 pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -27,10 +28,15 @@ pub(crate) struct PagerDuty {
     pub(crate) changes: Vec<Value>,
     /// Rules that a request broke.
     pub(crate) broken: Vec<String>,
+    /// What the REST API has.
+    pub(crate) account: Account,
 }
 
 impl Service for PagerDuty {
     fn serve(&mut self, request: &Request) -> (u16, Value) {
+        if request.method == "GET" {
+            return self.account.serve(request);
+        }
         let done = match request.path.as_str() {
             "/v2/enqueue" => self.enqueue(request),
             "/v2/change/enqueue" => self.change(request),

@@ -1,0 +1,168 @@
+//! What people do in PagerDuty comes back, once, and nothing of what is not theirs or not ours.
+
+use model::command::{Act, Decision};
+use model::id::IncidentId;
+use model::time::Timestamp;
+use serde_json::{Value, json};
+use sinks::heard::More;
+use sinks::sink::{Trouble, Wait};
+
+use crate::double::Fault;
+use crate::double::pagerduty::{KEY, PagerDuty};
+use crate::double::pagerduty_rest::{SERVICE, TOKEN};
+use crate::double::served::Served;
+use crate::fixture::at;
+use crate::world::{Setup, World};
+
+const OURS: &str = "00000000000000ab";
+const INCIDENT: IncidentId = IncidentId(0xab);
+
+/// A process that has heard nothing yet.
+fn at_account(double: &Served<PagerDuty>, token: &str) -> World {
+    let url = double.server.url();
+    let json = format!(
+        r#"{{"pagerduty": {{"name": "page", "url": "{url}", "timeout_ms": 1000, "routing_key": "SECRET0",
+            "rest_api": {{"url": "{url}", "token": "SECRET1", "service_id": "{SERVICE}"}}}}}}"#
+    );
+    World::new(&Setup { json, secrets: vec![KEY.to_owned(), token.to_owned()] })
+}
+
+fn world() -> (Served<PagerDuty>, World) {
+    let double = Served::start(PagerDuty::default());
+    let world = at_account(&double, TOKEN);
+    (double, world)
+}
+
+/// Something that is done `secs` after 02:07.
+fn log(double: &Served<PagerDuty>, kind: &str, secs: i64, by: &str, key: &str, more: &Value) {
+    let moment = at(secs).to_rfc3339();
+    double.lock().service.account.log(kind, &moment, by, key, more);
+}
+
+/// Listens until there is no more, from a cursor; the acts and the cursor.
+fn hear(world: &mut World, cursor: &str, now: Timestamp) -> (Vec<Act>, String) {
+    let (mut acts, mut cursor) = (Vec::new(), cursor.to_owned());
+    for _ in 0..100 {
+        let heard = world.listen(Some(&cursor), now).expect("it is heard");
+        assert_eq!(heard.notes, Vec::<String>::new());
+        acts.extend(heard.acts);
+        let next = heard.cursor.expect("a cursor");
+        assert!(heard.more == More::No || next != cursor || !acts.is_empty(), "no step further");
+        cursor = next;
+        if heard.more == More::No {
+            return (acts, cursor);
+        }
+    }
+    panic!("it never ends");
+}
+
+fn decisions(acts: &[Act]) -> Vec<Decision> {
+    acts.iter().map(|act| act.decision.clone()).collect()
+}
+
+#[test]
+fn what_a_person_does_is_an_act_in_their_name_and_what_we_do_is_none() {
+    let (double, mut world) = world();
+    let start = world.listen(None, at(0)).expect("from now on").cursor.expect("a cursor");
+    let end = at(4_000).to_rfc3339();
+    log(&double, "trigger", 1, "service", OURS, &json!({}));
+    log(&double, "acknowledge", 2, "user", OURS, &json!({}));
+    log(
+        &double,
+        "annotate",
+        3,
+        "user",
+        OURS,
+        &json!({"channel": {"type": "note", "content": "pool?"}}),
+    );
+    let assignees = json!([{"id": "PUSER02", "type": "user_reference", "summary": "Bob Example"}]);
+    log(&double, "assign", 4, "user", OURS, &json!({"assignees": assignees}));
+    let planned = json!({"changed_actions": [{"type": "unacknowledge", "at": end}]});
+    log(&double, "snooze", 5, "user", OURS, &planned);
+    log(&double, "resolve", 6, "user", OURS, &json!({}));
+    // We acknowledge and resolve by the Events API; PagerDuty itself notifies and lets time run out.
+    log(&double, "acknowledge", 7, "service", OURS, &json!({}));
+    log(&double, "resolve", 8, "service", OURS, &json!({}));
+    log(&double, "notify", 9, "user", OURS, &json!({}));
+    let (acts, cursor) = hear(&mut world, &start, at(30));
+    let incident = INCIDENT;
+    let expected = [
+        Decision::Acknowledge { incident },
+        Decision::Comment { incident },
+        Decision::Assign { incident, to: Some("Bob Example".into()) },
+        Decision::Snooze { incident, until: at(4_000) },
+        Decision::Resolve { incident },
+    ];
+    assert_eq!(decisions(&acts), expected);
+    assert!(acts.iter().all(|act| act.author.as_str() == "Ann Example" && &*act.via == "page"));
+    assert_eq!((acts[1].reason.as_str(), acts[1].at), ("pool?", at(3)));
+    assert_eq!(hear(&mut world, &cursor, at(60)).0, [], "the same is not told again");
+}
+
+#[test]
+fn after_a_restart_the_last_minutes_come_again_under_the_same_ids() {
+    let (double, mut world) = world();
+    log(&double, "acknowledge", 10, "user", OURS, &json!({}));
+    let (first, cursor) = hear(&mut world, &at(0).to_rfc3339(), at(30));
+    let (again, _) = hear(&mut at_account(&double, TOKEN), &cursor, at(60));
+    assert_eq!(first, again);
+    assert_eq!(first.len(), 1);
+}
+
+#[test]
+fn grouped_alerts_are_all_meant_and_other_services_and_keys_are_not() {
+    let (double, mut world) = world();
+    let two = vec![OURS.to_owned(), String::from("00000000000000cd"), String::from("other/key")];
+    double.lock().service.account.alerts.insert(String::from("Qgroup"), two);
+    log(&double, "acknowledge", 1, "user", "group", &json!({}));
+    log(&double, "acknowledge", 2, "user", "of-another-tool", &json!({}));
+    let elsewhere = json!({"id": "POTHER1", "type": "service_reference"});
+    let theirs = json!({"service": elsewhere, "incident": {"id": "Qx", "incident_key": OURS, "service": elsewhere}});
+    log(&double, "resolve", 3, "user", OURS, &theirs);
+    let (acts, _) = hear(&mut world, &at(0).to_rfc3339(), at(30));
+    let acknowledge = |id| Decision::Acknowledge { incident: IncidentId(id) };
+    assert_eq!(decisions(&acts), [acknowledge(0xab), acknowledge(0xcd)]);
+    assert_ne!(acts[0].id, acts[1].id);
+}
+
+#[test]
+fn nothing_is_lost_where_much_happens() {
+    let (double, mut world) = world();
+    // More than one window holds; half of it of groups, each of which takes a request.
+    for count in 0..4_500_i64 {
+        log(&double, "acknowledge", 200 + count / 4, "user", OURS, &json!({}));
+    }
+    for count in 0..25 {
+        log(&double, "acknowledge", 1_400, "user", &format!("group{count}"), &json!({}));
+        let keys = vec![format!("{:016x}", 0x100 + count)];
+        double.lock().service.account.alerts.insert(format!("Qgroup{count}"), keys);
+    }
+    let (acts, _) = hear(&mut world, &at(0).to_rfc3339(), at(2_000));
+    let mut ids: Vec<&str> = acts.iter().map(|act| act.id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 4_525);
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_said_and_hides_no_other() {
+    let (double, mut world) = world();
+    log(&double, "acknowledge", 1, "user", OURS, &json!({"incident": "what?"}));
+    log(&double, "resolve", 2, "user", OURS, &json!({}));
+    let heard = world.listen(Some(&at(0).to_rfc3339()), at(30)).expect("it is heard");
+    assert_eq!(decisions(&heard.acts), [Decision::Resolve { incident: INCIDENT }]);
+    assert_eq!(heard.notes, ["1 log entries cannot be read"]);
+}
+
+#[test]
+fn trouble_over_there_moves_no_cursor() {
+    let (double, mut world) = world();
+    log(&double, "acknowledge", 1, "user", OURS, &json!({}));
+    double.lock().faults.0.push_back(Fault::Status(503));
+    let start = at(0).to_rfc3339();
+    let told = world.listen(Some(&start), at(30));
+    assert!(matches!(told, Err((Wait::Backoff, Trouble::Unavailable(503)))), "{told:?}");
+    assert_eq!(hear(&mut world, &start, at(60)).0.len(), 1);
+    let told = at_account(&double, "another-token").listen(Some(&start), at(30));
+    assert!(matches!(told, Err((_, Trouble::Credentials(401)))), "{told:?}");
+}
