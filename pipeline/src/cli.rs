@@ -8,6 +8,8 @@ pub mod control;
 
 use std::path::PathBuf;
 
+use ::sinks::config::secret::{Secret, SecretRef};
+use anyhow::{Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigErrors};
@@ -108,9 +110,28 @@ pub struct RemoteArgs {
     /// Address of the running system's API.
     #[arg(long, env = "FAULTLINE_URL", default_value = "http://127.0.0.1:7070")]
     pub url: String,
-    /// Bearer token, if the system asks for one.
+    /// The file with your token, if the system asks for one.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The token itself. Others on this machine see what stands on a command line: set FAULTLINE_TOKEN,
+    /// or use --token-file, which goes before.
     #[arg(long, env = "FAULTLINE_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
+}
+
+impl RemoteArgs {
+    /// The token to show, if there is one.
+    ///
+    /// # Errors
+    /// When its file cannot be read, or holds none.
+    pub fn token(&self) -> Result<Option<Secret>> {
+        let Some(file) = &self.token_file else {
+            let token = self.token.as_deref().map(str::trim).filter(|token| !token.is_empty());
+            return Ok(token.map(Secret::new));
+        };
+        let secret = SecretRef::File(file.clone()).read();
+        secret.map(Some).map_err(|error| anyhow!("--token-file: {error}"))
+    }
 }
 
 #[cfg(test)]
@@ -121,5 +142,23 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_token_is_read_from_its_file_before_it_is_taken_from_elsewhere() {
+        let args = |token_file, token: Option<&str>| RemoteArgs {
+            url: String::new(),
+            token_file,
+            token: token.map(str::to_owned),
+        };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "of-the-file\n").unwrap();
+        let named = || Some(file.path().to_owned());
+        let shown = |args: RemoteArgs| args.token().unwrap().map(|t| t.expose().to_owned());
+        assert_eq!(shown(args(named(), Some("typed"))).as_deref(), Some("of-the-file"));
+        assert_eq!(shown(args(None, Some("typed"))).as_deref(), Some("typed"));
+        assert_eq!(shown(args(None, Some(" "))), None, "a variable that is set to nothing");
+        let gone = args(Some("/no/such/file".into()), Some("typed")).token().unwrap_err();
+        assert!(gone.to_string().contains("/no/such/file"), "{gone}");
     }
 }

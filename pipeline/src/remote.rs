@@ -9,6 +9,7 @@ use model::incident::Incident;
 use model::time::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use sinks::config::secret::Secret;
 
 use crate::cli::RemoteArgs;
 use crate::http::summary::IncidentSummary;
@@ -22,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Remote {
     agent: ureq::Agent,
     url: String,
-    token: Option<String>,
+    token: Option<Secret>,
 }
 
 /// The list of incidents.
@@ -38,29 +39,48 @@ pub struct List {
 
 impl Remote {
     /// The system that the command line names. Nothing is asked yet.
-    #[must_use]
-    pub fn new(args: &RemoteArgs) -> Self {
+    ///
+    /// # Errors
+    /// When the file of the token cannot be read.
+    pub fn new(args: &RemoteArgs) -> Result<Self> {
         Self::within(args, TIMEOUT)
     }
 
     /// As [`Self::new`], with the longest that a whole exchange may take.
-    #[must_use]
-    pub fn within(args: &RemoteArgs, timeout: Duration) -> Self {
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn within(args: &RemoteArgs, timeout: Duration) -> Result<Self> {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(timeout))
             .http_status_as_error(false)
             .build();
-        Self {
+        Ok(Self {
             agent: config.into(),
             url: args.url.trim_end_matches('/').to_owned(),
-            token: args.token.clone(),
-        }
+            token: args.token()?,
+        })
     }
 
     /// Where it is.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The name by which the system knows whose token this is, if it does.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub fn name(&self) -> Result<Option<String>> {
+        #[derive(Deserialize)]
+        struct Me {
+            name: Option<String>,
+        }
+        if self.token.is_none() {
+            return Ok(None);
+        }
+        self.json("/api/v1/me").map(|me: Me| me.name)
     }
 
     /// Rows of incidents; `query` is what the API takes (`state=open&limit=20`).
@@ -126,7 +146,7 @@ impl Remote {
 
     fn signed<Body>(&self, request: ureq::RequestBuilder<Body>) -> ureq::RequestBuilder<Body> {
         match &self.token {
-            Some(token) => request.header("authorization", &format!("Bearer {token}")),
+            Some(token) => request.header("authorization", &format!("Bearer {}", token.expose())),
             None => request,
         }
     }
@@ -148,21 +168,29 @@ impl Remote {
             status => {
                 let body = body.unwrap_or_default();
                 let of_access = matches!(status, 401 | 403) && !is_read_only(&body);
-                Err(if of_access { self.refused(&body) } else { self.unexpected(status, &body) })
+                Err(if of_access {
+                    self.refused(status, &body)
+                } else {
+                    self.unexpected(status, &body)
+                })
             }
         }
     }
 
-    fn refused(&self, body: &[u8]) -> anyhow::Error {
+    fn refused(&self, status: u16, body: &[u8]) -> anyhow::Error {
         let said = said(body).map(|said| format!(" ({said})")).unwrap_or_default();
-        if self.token.is_none() {
-            anyhow!("{} asks for a token{said}; give it with --token or FAULTLINE_TOKEN", self.url)
-        } else {
-            anyhow!(
-                "{} does not take this token{said}; it is the one that `http.token` of its \
-                 configuration names",
-                self.url
-            )
+        let url = &self.url;
+        match (&self.token, status) {
+            (None, _) => {
+                anyhow!(
+                    "{url} asks for a token{said}; give it with --token-file or FAULTLINE_TOKEN"
+                )
+            }
+            (Some(_), 403) => anyhow!("{url} does not let this token do that{said}"),
+            (Some(_), _) => anyhow!(
+                "{url} does not take this token{said}; it takes those that `http.auth` and \
+                 `http.token` of its configuration name"
+            ),
         }
     }
 

@@ -25,5 +25,7 @@ else
   trap 'kill "$fixture" 2>/dev/null || true' EXIT
   read -r -t 30 line <&"${FIXTURE[0]}"
   export CONSOLE_URL=${line#listening on } CONSOLE_FIXTURE=1
+  read -r -t 30 line <&"${FIXTURE[0]}"
+  export CONSOLE_GUARDED_URL=${line#guarded on }
 fi
-node --test --test-concurrency=1 --test-reporter=spec "$here/console.test.js" "$here/control.test.js"
+node --test --test-concurrency=1 --test-reporter=spec "$here/console.test.js" "$here/control.test.js" "$here/access.test.js"

@@ -1,6 +1,7 @@
 //! Serves the console with fixture incidents: for the browser tests and for work on the pages.
 //!
-//! `console_fixture [PORT]` (0, the default, takes a free one) prints `listening on URL` and stays
+//! `console_fixture [PORT]` (0, the default, takes a free one) prints `listening on URL`, then `guarded on
+//! URL` for the same console behind tokens, one of each role (`the-token-of-the-viewer` ...), and stays
 //! until it is ended. Every second the first incident gets a new revision; every fifth second a
 //! new incident appears.
 #![expect(clippy::print_stdout, reason = "the address is this program's output")]
@@ -14,10 +15,13 @@ use std::time::Duration;
 
 use model::command::Decision;
 use model::matcher::{MatchOp, Matcher};
+use pipeline::auth::{Keyring, Role, Token};
 use pipeline::control::desk::{ActClock, Counted, Desk, Draft};
 use pipeline::http::health::Condition;
 use pipeline::http::metrics::Stage;
+use pipeline::http::security::Security;
 use pipeline::http::{HttpState, router};
+use sinks::config::secret::Secret;
 use tokio::net::TcpListener;
 
 #[tokio::main(flavor = "current_thread")]
@@ -36,9 +40,24 @@ async fn main() -> anyhow::Result<()> {
     state.drift.set(story::drift());
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on http://{}", listener.local_addr()?);
+    let guarded = TcpListener::bind(("127.0.0.1", 0)).await?;
+    println!("guarded on http://{}", guarded.local_addr()?);
     tokio::spawn(go_on(state.clone(), world));
-    axum::serve(listener, router(state)).await?;
+    let behind = HttpState { security: Arc::new(security()?), ..state.clone() };
+    let (open, guarded) =
+        tokio::join!(axum::serve(listener, router(state)), axum::serve(guarded, router(behind)));
+    open.and(guarded)?;
     Ok(())
+}
+
+/// One token of each role; its name is the role's word.
+fn security() -> anyhow::Result<Security> {
+    let tokens = Role::ALL.map(|role| Token {
+        name: Some(role.word().into()),
+        role,
+        secret: Secret::new(&format!("the-token-of-the-{role}")),
+    });
+    Ok(Security::default().with_tokens(Keyring::new(&tokens)?))
 }
 
 /// A silence and a maintenance window that stand from the beginning.

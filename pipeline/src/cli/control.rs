@@ -9,7 +9,7 @@ use crate::span;
 /// Who decides, why, where; and how it is told.
 #[derive(Debug, Args)]
 pub struct DecideArgs {
-    /// Who decides. Default: $USER.
+    /// Who decides. Default: whose token it is, or $USER.
     #[arg(long, env = "FAULTLINE_AUTHOR", value_name = "NAME")]
     pub author: Option<String>,
     /// Why, in your words.

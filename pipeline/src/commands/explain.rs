@@ -40,7 +40,7 @@ pub fn explain(args: &ExplainArgs) -> Result<()> {
                 format!("no incident of {} begins with {wanted}; {hint}", path.display())
             })?
         }
-        None => Remote::new(&args.remote).incident(&wanted)?,
+        None => Remote::new(&args.remote)?.incident(&wanted)?,
     };
     let mut out = io::stdout().lock();
     if args.json {

@@ -14,7 +14,7 @@ use crate::tell;
 /// # Errors
 /// When no running system answers, or it refuses a filter.
 pub fn incidents(args: &IncidentsArgs) -> Result<()> {
-    let list = Remote::new(&args.remote).list(&query(args))?;
+    let list = Remote::new(&args.remote)?.list(&query(args))?;
     let mut out = io::stdout().lock();
     if list.incidents.is_empty() && !args.json {
         let filtered = !args.state.is_empty() || args.service.is_some() || args.since.is_some();

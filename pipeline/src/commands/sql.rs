@@ -91,7 +91,7 @@ fn of_files(path: &std::path::Path, query: &str) -> Result<history::sql::answer:
 
 #[cfg(feature = "history")]
 fn of_running_system(args: &SqlArgs, query: &str) -> Result<history::sql::answer::Sheet> {
-    Remote::within(&args.remote, TIMEOUT).sql(query)
+    Remote::within(&args.remote, TIMEOUT)?.sql(query)
 }
 
 /// A table for people: columns padded, long values cut at a line's end by the terminal itself.

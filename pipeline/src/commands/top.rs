@@ -26,7 +26,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 /// When no running system answers at the beginning, or the terminal cannot show a frame.
 pub fn top(args: &TopArgs) -> Result<()> {
     if args.once || args.json {
-        return once(&Remote::new(&args.remote), args);
+        return once(&Remote::new(&args.remote)?, args);
     }
     let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb" || term.is_empty());
     if dumb || !io::stdout().is_terminal() || !io::stdin().is_terminal() {
@@ -35,7 +35,7 @@ pub fn top(args: &TopArgs) -> Result<()> {
              as plain text, `--json` as JSON"
         );
     }
-    let remote = Remote::within(&args.remote, TIMEOUT);
+    let remote = Remote::within(&args.remote, TIMEOUT)?;
     // Before the screen is taken: whoever mistyped the address reads why.
     let first = Look::take(&remote)?;
     // Restores the terminal also when something panics.

@@ -1,18 +1,15 @@
 //! From what people write to what the program uses. All errors are told at once, each with the
 //! key and what to do.
 
-use std::net::SocketAddr;
-
 use model::id::CellId;
 use model::time::{Nanos, PaneWidth};
 use sinks::config::SinkConfig;
 use sinks::config::secret::{Secret, SecretRef};
 
-use super::raw::{RawConfig, RawListen, RawLog};
-use super::usable::{Config, Listen, LogChoice, address};
+use super::raw::{RawConfig, RawLog};
+use super::usable::{Config, LogChoice};
 use crate::control::desk::ActClock;
 use crate::grouping::Grouping;
-use crate::http::security::{Security, check_listen};
 use crate::log::kafka::KafkaConfig;
 use crate::stages::settings::Settings;
 use crate::topics::{InputTopics, OwnTopics};
@@ -42,8 +39,8 @@ impl Checker {
     pub(super) fn check(mut self, raw: RawConfig) -> Result<Config, Vec<String>> {
         let settings = self.settings(&raw);
         let (log, create_topics) = self.log(&raw.log);
-        let http = self.listen("http.listen", &raw.http);
-        let intake = self.listen("intake.listen", &raw.intake);
+        let http = self.http("http.listen", &raw.http);
+        let intake = self.intake(&raw.intake);
         if http.address == intake.address && http.address.port() != 0 {
             self.error("intake.listen", "is the same address as http.listen; choose another port");
         }
@@ -205,26 +202,6 @@ impl Checker {
                 (LogChoice::Kafka(config), *create_topics)
             }
         }
-    }
-
-    pub(super) fn listen(&mut self, key: &str, raw: &RawListen) -> Listen {
-        let token = raw.token.as_ref().and_then(|token| self.secret(key, token));
-        let address = address(&raw.listen).unwrap_or_else(|| {
-            self.error(key, &format!("`{}` is no `host:port`", raw.listen));
-            SocketAddr::from(([127, 0, 0, 1], 0))
-        });
-        if let Err(refused) = check_listen(address, raw.token.is_some()) {
-            self.error(key, &refused.to_string());
-        }
-        let token = token.map(|token| token.expose().to_owned());
-        let security = match Security::new(token, raw.host_names.iter().cloned()) {
-            Ok(security) => security,
-            Err(refused) => {
-                self.error(key, &refused.to_string());
-                Security::default()
-            }
-        };
-        Listen { address, security }
     }
 
     pub(super) fn secret(&mut self, key: &str, secret: &SecretRef) -> Option<Secret> {

@@ -9,6 +9,7 @@ use sinks::config::SinkConfig;
 use sinks::config::secret::SecretRef;
 
 use crate::config::history::RawHistory;
+use crate::config::listen::{RawHttp, RawIntake};
 use crate::grouping::RawRule;
 
 /// The file.
@@ -39,11 +40,11 @@ pub struct RawConfig {
     #[serde(default)]
     pub grouping: Vec<RawRule>,
     /// Console, API, health and metrics.
-    #[serde(default = "default_http")]
-    pub http: RawListen,
+    #[serde(default)]
+    pub http: RawHttp,
     /// OTLP/HTTP, alerts and webhooks in.
-    #[serde(default = "default_intake")]
-    pub intake: RawListen,
+    #[serde(default)]
+    pub intake: RawIntake,
     /// Who is told of incidents.
     #[serde(default)]
     pub sinks: Vec<SinkConfig>,
@@ -168,38 +169,12 @@ impl Default for RawIncidents {
     }
 }
 
-/// An address to listen on.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawListen {
-    /// `host:port`. An address beyond this machine needs `token`.
-    pub listen: String,
-    /// A bearer token that callers must show.
-    #[serde(default)]
-    pub token: Option<SecretRef>,
-    /// Host names under which people reach it, besides localhost and plain addresses.
-    #[serde(default)]
-    pub host_names: Vec<String>,
-}
-
 fn default_data_dir() -> PathBuf {
     "./faultline-data".into()
 }
 
 fn default_cells() -> Vec<String> {
     vec!["default".into()]
-}
-
-fn listen(address: &str) -> RawListen {
-    RawListen { listen: address.into(), token: None, host_names: Vec::new() }
-}
-
-fn default_http() -> RawListen {
-    listen("127.0.0.1:7070")
-}
-
-fn default_intake() -> RawListen {
-    listen("127.0.0.1:4318")
 }
 
 const fn yes() -> bool {

@@ -10,9 +10,10 @@ use sinks::config::SinkConfig;
 
 use super::HistoryConfig;
 use super::check::Checker;
-use super::raw::RawListen;
+use super::listen::RawHttp;
 use crate::control::desk::ActClock;
 use crate::http::security::Security;
+use crate::intake::http::Door;
 use crate::log::embedded::{Durability, EmbeddedLog};
 use crate::log::kafka::{KafkaConfig, KafkaLog};
 use crate::log::{Log, LogError};
@@ -34,7 +35,7 @@ pub struct Config {
     /// Console and API.
     pub http: Listen,
     /// HTTP intake.
-    pub intake: Listen,
+    pub intake: Intake,
     /// Who is told of incidents.
     pub sinks: Vec<SinkConfig>,
     /// By which clock people decide.
@@ -52,13 +53,22 @@ pub enum LogChoice {
     Embedded(PathBuf),
 }
 
-/// An address to listen on, and who may come.
+/// Where console and API listen, and who may ask.
 #[derive(Clone, Debug)]
 pub struct Listen {
     /// The address.
     pub address: SocketAddr,
-    /// Who may come.
+    /// Who may ask.
     pub security: Security,
+}
+
+/// Where the intake listens, and who may send.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    /// The address.
+    pub address: SocketAddr,
+    /// Who may send.
+    pub door: Door,
 }
 
 /// Everything that is wrong with a configuration.
@@ -103,8 +113,9 @@ impl Config {
     /// When the address is none.
     pub fn for_demo(listen: &str, directory: &Path) -> Result<Self, ConfigErrors> {
         let mut checker = Checker::default();
-        let raw = RawListen { listen: listen.to_owned(), token: None, host_names: Vec::new() };
-        let http = checker.listen("--listen", &raw);
+        let http =
+            checker.http("--listen", &RawHttp { listen: listen.to_owned(), ..RawHttp::default() });
+        let intake = Intake { address: http.address, door: Door::default() };
         checker.done().map_err(|errors| ConfigErrors::new("demo", errors))?;
         Ok(Self {
             settings: Settings::default(),
@@ -112,8 +123,8 @@ impl Config {
             data_dir: directory.join("data"),
             input_partitions: 1,
             create_topics: true,
-            http: http.clone(),
-            intake: http,
+            http,
+            intake,
             sinks: Vec::new(),
             act_clock: ActClock::Story,
             history: None,

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use model::incident::IncidentState;
 use model::time::Timestamp;
 use serde_json::{Value, json};
@@ -17,11 +17,18 @@ use super::error::ApiError;
 use super::metrics::{Metric, Stage, UNKNOWN, render_gauge};
 use super::summary::STATES;
 use super::view::Filter;
+use crate::auth::{Caller, Means};
 
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1_000;
 
 type Params = Query<BTreeMap<String, String>>;
+
+/// Who asks; and whether there is a session that could be ended.
+pub(super) async fn me(Extension(caller): Extension<Caller>) -> Json<Value> {
+    let has_session = matches!(caller.means, Means::Session { .. });
+    Json(json!({ "name": caller.name, "role": caller.role, "has_session": has_session }))
+}
 
 pub(super) async fn livez(State(state): State<HttpState>) -> Response {
     let live = state.health.is_live();

@@ -4,12 +4,16 @@
 //! as a text node. What is deliberately absent: templates, so nothing is ever put into markup here.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
 
 use super::HttpState;
 use super::error::ApiError;
+use super::metrics::{Metric, Stage};
+use super::security::Security;
+use crate::clock;
 
 const SHELL: &str = include_str!("assets/index.html");
 const LOGIN: &str = include_str!("assets/login.html");
@@ -21,7 +25,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 const FORM_BYTES_MAX: usize = 4_096;
 
 /// Name, media type and content of every file under `/assets/`.
-const ASSETS: [(&str, &str, &str); 14] = [
+const ASSETS: [(&str, &str, &str); 15] = [
     ("console.css", "text/css; charset=utf-8", include_str!("assets/console.css")),
     ("app.js", JS, include_str!("assets/app.js")),
     ("dom.js", JS, include_str!("assets/dom.js")),
@@ -31,6 +35,7 @@ const ASSETS: [(&str, &str, &str); 14] = [
     ("graph.js", JS, include_str!("assets/graph.js")),
     ("drift.js", JS, include_str!("assets/drift.js")),
     ("decide.js", JS, include_str!("assets/decide.js")),
+    ("who.js", JS, include_str!("assets/who.js")),
     ("dialog.js", JS, include_str!("assets/dialog.js")),
     ("control.js", JS, include_str!("assets/control.js")),
     ("voices.js", JS, include_str!("assets/voices.js")),
@@ -56,26 +61,60 @@ pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, ApiError
 }
 
 pub(super) async fn login_page(State(state): State<HttpState>) -> Response {
-    if state.security.has_token() {
+    if state.security.has_tokens() {
         html(StatusCode::OK, LOGIN)
     } else {
         Redirect::to("/").into_response()
     }
 }
 
+/// Where to go after signing in.
+#[derive(Deserialize)]
+pub(super) struct Next {
+    #[serde(default)]
+    next: String,
+}
+
+impl Next {
+    /// Only a page of ours: nobody is led elsewhere by a link to our login.
+    fn page(&self) -> &str {
+        let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'/' | b'-' | b'_');
+        let is_ours = self.next.starts_with('/') && !self.next.starts_with("//");
+        if is_ours && self.next.bytes().all(plain) { &self.next } else { "/" }
+    }
+}
+
 pub(super) async fn login(
     State(state): State<HttpState>,
+    uri: Uri,
+    Query(next): Query<Next>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
-    let from_us = matches!(site, None | Some("same-origin" | "none"));
+    let is_own = state.security.is_own_form(&headers, &uri);
     let token = (body.len() <= FORM_BYTES_MAX).then(|| form_field(&body, b"token")).flatten();
-    match (from_us, token, state.security.cookie()) {
-        (true, Some(token), Some(cookie)) if state.security.is_token(&token) => {
-            ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
+    let sign_in =
+        |token: Vec<u8>| state.security.sign_in(token.trim_ascii(), &headers, clock::now());
+    match token.filter(|_| is_own).and_then(sign_in) {
+        Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to(next.page())).into_response(),
+        None => {
+            state.metrics.add(Metric::RequestsRefused, Stage::Console, 1);
+            html(StatusCode::UNAUTHORIZED, LOGIN_FAILED)
         }
-        _ => html(StatusCode::UNAUTHORIZED, LOGIN_FAILED),
+    }
+}
+
+/// Another site's page can sign nobody out.
+pub(super) async fn logout(
+    State(state): State<HttpState>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let cookie =
+        Security::sign_out(&headers).filter(|_| state.security.is_own_form(&headers, &uri));
+    match cookie {
+        Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response(),
+        None => StatusCode::FORBIDDEN.into_response(),
     }
 }
 
@@ -110,6 +149,22 @@ mod tests {
         let field = form_field(b"a=1&token=x%2By+z%25%&b=2", b"token").unwrap();
         assert_eq!(field, b"x+y z%%");
         assert_eq!(form_field(b"tokens=1", b"token"), None);
+    }
+
+    #[test]
+    fn nobody_is_led_elsewhere_after_signing_in() {
+        for (next, page) in [
+            ("/incidents/00ff", "/incidents/00ff"),
+            ("/silences", "/silences"),
+            ("", "/"),
+            ("silences", "/"),
+            ("//evil.example", "/"),
+            ("/\\evil.example", "/"),
+            ("https://evil.example/", "/"),
+            ("/a\r\nset-cookie: x", "/"),
+        ] {
+            assert_eq!(Next { next: next.to_owned() }.page(), page, "{next}");
+        }
     }
 
     #[test]

@@ -91,6 +91,8 @@ pub enum Metric {
     ActsRefused,
     /// Alerts that fire and are muted.
     AlertsMuted,
+    /// HTTP requests that were refused: no token, a wrong one, a role or a site that may not.
+    RequestsRefused,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,7 +105,7 @@ enum Kind {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::RecordsRead,
         Self::BytesRead,
         Self::ItemsProcessed,
@@ -120,6 +122,7 @@ impl Metric {
         Self::Acts,
         Self::ActsRefused,
         Self::AlertsMuted,
+        Self::RequestsRefused,
     ];
 
     const fn family(self) -> (&'static str, Kind, &'static str) {
@@ -183,6 +186,11 @@ impl Metric {
             Self::AlertsMuted => {
                 ("faultline_alerts_muted", Kind::Gauge, "Alerts that fire and are muted.")
             }
+            Self::RequestsRefused => (
+                "faultline_requests_refused_total",
+                Kind::Counter,
+                "HTTP requests refused for who asks or from where.",
+            ),
         }
     }
 

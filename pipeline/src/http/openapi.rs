@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::control::schema;
 use super::router::{Endpoint, Row};
+use crate::auth::Access;
 
 pub(super) async fn document() -> Json<Value> {
     Json(build())
@@ -26,7 +27,8 @@ pub fn build() -> Value {
         "info": {
             "title": "faultline",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Incidents with their causes and evidence, and what people decide about them.",
+            "description": "Incidents with their causes and evidence, and what people decide about them. \
+                `x-role` is the least role that may ask.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "security": [{ "token": [] }, { "cookie": [] }],
@@ -79,8 +81,11 @@ fn operation(endpoint: Endpoint, row: &Row) -> Value {
         let request = json!({ "required": row.method == "post", "content": content });
         operation.insert("requestBody".to_owned(), request);
     }
-    if let (true, Value::Object(operation)) = (row.is_public, &mut operation) {
-        operation.insert("security".to_owned(), json!([]));
+    if let Value::Object(operation) = &mut operation {
+        match row.access {
+            Access::Open => operation.insert("security".to_owned(), json!([])),
+            Access::Needs(role) => operation.insert("x-role".to_owned(), json!(role)),
+        };
     }
     operation
 }

@@ -1,8 +1,8 @@
-//! The router, built from one table: the same table makes the OpenAPI document and the list of
-//! public paths, so no route can exist without a row.
+//! The router, built from one table: the same table makes the OpenAPI document and says which role
+//! a route needs, so no route can exist without a row.
 
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Router, middleware};
 use serde_json::Value;
@@ -11,6 +11,7 @@ use super::control::verb::Verb;
 use super::control::{self, BODY_BYTES_MAX, alertmanager, schema};
 use super::error::ApiError;
 use super::{HttpState, api, console, events, openapi, security, sql};
+use crate::auth::{Access, Role};
 use crate::control::standing::Kind;
 
 /// Every route.
@@ -20,6 +21,7 @@ pub enum Endpoint {
     Livez,
     Readyz,
     Metrics,
+    Me,
     Status,
     Incidents,
     Incident,
@@ -43,6 +45,7 @@ pub enum Endpoint {
     DriftPage,
     LoginPage,
     Login,
+    Logout,
     Asset,
 }
 
@@ -64,8 +67,8 @@ pub struct Row {
     pub method: &'static str,
     /// The path, with `{parameters}`.
     pub path: &'static str,
-    /// Whether it can be asked without the token.
-    pub is_public: bool,
+    /// Who may ask.
+    pub access: Access,
     /// Its success: 202 for what becomes an act, else 200.
     pub success: u16,
     /// The media type of its success.
@@ -105,6 +108,7 @@ const FILTERS: &[Param] = &[
     query("limit", "How many at most: 1 to 1000, 100 if not given."),
 ];
 
+const NEXT: &[Param] = &[query("next", "The page to go to.")];
 const PHASES: &[Param] = &[query("state", "Of pending, active, expired, separated by commas.")];
 const FILTER: &[Param] = &[query("filter", "A matcher with = or !=; may be repeated.")];
 const DECIDES: &[Param] = &[ID, KEY];
@@ -118,11 +122,27 @@ const ENDS: &[Param] = &[
 ];
 
 const fn row(path: &'static str, media: &'static str, help: &'static str) -> Row {
-    Row { method: "get", path, is_public: false, success: 200, media, help, params: &[] }
+    let access = Access::Needs(Role::Viewer);
+    Row { method: "get", path, access, success: 200, media, help, params: &[] }
 }
 
+/// What needs nobody's name: it holds no data.
+const fn open(path: &'static str, media: &'static str, help: &'static str) -> Row {
+    Row { access: Access::Open, ..row(path, media, help) }
+}
+
+/// What becomes an act.
 const fn write(method: &'static str, path: &'static str, help: &'static str) -> Row {
-    Row { method, success: 202, ..row(path, JSON, help) }
+    Row { method, access: Access::Needs(Role::Responder), success: 202, ..row(path, JSON, help) }
+}
+
+/// Silences are part of answering an alert. What stands for services or for good changes what the
+/// system judges and whom it tells: that is the administrators'.
+const fn who_adds(kind: Kind) -> Access {
+    match kind {
+        Kind::Silence => Access::Needs(Role::Responder),
+        Kind::Maintenance | Kind::Inhibition => Access::Needs(Role::Admin),
+    }
 }
 
 const fn standing(kind: Kind) -> Row {
@@ -135,29 +155,32 @@ const fn standing(kind: Kind) -> Row {
 }
 
 const fn added(kind: Kind) -> Row {
-    match kind {
+    let row = match kind {
         Kind::Silence => write("post", "/api/v1/silences", "Adds a silence."),
         Kind::Maintenance => write("post", "/api/v1/maintenance", "Adds a maintenance window."),
         Kind::Inhibition => write("post", "/api/v1/inhibitions", "Adds an inhibition."),
-    }
+    };
+    Row { params: ADDS, access: who_adds(kind), ..row }
 }
 
 const fn ended(kind: Kind) -> Row {
-    match kind {
+    let row = match kind {
         Kind::Silence => write("delete", "/api/v1/silences/{id}", "Ends a silence now."),
         Kind::Maintenance => {
             write("delete", "/api/v1/maintenance/{id}", "Ends a maintenance window now.")
         }
         Kind::Inhibition => write("delete", "/api/v1/inhibitions/{id}", "Removes an inhibition."),
-    }
+    };
+    Row { params: ENDS, access: who_adds(kind), ..row }
 }
 
 impl Endpoint {
     /// Those that are one each.
-    const SINGLE: [Self; 23] = [
+    const SINGLE: [Self; 25] = [
         Self::Livez,
         Self::Readyz,
         Self::Metrics,
+        Self::Me,
         Self::Status,
         Self::Incidents,
         Self::Incident,
@@ -177,6 +200,7 @@ impl Endpoint {
         Self::DriftPage,
         Self::LoginPage,
         Self::Login,
+        Self::Logout,
         Self::Asset,
     ];
 
@@ -194,15 +218,13 @@ impl Endpoint {
     #[expect(clippy::too_many_lines, reason = "a table: one row a route")]
     pub const fn row(self) -> Row {
         match self {
-            Self::Livez => {
-                Row { is_public: true, ..row("/livez", JSON, "Whether the program lives.") }
-            }
+            Self::Livez => open("/livez", JSON, "Whether the program lives."),
             Self::Readyz => Row {
-                is_public: true,
                 params: VERBOSE,
-                ..row("/readyz", JSON, "Whether partitions are known and state is restored.")
+                ..open("/readyz", JSON, "Whether partitions are known and state is restored.")
             },
             Self::Metrics => row("/metrics", "text/plain", "Metrics in Prometheus' text form."),
+            Self::Me => row("/api/v1/me", JSON, "Who asks, by which role."),
             Self::Status => {
                 row("/api/v1/status", JSON, "Version, newest event time, counts, health.")
             }
@@ -244,8 +266,8 @@ impl Endpoint {
                 Row { params: DECIDES, ..write("post", verb.path(), verb.help()) }
             }
             Self::Standing(kind) => standing(kind),
-            Self::Add(kind) => Row { params: ADDS, ..added(kind) },
-            Self::End(kind) => Row { params: ENDS, ..ended(kind) },
+            Self::Add(kind) => added(kind),
+            Self::End(kind) => ended(kind),
             Self::AlertmanagerSilences => Row {
                 params: FILTER,
                 ..row("/api/v2/silences", JSON, "Silences in Alertmanager's form.")
@@ -271,16 +293,18 @@ impl Endpoint {
                 row("/silences", HTML, "Console: silences, maintenance windows, inhibitions.")
             }
             Self::DriftPage => row("/drift", HTML, "Console: the map's drift."),
-            Self::LoginPage => Row { is_public: true, ..row("/login", HTML, "Console: sign in.") },
+            Self::LoginPage => open("/login", HTML, "Console: sign in."),
             Self::Login => Row {
                 method: "post",
-                is_public: true,
-                ..row("/login", HTML, "Takes the form field `token`, sets the session's cookie.")
+                params: NEXT,
+                ..open("/login", HTML, "Takes the form field `token`, sets the session's cookie.")
             },
+            Self::Logout => {
+                Row { method: "post", ..open("/logout", HTML, "Ends the session in this browser.") }
+            }
             Self::Asset => Row {
-                is_public: true,
                 params: &[Param { name: "name", place: "path", help: "File name." }],
-                ..row("/assets/{name}", "text/javascript", "Console: scripts, styles, pictures.")
+                ..open("/assets/{name}", "text/javascript", "Console: scripts, styles, pictures.")
             },
         }
     }
@@ -303,6 +327,7 @@ impl Endpoint {
             Self::Livez => get(api::livez),
             Self::Readyz => get(api::readyz),
             Self::Metrics => get(api::metrics),
+            Self::Me => get(api::me),
             Self::Status => get(api::status),
             Self::Incidents => get(api::incidents),
             Self::Incident => get(api::incident),
@@ -312,15 +337,15 @@ impl Endpoint {
             Self::Events => get(events::events),
             Self::IncidentSchema => get(api::incident_schema),
             Self::OpenApi => get(openapi::document),
-            Self::Decide(verb) => post(move |state, id, headers, body| {
-                control::decide(verb, state, id, headers, body)
+            Self::Decide(verb) => post(move |state, caller, id, headers, body| {
+                control::decide(verb, state, caller, id, headers, body)
             }),
             Self::Standing(kind) => get(move |state, query| control::list(kind, state, query)),
-            Self::Add(kind) => {
-                post(move |state, headers, body| control::add(kind, state, headers, body))
-            }
-            Self::End(kind) => delete(move |state, id, query, headers, body| {
-                control::end(kind, state, id, query, headers, body)
+            Self::Add(kind) => post(move |state, caller, headers, body| {
+                control::add(kind, state, caller, headers, body)
+            }),
+            Self::End(kind) => delete(move |state, caller, id, query, headers, body| {
+                control::end(kind, state, caller, id, query, headers, body)
             }),
             Self::AlertmanagerSilences => get(alertmanager::list),
             Self::AlertmanagerSilence => get(alertmanager::get),
@@ -331,18 +356,18 @@ impl Endpoint {
             }
             Self::LoginPage => get(console::login_page),
             Self::Login => post(console::login),
+            Self::Logout => post(console::logout),
             Self::Asset => get(console::asset),
         }
     }
 
-    /// Whether a path can be asked without the token. Assets are our own files and hold no data.
+    /// The route of a path, as it stands in its row, and a method. `HEAD` is answered as `GET`.
     #[must_use]
-    pub fn is_public(path: &str) -> bool {
-        Self::all().map(Self::row).filter(|row| row.is_public).any(|row| {
-            match row.path.split_once('{') {
-                Some((folder, _)) => path.strip_prefix(folder).is_some_and(|n| !n.contains('/')),
-                None => row.path == path,
-            }
+    pub fn find(path: &str, method: &Method) -> Option<Self> {
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
+        Self::all().find(|endpoint| {
+            let row = endpoint.row();
+            row.path == path && row.method.eq_ignore_ascii_case(method.as_str())
         })
     }
 }

@@ -11,10 +11,12 @@ use model::id::{CellId, IncidentId};
 use model::incident::{Incident, IncidentState, Lineage, Priority};
 use model::time::Timestamp;
 use serde_json::Value;
+use sinks::config::secret::Secret;
 use tokio::net::TcpListener;
 
 use super::security::Security;
 use super::{HttpState, router};
+use crate::auth::{Keyring, Role, Token};
 
 pub(crate) const TOKEN: &str = "a-token-of-some-length";
 
@@ -62,9 +64,28 @@ pub(crate) async fn serve(state: HttpState) -> Server {
     Server { address, state }
 }
 
-pub(crate) fn with_token() -> HttpState {
-    let security = Security::new(Some(TOKEN.to_owned()), []).unwrap();
+/// The token of a role; its name is the role's word.
+pub(crate) fn token_of(role: Role) -> String {
+    format!("the-token-of-the-{role}")
+}
+
+fn guarded(tokens: &[Token]) -> HttpState {
+    let security = Security::default().with_tokens(Keyring::new(tokens).unwrap());
     HttpState { security: Arc::new(security), ..HttpState::default() }
+}
+
+/// One token that all share.
+pub(crate) fn with_token() -> HttpState {
+    guarded(&[Token { name: None, role: Role::Admin, secret: Secret::new(TOKEN) }])
+}
+
+/// One token of each role, with a name.
+pub(crate) fn with_people() -> HttpState {
+    guarded(&Role::ALL.map(|role| Token {
+        name: Some(role.word().into()),
+        role,
+        secret: Secret::new(&token_of(role)),
+    }))
 }
 
 pub(crate) fn read_until(stream: &mut TcpStream, until: Option<&str>) -> String {

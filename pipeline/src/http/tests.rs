@@ -1,5 +1,8 @@
 //! The API as a client sees it: real requests over loopback.
 
+mod access;
+mod session;
+
 use model::command::{Act, Decision};
 use model::id::{CellId, IncidentId};
 use model::incident::IncidentState;
@@ -10,7 +13,7 @@ use serde_json::Value;
 use super::health::Condition;
 use super::metrics::{Metric, Stage};
 use super::router::Endpoint;
-use super::testing::{TOKEN, incident, read_until, serve, with_token};
+use super::testing::{incident, read_until, serve};
 use super::view::{Applied, Filter, IncidentView, ViewLimits};
 use super::{HttpState, openapi};
 
@@ -70,53 +73,6 @@ fn the_openapi_document_has_every_route_and_no_other() {
     }
     let documented: usize = paths.values().map(|path| path.as_object().unwrap().len()).sum();
     assert_eq!(documented, rows.len());
-}
-
-#[tokio::test]
-async fn without_the_token_only_public_routes_answer() {
-    let server = serve(with_token()).await;
-    for row in Endpoint::all().map(Endpoint::row) {
-        for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
-            for offer in [
-                "",
-                "Authorization: Bearer wrong-token-of-length\r\n",
-                "Cookie: faultline_token=00\r\n",
-                "Authorization: Basic YTpi\r\n",
-            ] {
-                let path = concrete(row.path);
-                let (status, ..) = server.ask(method, &path, "localhost", offer, "").await;
-                let refused = status == 401;
-                let login_fails = row.path == "/login" && method == "POST";
-                assert_eq!(refused, !row.is_public || login_fails, "{method} {path} {offer}");
-            }
-        }
-    }
-    let (status, ..) = server.get("/no/such/path").await;
-    assert_eq!(status, 401, "unknown paths are not public either");
-    let accept = "Accept: text/html\r\n";
-    let (status, head, _) = server.ask("GET", "/", "localhost", accept, "").await;
-    assert!(status == 303 && head.contains("location: /login"), "{head}");
-}
-
-#[tokio::test]
-async fn the_token_opens_by_header_and_by_the_login_pages_cookie() {
-    let server = serve(with_token()).await;
-    let bearer = format!("Authorization: Bearer {TOKEN}\r\n");
-    let (status, ..) = server.ask("GET", "/api/v1/status", "localhost", &bearer, "").await;
-    assert_eq!(status, 200);
-    let form = format!("token={TOKEN}");
-    let (status, head, _) = server.ask("POST", "/login", "localhost", "", &form).await;
-    assert_eq!(status, 303);
-    let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
-    assert!(cookie.contains("httponly") && cookie.contains("samesite=strict"), "{cookie}");
-    let session = format!("Cookie: other=1; {}\r\n", cookie.split(';').next().unwrap());
-    let (status, ..) = server.ask("GET", "/api/v1/status", "localhost", &session, "").await;
-    assert_eq!(status, 200);
-    let (status, ..) = server.ask("POST", "/login", "localhost", "", "token=wrong").await;
-    assert_eq!(status, 401);
-    let cross = "Sec-Fetch-Site: cross-site\r\n";
-    let (status, ..) = server.ask("POST", "/login", "localhost", cross, &form).await;
-    assert_eq!(status, 401, "another site cannot sign somebody in");
 }
 
 #[tokio::test]

@@ -53,21 +53,14 @@ impl Remote {
     /// One try; `None` if it may be tried again.
     fn send_once(&self, path: &str, write: Write<'_>, key: &str) -> Result<Option<Value>> {
         let address = self.address(path)?;
-        let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
         let sent = match write {
             Write::Post(body) => {
-                let mut request = self.agent.post(&address).header("idempotency-key", key);
-                if let Some(bearer) = &bearer {
-                    request = request.header("authorization", bearer);
-                }
-                request.send_json(body)
+                let request = self.signed(self.agent.post(&address));
+                request.header("idempotency-key", key).send_json(body)
             }
             Write::Delete => {
-                let mut request = self.agent.delete(&address).header("idempotency-key", key);
-                if let Some(bearer) = &bearer {
-                    request = request.header("authorization", bearer);
-                }
-                request.call()
+                let request = self.signed(self.agent.delete(&address));
+                request.header("idempotency-key", key).call()
             }
         };
         let mut answer = sent.with_context(|| {
@@ -84,7 +77,7 @@ impl Remote {
                 Ok(answer) => Ok(Some(answer)),
                 Err(_) => bail!("{} does not answer as faultline does", self.url),
             },
-            401 | 403 => Err(self.refused(&body)),
+            status @ (401 | 403) => Err(self.refused(status, &body)),
             503 if String::from_utf8_lossy(&body).contains("journal_unavailable") => Ok(None),
             status => Err(self.unexpected(status, &body)),
         }

@@ -1,16 +1,10 @@
 //! The HTTP servers: console and API on one address, intake on another. The only async part.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -18,7 +12,6 @@ use crate::cli::Role;
 use crate::clock;
 use crate::config::Config;
 use crate::http::metrics::Stage as StageName;
-use crate::http::security::Security;
 use crate::intake::decode::DecodeLimits;
 use crate::intake::http::IntakeState;
 use crate::run::Starter;
@@ -54,31 +47,13 @@ pub fn start(config: &Config, starter: &Starter<'_>, roles: &[Role]) -> Result<S
             starter.settings.inputs.clone(),
             DecodeLimits::default(),
             clock::now,
-        );
-        let guarded = crate::intake::http::router(state).layer(middleware::from_fn_with_state(
-            Arc::new(config.intake.security.clone()),
-            only_with_token,
-        ));
-        servers.serve("intake", config.intake.address, guarded)?;
+        )
+        .behind(config.intake.door.clone(), starter.http.metrics.clone());
+        servers.serve("intake", config.intake.address, crate::intake::http::router(state))?;
         // It owns no partitions and restores nothing: whoever listens can append.
         StageMonitor::new(StageName::Intake, starter.http.clone()).ready();
     }
     Ok(servers)
-}
-
-/// The intake's only rule: where a token is configured, a sender shows it.
-async fn only_with_token(
-    State(security): State<Arc<Security>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let offered = request.headers().get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
-    let offered = offered.strip_prefix(b"Bearer ").unwrap_or_default();
-    if security.has_token() && !security.is_token(offered) {
-        let said = "send the header `Authorization: Bearer TOKEN`\n";
-        return (StatusCode::UNAUTHORIZED, said).into_response();
-    }
-    next.run(request).await
 }
 
 impl Servers {

@@ -56,13 +56,15 @@ fn interval(times: &TimesArgs) -> Value {
 }
 
 fn add(what: &str, by: &DecideArgs, fields: &Value) -> Result<()> {
-    let body = merged(common(by)?, fields);
-    let answer = Remote::new(&by.remote).send(&format!("/api/v1/{what}"), Write::Post(&body))?;
+    let remote = Remote::new(&by.remote)?;
+    let body = merged(common(&remote, by)?, fields);
+    let answer = remote.send(&format!("/api/v1/{what}"), Write::Post(&body))?;
     told(&answer, by, at(&answer, "/act/id").unwrap_or_default(), "asked for")
 }
 
 fn end(args: &EndArgs, what: &str) -> Result<()> {
-    let common = common(&args.by)?;
+    let remote = Remote::new(&args.by.remote)?;
+    let common = common(&remote, &args.by)?;
     let text = |name: &str| escaped(at(&common, name).unwrap_or_default());
     each(&args.ids, |id| {
         let path = format!(
@@ -71,7 +73,7 @@ fn end(args: &EndArgs, what: &str) -> Result<()> {
             text("/author"),
             text("/reason")
         );
-        let answer = Remote::new(&args.by.remote).send(&path, Write::Delete)?;
+        let answer = remote.send(&path, Write::Delete)?;
         let target = at(&answer, "/act/decision/target").unwrap_or(id);
         told(&answer, &args.by, target, "asked to end")
     })
@@ -80,7 +82,7 @@ fn end(args: &EndArgs, what: &str) -> Result<()> {
 fn list(args: &ListArgs, what: &str) -> Result<()> {
     let states = if args.expired { "pending,active,expired" } else { "pending,active" };
     let answer: Value =
-        Remote::new(&args.remote).json(&format!("/api/v1/{what}?state={states}"))?;
+        Remote::new(&args.remote)?.json(&format!("/api/v1/{what}?state={states}"))?;
     let rows = answer.get(what).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let now = at(&answer, "/now").and_then(Timestamp::parse_rfc3339);
     let mut out = io::stdout().lock();

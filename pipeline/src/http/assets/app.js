@@ -6,12 +6,13 @@ import { driftPage } from "./drift.js";
 import { incidentPage } from "./incident.js";
 import { listPage } from "./list.js";
 import { keys, silencesPage } from "./silences.js";
+import { meet, signIn, stillKnown } from "./who.js";
 
 const main = document.getElementById("main");
 
 async function ask(path) {
   const answer = await fetch(path, { headers: { accept: "application/json" } });
-  if (answer.status === 401) { location.assign("/login"); }
+  if (answer.status === 401) signIn();
   const body = await answer.json().catch(() => null);
   if (!answer.ok) {
     const error = new Error(body?.error?.message ?? `the server answered ${answer.status}`);
@@ -50,7 +51,12 @@ function live(text, on) {
 function follow(page) {
   const source = new EventSource("/api/v1/events");
   source.addEventListener("open", () => { live("Live", true); page.load(); });
-  source.addEventListener("error", () => live("Reconnecting", false));
+  source.addEventListener("error", () => {
+    const ended = source.readyState === EventSource.CLOSED;
+    live(ended ? "Disconnected" : "Reconnecting", false);
+    // A browser gives up for good when it is refused.
+    if (ended) stillKnown();
+  });
   source.addEventListener("heartbeat", (event) => { tell(JSON.parse(event.data).now); beat(); });
   source.addEventListener("reload", () => page.load());
   source.addEventListener("revision", (event) => {
@@ -135,7 +141,8 @@ function startDrift() {
 
 const PAGES = { "/drift": startDrift, "/silences": startSilences };
 
-function start() {
+async function start() {
+  await meet().catch(() => {});
   const path = location.pathname;
   const id = path.match(/^\/incidents\/([^/]+)$/)?.[1];
   const page = id ? startIncident(decodeURIComponent(id).toLowerCase()) : (PAGES[path] ?? startList)();

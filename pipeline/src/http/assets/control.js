@@ -6,6 +6,7 @@ import { LENGTHS, ask, boxes, choice, input, notice } from "./dialog.js";
 import { author, decide, newKey } from "./decide.js";
 import { causeOf } from "./voices.js";
 import { silenceDialog } from "./silences.js";
+import { may, mayNot } from "./who.js";
 
 /** After so long without a revision the reader is told that it takes longer than it should. */
 const SLOW_MS = 20_000;
@@ -30,6 +31,7 @@ export function controls() {
     const { people } = it;
     const go = (key, text, run, primary) => h("button", { type: "button", class: primary ? "go" : "act", "data-key": `do-${key}`, on: { click: run } }, text);
     if (it.state === "merged") return [];
+    if (!may("responder")) return [mayNot("responder")];
     if (it.state === "withdrawn") return [go("comment", "Comment", comment)];
     const open = live(it);
     return [

@@ -1,10 +1,13 @@
 // How a decision leaves the console: who decides is asked once and remembered here; each decision
 // has an id of its own, so that trying again after a broken line does it once.
 
+import { name, signIn } from "./who.js";
+
 const AUTHOR = "faultline.author";
 
-/** Who decides, as last said in this browser; empty if never. */
+/** Who decides: whom the API knows, else as last said in this browser; empty if never. */
 export function author() {
+  if (name() !== "") return name();
   try {
     return localStorage.getItem(AUTHOR) ?? "";
   } catch {
@@ -12,9 +15,10 @@ export function author() {
   }
 }
 
-export function remember(name) {
+export function remember(said) {
+  if (name() !== "") return;
   try {
-    localStorage.setItem(AUTHOR, name);
+    localStorage.setItem(AUTHOR, said);
   } catch {
     // A browser that keeps nothing asks each time.
   }
@@ -38,7 +42,7 @@ export async function decide(method, path, body, key) {
   } catch {
     throw problem("faultline did not answer", "Nothing may have been decided. Try again; it is done once.", true);
   }
-  if (answer.status === 401) location.assign("/login");
+  if (answer.status === 401) signIn();
   const said = await answer.json().catch(() => null);
   if (answer.ok) return said;
   const error = said?.error;

@@ -1,8 +1,9 @@
 // The one form of the console: a native modal dialog that is filled for each decision. It lives
 // outside of what revisions redraw, so nothing that was typed is lost.
 
-import { h, renew } from "./dom.js";
+import { h, renew, said } from "./dom.js";
 import { author, newKey, remember } from "./decide.js";
+import { name } from "./who.js";
 
 let dialog = null;
 
@@ -24,7 +25,10 @@ export function ask({ title, text, fields = [], reason = "Reason", needsReason =
   const trouble = h("div", { role: "alert" });
   const go = h("button", { type: "submit", class: "go" }, submit);
   const leave = h("button", { type: "button", class: "act", on: { click: () => box.close() } }, "Cancel");
-  const who = input("author", "Your name", { value: author(), required: true, maxlength: 200, autocomplete: "name" });
+  const known = name() !== "";
+  const who = known
+    ? h("p", { class: "quiet" }, "As ", h("strong", null, said(name())), ".")
+    : input("author", "Your name", { value: author(), required: true, maxlength: 200, autocomplete: "name" });
   const why = area("reason", reason, { required: needsReason, maxlength: 4000 });
   const form = h("form", { method: "dialog", on: { submit: onSubmit } },
     h("h2", { id: "ask-title" }, title), text && h("p", { class: "quiet" }, text),
@@ -45,7 +49,7 @@ export function ask({ title, text, fields = [], reason = "Reason", needsReason =
     event.preventDefault();
     if (go.disabled) return;
     const data = new FormData(form);
-    const values = { author: String(data.get("author")).trim(), reason: String(data.get("reason")).trim(), data };
+    const values = { author: known ? name() : String(data.get("author")).trim(), reason: String(data.get("reason")).trim(), data };
     sending(true);
     renew(trouble);
     try {

@@ -116,7 +116,7 @@ function verdict(hypothesis, incident, deciding) {
   const button = (key, text, run) => h("button", { type: "button", class: "act small", "data-key": `${key}-${hypothesis.rank}`, on: { click: () => run(hypothesis) } }, text);
   const open = incident.state !== "merged" && incident.state !== "withdrawn";
   return h("p", { class: "verdict" }, verdictMarks(hypothesis, incident).map((mark) => [mark, " "]),
-    open && [button("yes", "This was the cause", deciding.confirm), " ", button("no", "This was not", deciding.reject)]);
+    open && may("responder") && [button("yes", "This was the cause", deciding.confirm), " ", button("no", "This was not", deciding.reject)]);
 }
 
 function confidence(incident) {

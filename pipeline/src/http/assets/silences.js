@@ -4,11 +4,12 @@ import { h, renew, said } from "./dom.js";
 import { LENGTHS, ask, choice, input, notice } from "./dialog.js";
 import { decide } from "./decide.js";
 import { count, moment, words } from "./format.js";
+import { may, mayNot } from "./who.js";
 
 const KINDS = [
-  { key: "silences", title: "Silences", add: "Add silence", end: "End", what: "Alerts that match tell nobody and open no incident; they stay listed.", of: (r) => r.matchers.map(matcherText) },
-  { key: "maintenance", title: "Maintenance", add: "Add maintenance", end: "End", what: "What these services show in that time pages nobody, and is no evidence against anybody.", of: (r) => r.services },
-  { key: "inhibitions", title: "Inhibitions", add: "Add inhibition", end: "Remove", what: "While one alert fires, others tell nobody.", of: (r) => [`${r.source.map(matcherText).join(", ")} mutes ${r.target.map(matcherText).join(", ")}`, ...(r.equal.length ? [`where ${r.equal.join(", ")} agree`] : [])] },
+  { key: "silences", role: "responder", title: "Silences", add: "Add silence", end: "End", what: "Alerts that match tell nobody and open no incident; they stay listed.", of: (r) => r.matchers.map(matcherText) },
+  { key: "maintenance", role: "admin", title: "Maintenance", add: "Add maintenance", end: "End", what: "What these services show in that time pages nobody, and is no evidence against anybody.", of: (r) => r.services },
+  { key: "inhibitions", role: "admin", title: "Inhibitions", add: "Add inhibition", end: "Remove", what: "While one alert fires, others tell nobody.", of: (r) => [`${r.source.map(matcherText).join(", ")} mutes ${r.target.map(matcherText).join(", ")}`, ...(r.equal.length ? [`where ${r.equal.join(", ")} agree`] : [])] },
 ];
 const PHASE = { active: ["good", "\u25cf", "Active"], pending: ["warn", "\u25d0", "Pending"], expired: ["plain", "\u2013", "Over"] };
 
@@ -20,8 +21,8 @@ export function silencesPage(main, load) {
   const trouble = h("div", { role: "alert" });
   renew(main, h("h1", null, "Silences and maintenance"), trouble, KINDS.map((kind) => h("section", { id: kind.key, "aria-labelledby": `${kind.key}-title` },
     h("div", { class: "section-head" }, h("h2", { id: `${kind.key}-title` }, kind.title),
-      h("button", { type: "button", class: "act", "data-key": `add-${kind.key}`, on: { click: () => dialogs[kind.key]({ done: load }) } }, kind.add)),
-    h("p", { class: "sub" }, kind.what), parts.get(kind.key))));
+      may(kind.role) && h("button", { type: "button", class: "act", "data-key": `add-${kind.key}`, on: { click: () => dialogs[kind.key]({ done: load }) } }, kind.add)),
+    h("p", { class: "sub" }, kind.what), !may(kind.role) && mayNot(kind.role), parts.get(kind.key))));
   return {
     draw(key, rows) { renew(parts.get(key), list(KINDS.find((kind) => kind.key === key), rows, load)); },
     failed(error) { renew(trouble, error && notice(error)); },
@@ -48,7 +49,7 @@ function row(kind, r, load) {
       h("p", { class: "sub" }, "by ", h("strong", null, said(r.author)), " ", moment(r.at), r.reason && [": ", said(r.reason)]),
       r.ended && h("p", { class: "sub" }, "ended by ", h("strong", null, said(r.ended.author)), " ", moment(r.ended.at), r.ended.text && [": ", said(r.ended.text)])),
     h("p", { class: "sub when" }, r.state === "pending" && ["from ", moment(r.starts_at), " "], r.ends_at ? ["until ", moment(r.ends_at)] : "no end"),
-    r.state !== "expired" && h("button", { type: "button", class: "act", "data-key": `end-${r.id}`, "aria-label": `${kind.end}: ${kind.of(r).join(", ")}`, on: { click: () => end(kind, r, load) } }, kind.end));
+    r.state !== "expired" && may(kind.role) && h("button", { type: "button", class: "act", "data-key": `end-${r.id}`, "aria-label": `${kind.end}: ${kind.of(r).join(", ")}`, on: { click: () => end(kind, r, load) } }, kind.end));
 }
 
 function end(kind, r, load) {

@@ -4,11 +4,11 @@
 //! Errors are JSON strings, as there. What is deliberately absent: the rest of that API; alerts
 //! come in at the intake.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use model::command::Decision;
 use model::matcher::{self, MatchOp, Matcher};
 use model::time::Timestamp;
@@ -17,12 +17,13 @@ use serde_json::{Value, json};
 
 use super::super::HttpState;
 use super::super::error::ApiError;
-use super::form::Form;
+use super::form::{By, Form};
 use super::{standing, take};
+use crate::auth::Caller;
 use crate::control::desk::{Counted, Draft};
 use crate::control::standing::{Entry, Kind, Phase};
 
-/// Who ended a silence, where the API has no place to say it.
+/// Who ended a silence, where nobody is asked and the API has no place to say it.
 const NOBODY: &str = "unnamed";
 
 /// A matcher in Alertmanager's form.
@@ -97,6 +98,7 @@ impl From<ApiError> for Refused {
 
 pub(in super::super) async fn post(
     State(state): State<HttpState>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Value>, Refused> {
@@ -116,11 +118,12 @@ pub(in super::super) async fn post(
         None => None,
     };
     let matchers = posted.matchers.into_iter().map(Matcher::from).collect();
+    let By { author, via, reason } = By::new(&caller, posted.created_by, posted.comment, "api");
     let draft = Draft {
         id: None,
-        author: posted.created_by.clone(),
-        via: "api",
-        reason: posted.comment.clone(),
+        author: author.clone(),
+        via,
+        reason,
         decision: Decision::Silence { matchers, starts_at, ends_at },
         counted: Counted::Nothing,
     };
@@ -129,7 +132,7 @@ pub(in super::super) async fn post(
     let taken = take(&state, cells.unwrap_or_default(), draft, now).await?;
     if let Some(old) = replaced.filter(|old| old.phase(now) != Phase::Expired) {
         let reason = format!("replaced by {}", taken.act.id);
-        expire(&state, old, posted.created_by, reason, now).await?;
+        expire(&state, old, author, reason, now).await?;
     }
     Ok(Json(json!({ "silenceID": taken.act.id })))
 }
@@ -193,12 +196,14 @@ pub(in super::super) async fn get(
 
 pub(in super::super) async fn delete(
     State(state): State<HttpState>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refused> {
     let entry = standing::find(&state, Kind::Silence, &id)?;
     let now = state.desk.now(state.incidents.now());
     if entry.phase(now) != Phase::Expired {
-        expire(&state, entry, NOBODY.to_owned(), String::new(), now).await?;
+        let author = caller.name.map_or(NOBODY.to_owned(), |name| name.to_string());
+        expire(&state, entry, author, String::new(), now).await?;
     }
     Ok(StatusCode::OK)
 }

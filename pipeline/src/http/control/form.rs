@@ -10,6 +10,7 @@ use model::time::{Nanos, Timestamp};
 use serde_json::{Map, Value};
 
 use super::super::error::ApiError;
+use crate::auth::Caller;
 use crate::control::desk::Counted;
 use crate::span;
 
@@ -18,6 +19,26 @@ pub(in super::super) const BODY_BYTES_MAX: usize = 256 << 10;
 
 /// Where an act may say that it was decided.
 const VIAS: [&str; 3] = ["api", "cli", "console"];
+
+/// Who decides, where and why.
+pub(super) struct By {
+    pub(super) author: String,
+    pub(super) via: &'static str,
+    pub(super) reason: String,
+}
+
+impl By {
+    pub(super) fn new(caller: &Caller, claimed: String, reason: String, via: &'static str) -> Self {
+        let Some(name) = &caller.name else { return Self { author: claimed, via, reason } };
+        let another = Some(claimed.trim()).filter(|said| !said.is_empty() && *said != &**name);
+        let reason = match (another, reason.is_empty()) {
+            (None, _) => reason,
+            (Some(another), true) => format!("for {another}"),
+            (Some(another), false) => format!("for {another}: {reason}"),
+        };
+        Self { author: name.to_string(), via, reason }
+    }
+}
 
 /// The fields that have not been read yet.
 pub(super) struct Form(Map<String, Value>);
@@ -80,8 +101,17 @@ impl Form {
         self.text(name)?.ok_or_else(|| unprocessable(format!("`{name}` is missing"), action))
     }
 
+    /// Who decides, where and why. Who is known by a name decides under it; what a client says
+    /// instead stands before the reason, for whoever decides in another's name.
+    pub(super) fn by(&mut self, caller: &Caller) -> Result<By, ApiError> {
+        let claimed = self.text("author")?.unwrap_or_default();
+        let reason = self.text("reason")?.unwrap_or_default();
+        let via = self.via()?;
+        Ok(By::new(caller, claimed, reason, via))
+    }
+
     /// Where it was decided.
-    pub(super) fn via(&mut self) -> Result<&'static str, ApiError> {
+    fn via(&mut self) -> Result<&'static str, ApiError> {
         let Some(text) = self.text("via")? else { return Ok("api") };
         VIAS.into_iter()
             .find(|via| *via == text)

@@ -1,5 +1,6 @@
 //! `POST /api/v1/incidents/{id}/VERB`: what is decided about one incident.
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -10,15 +11,17 @@ use model::time::Timestamp;
 
 use super::super::HttpState;
 use super::super::error::ApiError;
-use super::form::{Form, unprocessable};
+use super::form::{By, Form, unprocessable};
 use super::verb::Verb;
 use super::{accepted, find_incident, fits, idempotency_key, take};
+use crate::auth::Caller;
 use crate::control::desk::{Counted, Draft};
 
 /// Takes one decision about an incident.
 pub(in super::super) async fn decide(
     verb: Verb,
     State(state): State<HttpState>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -27,14 +30,8 @@ pub(in super::super) async fn decide(
     let now = state.desk.now(state.incidents.now());
     let mut form = Form::read(&headers, &body)?;
     let (decision, counted) = read(verb, incident.summary.id, &mut form, &state, now)?;
-    let draft = Draft {
-        id: idempotency_key(&headers)?,
-        author: form.text("author")?.unwrap_or_default(),
-        via: form.via()?,
-        reason: form.text("reason")?.unwrap_or_default(),
-        decision,
-        counted,
-    };
+    let By { author, via, reason } = form.by(&caller)?;
+    let draft = Draft { id: idempotency_key(&headers)?, author, via, reason, decision, counted };
     form.done()?;
     if !state.desk.knows(draft.id.as_deref()) {
         // What was taken before is answered as it was then, whatever became of the incident.

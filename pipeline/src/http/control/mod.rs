@@ -1,8 +1,8 @@
 //! The routes by which people decide: each makes one act of the journal and answers 202 when it is
 //! durable. The revision that shows it follows by the topic and the event stream.
 //!
-//! What is deliberately absent: users and roles. `author` is what the client says; who may come at
-//! all is `security`'s, and a proxy in front knows people.
+//! Who is known by a name decides under it (`form::By`). What is deliberately absent: roles, which are
+//! `security`'s; whoever comes here may decide.
 
 pub mod verb;
 pub mod schema;

@@ -46,13 +46,16 @@ pub fn ending() -> Value {
     object(json!({}), vec![])
 }
 
-fn object(fields: Value, mut needed: Vec<&'static str>) -> Value {
+/// Why `author` is not among what is needed: whoever is known by a name need not say it.
+const AUTHOR: &str = "Who decides. Needed unless the token has a name: then that is the author, and \
+                      another one is put before the reason.";
+
+fn object(fields: Value, needed: Vec<&'static str>) -> Value {
     let common = json!({
-        "author": { "type": "string", "description": "Who decides.", "maxLength": 200 },
+        "author": { "type": "string", "description": AUTHOR, "maxLength": 200 },
         "reason": { "type": "string", "description": "Why, in the author's words.", "maxLength": 4096 },
         "via": { "type": "string", "enum": ["api", "cli", "console"], "default": "api" },
     });
-    needed.insert(0, "author");
     json!({
         "type": "object",
         "properties": merged([common, fields]),

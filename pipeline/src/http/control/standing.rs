@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use axum::{Extension, Json};
 use model::command::Decision;
 use model::id::CellId;
 use model::matcher;
@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 
 use super::super::HttpState;
 use super::super::error::ApiError;
-use super::form::Form;
+use super::form::{By, Form};
 use super::{accepted, idempotency_key, several, take};
+use crate::auth::Caller;
 use crate::control::desk::{Counted, Draft};
 use crate::control::standing::{Entry, Found, Kind, Phase};
 
@@ -99,6 +100,7 @@ fn row(entry: &Entry, now: Timestamp) -> Value {
 pub(in super::super) async fn add(
     kind: Kind,
     State(state): State<HttpState>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
@@ -123,14 +125,8 @@ pub(in super::super) async fn add(
         },
     };
     let cells = form.text("cell")?.map(|cell| CellId(cell.into()));
-    let draft = Draft {
-        id: idempotency_key(&headers)?,
-        author: form.text("author")?.unwrap_or_default(),
-        via: form.via()?,
-        reason: form.text("reason")?.unwrap_or_default(),
-        decision,
-        counted,
-    };
+    let By { author, via, reason } = form.by(&caller)?;
+    let draft = Draft { id: idempotency_key(&headers)?, author, via, reason, decision, counted };
     form.done()?;
     let taken = take(&state, cells.into_iter().collect(), draft, now).await?;
     Ok(accepted(&taken, None))
@@ -164,6 +160,7 @@ pub(super) fn find(state: &HttpState, kind: Kind, id: &str) -> Result<Entry, Api
 pub(in super::super) async fn end(
     kind: Kind,
     State(state): State<HttpState>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     Query(params): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
@@ -173,14 +170,9 @@ pub(in super::super) async fn end(
     let now = state.desk.now(state.incidents.now());
     let mut form =
         if body.is_empty() { Form::of_query(params) } else { Form::read(&headers, &body)? };
-    let draft = Draft {
-        id: idempotency_key(&headers)?,
-        author: form.text("author")?.unwrap_or_default(),
-        via: form.via()?,
-        reason: form.text("reason")?.unwrap_or_default(),
-        decision: end_of(kind, &entry),
-        counted: Counted::Nothing,
-    };
+    let By { author, via, reason } = form.by(&caller)?;
+    let (id, decision) = (idempotency_key(&headers)?, end_of(kind, &entry));
+    let draft = Draft { id, author, via, reason, decision, counted: Counted::Nothing };
     form.done()?;
     let is_known = state.desk.knows(draft.id.as_deref());
     if !is_known && entry.phase(now) == Phase::Expired {

@@ -3,10 +3,10 @@
 //!
 //! A body is checked by decoding it and then appended as it came, with headers that say what it
 //! is: what a replay reads is what the sender sent. What is deliberately absent: any queue of our
-//! own (the log is the queue; a log that does not answer is a 503) and authentication, which
-//! belongs to whoever binds a public address.
+//! own (the log is the queue; a log that does not answer is a 503). Who may send is [`door`]'s.
 
 mod state;
+pub mod door;
 mod append;
 mod answer;
 mod otlp;
@@ -15,31 +15,45 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::http::Method;
+use axum::routing::{MethodRouter, get, post};
+use axum::{Router, middleware};
 
+pub use door::Door;
 pub use state::IntakeState;
 
-/// The routes of the intake.
+/// Every route: its method, its path, and what answers. All want a sender that the door knows.
+type Routes = [(Method, &'static str, MethodRouter<IntakeState>); 15];
+
+fn routes() -> Routes {
+    let takes = |path, handler| (Method::POST, path, handler);
+    [
+        takes("/v1/traces", post(otlp::traces)),
+        takes("/v1/logs", post(otlp::logs)),
+        takes("/v1/metrics", post(otlp::metrics)),
+        takes("/api/v2/alerts", post(webhooks::alerts)),
+        (Method::GET, "/api/v2/status", get(webhooks::alertmanager_status)),
+        takes("/webhooks/alertmanager", post(webhooks::alerts)),
+        takes("/webhooks/grafana", post(webhooks::alerts)),
+        takes("/webhooks/alerts", post(webhooks::alerts)),
+        takes("/webhooks/cloudevents", post(webhooks::changes)),
+        takes("/webhooks/changes", post(webhooks::changes)),
+        takes(door::GITHUB, post(webhooks::github)),
+        takes(door::GITLAB, post(webhooks::gitlab)),
+        takes("/webhooks/argocd", post(webhooks::changes)),
+        takes("/webhooks/flux", post(webhooks::changes)),
+        takes("/webhooks/topology", post(webhooks::topology)),
+    ]
+}
+
+/// The routes of the intake, behind its door.
 pub fn router(state: IntakeState) -> Router {
-    let body_limit = DefaultBodyLimit::max(state.limits.payload_bytes_max);
-    Router::new()
-        .route("/v1/traces", post(otlp::traces))
-        .route("/v1/logs", post(otlp::logs))
-        .route("/v1/metrics", post(otlp::metrics))
-        .route("/api/v2/alerts", post(webhooks::alerts))
-        .route("/api/v2/status", get(webhooks::alertmanager_status))
-        .route("/webhooks/alertmanager", post(webhooks::alerts))
-        .route("/webhooks/grafana", post(webhooks::alerts))
-        .route("/webhooks/alerts", post(webhooks::alerts))
-        .route("/webhooks/cloudevents", post(webhooks::changes))
-        .route("/webhooks/changes", post(webhooks::changes))
-        .route("/webhooks/github", post(webhooks::github))
-        .route("/webhooks/gitlab", post(webhooks::gitlab))
-        .route("/webhooks/argocd", post(webhooks::changes))
-        .route("/webhooks/flux", post(webhooks::changes))
-        .route("/webhooks/topology", post(webhooks::topology))
-        .layer(body_limit)
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, (_, path, handler)| router.route(path, handler))
+        .layer(DefaultBodyLimit::max(state.limits.payload_bytes_max))
+        // Outside of all: what is no route tells a stranger nothing either.
+        .layer(middleware::from_fn_with_state(state.clone(), door::guard))
         .with_state(state)
 }

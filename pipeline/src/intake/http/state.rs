@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use model::time::Timestamp;
 use tokio::sync::Semaphore;
 
+use super::door::Door;
+use crate::http::metrics::Metrics;
 use crate::intake::decode::DecodeLimits;
 use crate::log::Log;
 use crate::topics::InputTopics;
@@ -21,8 +23,8 @@ pub struct IntakeState {
     pub(super) topics: Arc<InputTopics>,
     pub(super) limits: DecodeLimits,
     pub(super) now: fn() -> Timestamp,
-    pub(super) github_secret: Option<Arc<[u8]>>,
-    pub(super) gitlab_token: Option<Arc<[u8]>>,
+    pub(super) door: Door,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) permits: Arc<Semaphore>,
     next_partition: Arc<AtomicU32>,
     served: Arc<AtomicUsize>,
@@ -42,25 +44,19 @@ impl IntakeState {
             topics: Arc::new(topics),
             limits,
             now,
-            github_secret: None,
-            gitlab_token: None,
+            door: Door::default(),
+            metrics: Arc::default(),
             permits: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
             next_partition: Arc::default(),
             served: Arc::default(),
         }
     }
 
-    /// Demands GitHub's `X-Hub-Signature-256` with this secret.
+    /// Takes only what this door lets in, and counts what it does not.
     #[must_use]
-    pub fn with_github_secret(mut self, secret: &[u8]) -> Self {
-        self.github_secret = Some(secret.into());
-        self
-    }
-
-    /// Demands GitLab's `X-Gitlab-Token`.
-    #[must_use]
-    pub fn with_gitlab_token(mut self, token: &[u8]) -> Self {
-        self.gitlab_token = Some(token.into());
+    pub fn behind(mut self, door: Door, metrics: Arc<Metrics>) -> Self {
+        self.door = door;
+        self.metrics = metrics;
         self
     }
 

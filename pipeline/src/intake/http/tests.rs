@@ -8,9 +8,12 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use model::time::Timestamp;
+use sinks::config::secret::Secret;
 use tower::ServiceExt;
 
-use super::{IntakeState, router};
+use super::{Door, IntakeState, door, router, routes};
+use crate::auth::{Keyring, Role, Token};
+use crate::http::metrics::{Metric, Stage};
 use crate::intake::decode::DecodeLimits;
 use crate::log::{Log, LogError, LogReader, NewRecord, Record, Start, TopicPartition, TopicSpec};
 use crate::topics::InputTopics;
@@ -59,8 +62,21 @@ fn now() -> Timestamp {
 }
 
 async fn send(log: &Arc<Double>, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Response {
-    let state = IntakeState::new(log.clone(), InputTopics::default(), DecodeLimits::default(), now)
-        .with_github_secret(b"It's a Secret to Everybody");
+    let door = Door::default().with_github_secret(Secret::new("It's a Secret to Everybody"));
+    send_to(state(log, door), path, headers, body).await
+}
+
+fn state(log: &Arc<Double>, door: Door) -> IntakeState {
+    IntakeState::new(log.clone(), InputTopics::default(), DecodeLimits::default(), now)
+        .behind(door, Arc::default())
+}
+
+async fn send_to(
+    state: IntakeState,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Response {
     let mut request = Request::post(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -181,4 +197,91 @@ async fn github_must_sign_when_a_secret_is_set() {
     let signed = [JSON, ("x-hub-signature-256", signature)];
     let response = send(&log, "/webhooks/github", &signed, b"Hello, World!".to_vec()).await;
     assert_eq!(response.status(), StatusCode::BAD_REQUEST, "signed, but no JSON");
+}
+
+const TOKEN: &str = "a-sender-has-this-token";
+
+fn guarded() -> Door {
+    let token = Token { name: Some("am".into()), role: Role::Viewer, secret: Secret::new(TOKEN) };
+    Door::default().with_senders(Keyring::new(&[token]).unwrap())
+}
+
+#[tokio::test]
+async fn every_route_refuses_who_is_not_known_and_takes_who_is() {
+    let log = Arc::new(Double::default());
+    let state = state(&log, guarded());
+    let app = router(state.clone());
+    let paths: Vec<_> = routes().into_iter().map(|(_, path, _)| path).collect();
+    assert!(!include_str!("mod.rs").contains(".route(\""), "all come by the table");
+    let wrong = [
+        ("x-nothing", String::new()),
+        ("authorization", "Bearer nobody-has-this-token".to_owned()),
+        ("authorization", format!("Bearer {TOKEN}x")),
+        ("authorization", format!("Basic {TOKEN}")),
+        ("authorization", TOKEN.to_owned()),
+        ("x-gitlab-token", TOKEN.to_owned()),
+        ("x-hub-signature-256", "sha256=00".to_owned()),
+    ];
+    let mut refused = 0;
+    for path in paths.iter().copied().chain(["/", "/no/such/path"]) {
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            let ask = |name: &'static str, value: String| {
+                let request = Request::builder().method(method).uri(path).header(name, value);
+                app.clone().oneshot(request.body(Body::empty()).unwrap())
+            };
+            for (name, value) in &wrong {
+                let status = ask(name, value.clone()).await.unwrap().status();
+                assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path} {name}: {value}");
+                refused += 1;
+            }
+            let status = ask("authorization", format!("bearer {TOKEN}")).await.unwrap().status();
+            assert!(!matches!(status.as_u16(), 401 | 403), "{method} {path}: {status}");
+        }
+    }
+    assert_eq!(state.metrics.get(Metric::RequestsRefused, Stage::Intake), refused);
+    assert!(log.appended.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_forge_is_known_by_its_own_secret_and_opens_no_other_route() {
+    let log = Arc::new(Double::default());
+    let forges = guarded()
+        .with_github_secret(Secret::new("It's a Secret to Everybody"))
+        .with_gitlab_token(Secret::new("gitlab-has-this-token"));
+    let signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+    let github = [JSON, ("x-hub-signature-256", signature)];
+    let gitlab = [JSON, ("x-gitlab-token", "gitlab-has-this-token")];
+    let bearer = format!("Bearer {TOKEN}");
+    let bearer = [JSON, ("authorization", bearer.as_str())];
+    for (path, headers, status) in [
+        (door::GITHUB, &github[..], 400),
+        (door::GITHUB, &gitlab[..], 401),
+        (door::GITHUB, &bearer[..], 401),
+        (door::GITLAB, &gitlab[..], 400),
+        (door::GITLAB, &github[..], 401),
+        ("/webhooks/alerts", &github[..], 401),
+        ("/webhooks/alerts", &gitlab[..], 401),
+        ("/webhooks/alerts", &bearer[..], 400),
+    ] {
+        let answer = send_to(state(&log, forges.clone()), path, headers, b"Hello, World!".to_vec());
+        assert_eq!(answer.await.status(), status, "{path} {headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_web_page_can_send_nothing_to_a_door_that_asks_for_no_token() {
+    let log = Arc::new(Double::default());
+    let body = br#"[{"labels":{"alertname":"A"},"endsAt":"2026-03-17T03:00:00Z"}]"#;
+    let bearer = format!("Bearer {TOKEN}");
+    for (door, headers, status) in [
+        (Door::default(), vec![("origin", "https://evil.example")], 403),
+        (Door::default(), vec![("sec-fetch-site", "cross-site")], 403),
+        (guarded(), vec![("origin", "https://shop.example")], 403),
+        (guarded(), vec![("origin", "https://shop.example"), ("authorization", &bearer)], 200),
+        (Door::default(), vec![], 200),
+    ] {
+        let headers = [vec![("content-type", "text/plain")], headers].concat();
+        let answer = send_to(state(&log, door), "/api/v2/alerts", &headers, body.to_vec()).await;
+        assert_eq!(answer.status(), status, "{headers:?}");
+    }
 }

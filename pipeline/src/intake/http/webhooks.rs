@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::answer::refusal;
 use super::append::accept;
-use super::signature;
 use super::state::IntakeState;
 use crate::intake::decode::TopicKind;
 
@@ -37,11 +36,8 @@ pub(super) async fn topology(
 
 /// With a secret configured, only bodies that GitHub signed with it.
 pub(super) async fn github(state: State<IntakeState>, headers: HeaderMap, body: Bytes) -> Response {
-    if let Some(secret) = &state.github_secret {
-        let signed = text(&headers, "x-hub-signature-256");
-        if !signed.is_some_and(|signed| signature::is_valid(secret, &body, signed)) {
-            return (StatusCode::UNAUTHORIZED, "the signature does not match").into_response();
-        }
+    if !state.door.knows_github(&headers, &body) {
+        return (StatusCode::UNAUTHORIZED, "the signature does not match").into_response();
     }
     if text(&headers, "x-github-event") == Some("ping") {
         return StatusCode::OK.into_response();
@@ -51,11 +47,8 @@ pub(super) async fn github(state: State<IntakeState>, headers: HeaderMap, body: 
 
 /// With a token configured, only requests that carry it.
 pub(super) async fn gitlab(state: State<IntakeState>, headers: HeaderMap, body: Bytes) -> Response {
-    if let Some(token) = &state.gitlab_token {
-        let sent = headers.get("x-gitlab-token").map(|value| value.as_bytes());
-        if !sent.is_some_and(|sent| signature::same(token, sent)) {
-            return (StatusCode::UNAUTHORIZED, "the token does not match").into_response();
-        }
+    if !state.door.knows_gitlab(&headers) {
+        return (StatusCode::UNAUTHORIZED, "the token does not match").into_response();
     }
     take(state.0, TopicKind::Changes, &headers, body).await
 }

@@ -1,0 +1,254 @@
+//! The tokens of an installation, and the sessions of those who signed in with one.
+//!
+//! No token is kept: each is known by a digest under a key that this process draws, so what is
+//! compared is of equal length, says nothing of the token, and is compared in constant time. A
+//! session is a moment of its end, signed by a key that is derived from its token: every process
+//! of the installation knows it, and it ends with the token.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hmac::digest::InvalidLength;
+use hmac::{Hmac, Mac};
+use model::name::Name;
+use model::time::{Nanos, Timestamp};
+use sha2::Sha256;
+use sinks::config::secret::Secret;
+use uuid::Uuid;
+
+use super::role::{Caller, Means, Role};
+
+/// The shortest token that is taken. Unit: bytes.
+pub const TOKEN_BYTES_MIN: usize = 16;
+/// The longest that is looked at. Unit: bytes.
+const OFFERED_BYTES_MAX: usize = 16 * 1024;
+/// How long a session lasts. Unit: seconds.
+pub const SESSION_SECS: i64 = 12 * 3600;
+
+/// What the key of sessions is derived by, and what they are signed over.
+const SESSION_KEY: &[u8] = b"faultline session key 1";
+const SESSION: &str = "faultline session 1";
+
+type Digest = [u8; 32];
+type Sha = Hmac<Sha256>;
+
+/// A token, as it is configured.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// Whose it is; `None`: it is shared, and says nothing about who asks.
+    pub name: Option<Name>,
+    /// What its holder may do.
+    pub role: Role,
+    /// The token itself.
+    pub secret: Secret,
+}
+
+/// Why tokens are refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyringError {
+    /// One could be guessed.
+    #[error("the token has {0} bytes; use at least 16, e.g. from `openssl rand -hex 32`")]
+    Short(usize),
+    /// Two are the same, so it could not be told who asks.
+    #[error("two tokens are the same; give each its own")]
+    Same,
+    /// One cannot be hashed.
+    #[error("the token cannot be hashed: {0}")]
+    Digest(#[from] InvalidLength),
+}
+
+struct Entry {
+    name: Option<Name>,
+    role: Role,
+    digest: Digest,
+    session_key: Digest,
+}
+
+impl Entry {
+    fn caller(&self, means: Means) -> Caller {
+        Caller { name: self.name.clone(), role: self.role, means }
+    }
+}
+
+/// The tokens of an installation. Cloning shares them.
+#[derive(Clone, Default)]
+pub struct Keyring {
+    key: Digest,
+    entries: Arc<[Entry]>,
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.entries.iter().map(|entry| (&entry.name, entry.role));
+        f.debug_list().entries(names).finish()
+    }
+}
+
+impl Keyring {
+    /// Takes tokens in. Several may have one name: so one is replaced by another without a pause.
+    ///
+    /// # Errors
+    /// When one is shorter than [`TOKEN_BYTES_MIN`], or two are the same.
+    pub fn new(tokens: &[Token]) -> Result<Self, KeyringError> {
+        let mut key = Digest::default();
+        // Random from the system, in two halves.
+        for (half, drawn) in key.chunks_exact_mut(16).zip([Uuid::new_v4(), Uuid::new_v4()]) {
+            half.copy_from_slice(drawn.as_bytes());
+        }
+        let mut entries: Vec<Entry> = Vec::with_capacity(tokens.len());
+        for token in tokens {
+            let secret = token.secret.expose().as_bytes();
+            if secret.len() < TOKEN_BYTES_MIN {
+                return Err(KeyringError::Short(secret.len()));
+            }
+            let digest = keyed(&key, secret)?.finalize().into_bytes().into();
+            if entries.iter().any(|entry| entry.digest == digest) {
+                return Err(KeyringError::Same);
+            }
+            let session_key = keyed(secret, SESSION_KEY)?.finalize().into_bytes().into();
+            entries.push(Entry { name: token.name.clone(), role: token.role, digest, session_key });
+        }
+        Ok(Self { key, entries: entries.into() })
+    }
+
+    /// Who shows this token.
+    #[must_use]
+    pub fn by_token(&self, offered: &[u8]) -> Option<Caller> {
+        self.entry(offered).map(|entry| entry.caller(Means::Token))
+    }
+
+    /// Looks at all, so that the time does not tell which it is.
+    fn entry(&self, offered: &[u8]) -> Option<&Entry> {
+        let offered = Some(offered).filter(|text| text.len() <= OFFERED_BYTES_MAX)?;
+        let offered = keyed(&self.key, offered).ok()?;
+        self.entries.iter().fold(None, |found, entry| {
+            let is_it = offered.clone().verify_slice(&entry.digest).is_ok();
+            if is_it { Some(entry) } else { found }
+        })
+    }
+
+    /// A session for whoever shows this token: the value of its cookie.
+    #[must_use]
+    pub fn session(&self, offered: &[u8], now: Timestamp) -> Option<String> {
+        let entry = self.entry(offered)?;
+        let until = (now + Nanos::from_secs(SESSION_SECS)).millis() / 1000;
+        let signed = signed(&entry.session_key, until)?.finalize().into_bytes();
+        Some(format!("{until}.{}", BASE64_URL_SAFE_NO_PAD.encode(signed)))
+    }
+
+    /// Who has this session, if it has not ended.
+    #[must_use]
+    pub fn by_session(&self, value: &str, now: Timestamp) -> Option<Caller> {
+        let (until, signature) = value.split_once('.')?;
+        let until: i64 = until.parse().ok()?;
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
+        let entry = self.entries.iter().fold(None, |found, entry| {
+            let right = signed(&entry.session_key, until);
+            let is_it = right.is_some_and(|right| right.verify_slice(&signature).is_ok());
+            if is_it { Some(entry) } else { found }
+        })?;
+        let until = Timestamp::from_millis(until.checked_mul(1000)?);
+        (now < until).then(|| entry.caller(Means::Session { until }))
+    }
+}
+
+fn keyed(key: &[u8], text: &[u8]) -> Result<Sha, InvalidLength> {
+    let mut mac = Sha::new_from_slice(key)?;
+    mac.update(text);
+    Ok(mac)
+}
+
+fn signed(key: &Digest, until: i64) -> Option<Sha> {
+    keyed(key, format!("{SESSION} {until}").as_bytes()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANN: &str = "ann-has-this-long-token";
+    const BOB: &str = "bob-has-that-long-token";
+
+    fn token(name: &str, role: Role, secret: &str) -> Token {
+        Token { name: Some(name.into()), role, secret: Secret::new(secret) }
+    }
+
+    fn ring() -> Keyring {
+        Keyring::new(&[token("ann", Role::Viewer, ANN), token("bob", Role::Admin, BOB)]).unwrap()
+    }
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_millis(secs * 1000)
+    }
+
+    #[test]
+    fn a_token_says_who_asks_whole_or_not_at_all() {
+        let ring = ring();
+        let ann = ring.by_token(ANN.as_bytes()).unwrap();
+        assert_eq!((ann.name.as_deref(), ann.role), (Some("ann"), Role::Viewer));
+        assert_eq!(ring.by_token(BOB.as_bytes()).unwrap().role, Role::Admin);
+        let long = format!("{ANN}{}", "x".repeat(OFFERED_BYTES_MAX));
+        for wrong in ["", "ann", &ANN[1..], &ANN[..ANN.len() - 1], "ann-has-this-long-tokeN", &long]
+        {
+            assert_eq!(ring.by_token(wrong.as_bytes()), None, "{wrong:.40}");
+        }
+        assert_eq!(Keyring::default().by_token(b""), None);
+    }
+
+    #[test]
+    fn short_and_equal_tokens_are_refused_and_a_name_may_have_two() {
+        let short = Keyring::new(&[token("ann", Role::Viewer, "fifteen-bytes-x")]);
+        assert_eq!(short.unwrap_err(), KeyringError::Short(15));
+        let same = [token("ann", Role::Viewer, ANN), token("bob", Role::Admin, ANN)];
+        assert_eq!(Keyring::new(&same).unwrap_err(), KeyringError::Same);
+        assert!(
+            Keyring::new(&[token("ann", Role::Viewer, ANN), token("ann", Role::Viewer, BOB)])
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_session_ends_at_its_time_and_cannot_be_drawn_out() {
+        let ring = ring();
+        let cookie = ring.session(ANN.as_bytes(), at(1000)).unwrap();
+        let until = at(1000 + SESSION_SECS);
+        let caller = ring.by_session(&cookie, at(1001)).unwrap();
+        assert_eq!(caller.means, Means::Session { until });
+        assert_eq!(caller.name.as_deref(), Some("ann"));
+        assert!(ring.by_session(&cookie, at(999 + SESSION_SECS)).is_some());
+        assert_eq!(ring.by_session(&cookie, until), None, "it has ended");
+        let (end, signature) = cookie.split_once('.').unwrap();
+        let later = end.parse::<i64>().unwrap() + 1;
+        for forged in [
+            format!("{later}.{signature}"),
+            format!("{end}."),
+            format!("{}.{signature}", i64::MAX),
+            end.to_owned(),
+            String::new(),
+            ANN.to_owned(),
+        ] {
+            assert_eq!(ring.by_session(&forged, at(1001)), None, "{forged}");
+        }
+        assert_eq!(ring.session(b"no-token-of-anybody", at(1000)), None);
+    }
+
+    #[test]
+    fn a_session_is_known_to_every_process_and_ends_with_its_token() {
+        let cookie = ring().session(ANN.as_bytes(), at(1000)).unwrap();
+        assert!(ring().by_session(&cookie, at(1001)).is_some(), "another process");
+        let without = Keyring::new(&[token("bob", Role::Admin, BOB)]).unwrap();
+        assert_eq!(without.by_session(&cookie, at(1001)), None);
+    }
+
+    #[test]
+    fn nothing_of_a_token_is_printed_or_kept() {
+        let (ring, another) = (ring(), ring());
+        let shown = format!("{ring:?} {:?}", token("ann", Role::Viewer, ANN));
+        assert!(shown.contains("ann") && !shown.contains("long-token"), "{shown}");
+        let cookie = ring.session(ANN.as_bytes(), at(1)).unwrap();
+        assert!(!cookie.contains("ann"), "{cookie}");
+        assert_ne!(ring.key, another.key, "each process draws its own");
+    }
+}
