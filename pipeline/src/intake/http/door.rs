@@ -82,22 +82,23 @@ impl Door {
         })
     }
 
-    fn judge(&self, request: &Request) -> Result<(), Response> {
+    /// What somebody is told who may not send.
+    fn refusal(&self, request: &Request) -> Option<Response> {
         let headers = request.headers();
         if self.knows_token(headers) {
-            return Ok(());
+            return None;
         }
         // A page of any site can make a browser send to a loopback address; it says so itself.
         if ["origin", "sec-fetch-site"].iter().any(|name| headers.contains_key(*name)) {
             let said = "nothing is taken from web pages without `Authorization: Bearer TOKEN`\n";
-            return Err((StatusCode::FORBIDDEN, said).into_response());
+            return Some((StatusCode::FORBIDDEN, said).into_response());
         }
         if self.senders.is_none() || self.is_left_to_route(request.uri().path()) {
-            return Ok(());
+            return None;
         }
         let asked = [(header::WWW_AUTHENTICATE, "Bearer realm=\"faultline intake\"")];
         let said = "send the header `Authorization: Bearer TOKEN`\n";
-        Err((StatusCode::UNAUTHORIZED, asked, said).into_response())
+        Some((StatusCode::UNAUTHORIZED, asked, said).into_response())
     }
 }
 
@@ -107,9 +108,9 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    let answer = match state.door.judge(&request) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal,
+    let answer = match state.door.refusal(&request) {
+        None => next.run(request).await,
+        Some(refusal) => refusal,
     };
     if matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         state.metrics.add(Metric::RequestsRefused, Stage::Intake, 1);
