@@ -3,20 +3,28 @@
 use std::hint::black_box;
 
 use anyhow::{Result, ensure};
-use model::recording::{TopicRecord, topic};
+use model::recording::TopicRecord;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use pipeline::intake::decode::Decoded;
 use prost::Message;
 
+use crate::fleet::{Fleet, Shape, Spread};
 use crate::pairs::{Plan, Turn, in_turn};
 use crate::report::Report;
-use crate::traffic::{Reader, Traffic};
+use crate::traffic::Reader;
 
-const SPANS: u64 = 60_000;
+const TRACES: u64 = 10_000;
+const SPAN_BYTES: usize = 331;
 
 pub(crate) fn run(plan: Plan) -> Result<Report> {
-    let mut records = Traffic::new(plan.seed, SPANS).records;
-    records.retain(|record| record.topic == topic::SPANS);
+    let seed = plan.seed;
+    let (traces, span_bytes) = (TRACES, SPAN_BYTES);
+    let fleet = Fleet::new(Shape { seed, traces, span_bytes, spread: Spread::Even })?;
+    let mut records = Vec::new();
+    fleet.rush(|record| {
+        records.push(record);
+        Ok(())
+    })?;
     let bytes: usize = records.iter().map(|record| record.value.len()).sum();
     let spans = agreed_spans(&records)?;
     // Names that payloads share stay known, as in a running system.
@@ -49,7 +57,7 @@ pub(crate) fn run(plan: Plan) -> Result<Report> {
         plan,
         pairs,
         quality: None,
-        extras: vec![("bytes_per_span", bytes as f64 / spans.max(1) as f64)],
+        extras: vec![("bytes_per_span".to_owned(), bytes as f64 / spans.max(1) as f64)],
     })
 }
 

@@ -42,10 +42,10 @@ pub(crate) fn run(plan: Plan) -> Result<Report> {
         || large.turn(plan.seed, &mut round_a, &mut latency),
         || small.turn(plan.seed, &mut round_b, &mut Histogram::new(3)?),
     )?;
-    extras.push(("query_p99_us", latency.value_at_quantile(0.99) as f64 / 1e3));
-    extras.push(("reached_mean_large", large.reached_mean(plan.seed)));
-    extras.push(("reached_mean_small", small.reached_mean(plan.seed)));
-    extras.push(("weigh_ms", large.weigh_ms()));
+    extras.push(("query_p99_us".to_owned(), latency.value_at_quantile(0.99) as f64 / 1e3));
+    extras.push(("reached_mean_large".to_owned(), large.reached_mean(plan.seed)));
+    extras.push(("reached_mean_small".to_owned(), small.reached_mean(plan.seed)));
+    extras.push(("weigh_ms".to_owned(), large.weigh_ms()));
     Ok(Report {
         bench: "growth",
         a_is: "downstream, 4 hops, 1,000,000 items",
@@ -58,12 +58,21 @@ pub(crate) fn run(plan: Plan) -> Result<Report> {
     })
 }
 
+/// Resident bytes of an item with its dependencies, declared and in the snapshot.
+pub(crate) fn bytes_per_item(seed: u64, items: u64) -> f64 {
+    let before = resident_bytes();
+    let side = Side::new(seed, items);
+    let grown = resident_bytes().saturating_sub(before);
+    black_box(&side.snapshot);
+    grown as f64 / items as f64
+}
+
 /// One map and what it cost.
 struct Side {
     items: u64,
     topology: Topology,
     snapshot: std::sync::Arc<Snapshot>,
-    costs: Vec<(&'static str, f64)>,
+    costs: Vec<(String, f64)>,
 }
 
 impl Side {
@@ -83,10 +92,10 @@ impl Side {
         let (built, after) = (watch.elapsed(), resident_bytes());
         let each = |bytes: u64| bytes as f64 / items as f64;
         let costs = vec![
-            ("apply_ms", applied.as_secs_f64() * 1e3),
-            ("build_ms", built.as_secs_f64() * 1e3),
-            ("declared_bytes_per_item", each(declared.saturating_sub(before))),
-            ("snapshot_bytes_per_item", each(after.saturating_sub(declared))),
+            ("apply_ms".to_owned(), applied.as_secs_f64() * 1e3),
+            ("build_ms".to_owned(), built.as_secs_f64() * 1e3),
+            ("declared_bytes_per_item".to_owned(), each(declared.saturating_sub(before))),
+            ("snapshot_bytes_per_item".to_owned(), each(after.saturating_sub(declared))),
         ];
         Self { items, topology, snapshot, costs }
     }

@@ -2,9 +2,13 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
+
+/// Length of a tick in `/proc`: Linux counts in hundredths of a second on every platform.
+const TICK: Duration = Duration::from_millis(10);
 
 /// The machine and the commit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Machine {
     /// Name of the processor, as the kernel tells it.
     pub(crate) processor: String,
@@ -12,6 +16,8 @@ pub(crate) struct Machine {
     pub(crate) cores: usize,
     /// Commit, with `+` if files differ from it; `unknown` outside of a checkout.
     pub(crate) commit: String,
+    /// Mean number of running threads in the last minute, this process included.
+    pub(crate) load: f64,
 }
 
 impl Machine {
@@ -24,6 +30,7 @@ impl Machine {
             processor: processor.unwrap_or("unknown processor").to_owned(),
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             commit: commit(),
+            load: load(),
         }
     }
 }
@@ -47,4 +54,24 @@ pub(crate) fn resident_bytes() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
     kib.unwrap_or_default() * 1024
+}
+
+/// Processor time of this process so far, all threads, in steps of 10 ms; zero where the kernel
+/// does not tell.
+pub(crate) fn cpu_time() -> Duration {
+    cpu_time_of("self")
+}
+
+/// Processor time of a process so far, by its id.
+pub(crate) fn cpu_time_of(process: &str) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name of the program stands in parentheses and may hold spaces.
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    TICK * ticks.filter_map(|ticks| ticks.parse::<u32>().ok()).sum::<u32>()
+}
+
+fn load() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default()
 }

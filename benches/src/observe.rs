@@ -51,9 +51,9 @@ pub(crate) fn run(plan: Plan) -> Result<Report> {
         pairs,
         quality: None,
         extras: vec![
-            ("spans", spans as f64),
-            ("log_records", logs as f64),
-            ("symptoms", symptoms as f64),
+            ("spans".to_owned(), spans as f64),
+            ("log_records".to_owned(), logs as f64),
+            ("symptoms".to_owned(), symptoms as f64),
         ],
     })
 }

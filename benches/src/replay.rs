@@ -12,7 +12,7 @@ use pipeline::stages::settings::Settings;
 
 use crate::pairs::{Plan, Turn, in_turn};
 use crate::report::Report;
-use crate::traffic::{Reader, Traffic};
+use crate::traffic::{Reader, Traffic, quality};
 
 const SPANS: u64 = 60_000;
 
@@ -40,8 +40,8 @@ pub(crate) fn run(plan: Plan) -> Result<Report> {
         unit: "spans/s",
         plan,
         pairs,
-        quality: Some(traffic.quality(&incidents)),
-        extras: vec![("spans", spans), ("incidents", incidents.len() as f64)],
+        quality: Some(quality(&traffic.truth, &incidents)),
+        extras: vec![("spans".to_owned(), spans), ("incidents".to_owned(), incidents.len() as f64)],
     })
 }
 

@@ -34,21 +34,22 @@ pub(crate) struct Report {
     /// Faults found, where the bench judges at all.
     pub(crate) quality: Option<Quality>,
     /// Further figures: name and unit in one word, as in `build_ms`.
-    pub(crate) extras: Vec<(&'static str, f64)>,
+    pub(crate) extras: Vec<(String, f64)>,
 }
 
 impl Report {
     /// A plain table.
     pub(crate) fn table(&self, machine: &Machine) -> String {
-        let Pairs { ratio, a, b } = self.pairs;
+        let Pairs { ratio, a, b, .. } = self.pairs;
         let mut text = format!(
-            "{} at {}, seed {}, {} pairs, {} ({} cores)\n",
+            "{} at {}, seed {}, {} pairs, {} ({} cores, load {})\n",
             self.bench,
             machine.commit,
             self.plan.seed,
             self.plan.pairs,
             machine.processor,
-            machine.cores
+            machine.cores,
+            short(machine.load)
         );
         let mut row = |name: &str, figures: [String; 3], unit: &str| {
             let [median, least, most] = figures;
@@ -72,7 +73,7 @@ impl Report {
 
     /// One object on one line.
     pub(crate) fn json(&self, machine: &Machine) -> Result<String> {
-        let Pairs { ratio, a, b } = self.pairs;
+        let Pairs { ratio, a, b, .. } = self.pairs;
         let mut object: Map<String, Value> = Map::new();
         let fields = [
             ("bench", json!(self.bench)),
@@ -82,12 +83,18 @@ impl Report {
             ("a", json!(a.median)),
             ("b", json!(b.median)),
             ("unit", json!(self.unit)),
+            ("a_is", json!(self.a_is)),
+            ("b_is", json!(self.b_is)),
             ("commit", json!(machine.commit)),
+            ("processor", json!(machine.processor)),
+            ("cores", json!(machine.cores)),
+            ("load", json!(machine.load)),
+            ("pairs", json!(self.plan.pairs)),
             ("seed", json!(self.plan.seed)),
             ("found", json!(self.quality.map(|quality| quality.found))),
             ("faults", json!(self.quality.map(|quality| quality.faults))),
         ];
-        let extras = self.extras.iter().map(|(name, figure)| (*name, json!(figure)));
+        let extras = self.extras.iter().map(|(name, figure)| (name.as_str(), json!(figure)));
         object.extend(fields.into_iter().chain(extras).map(|(name, v)| (name.to_owned(), v)));
         Ok(serde_json::to_string(&object)?)
     }
@@ -107,7 +114,7 @@ mod tests {
             plan: Plan { pairs: 7, seed: 1 },
             pairs: Pairs::default(),
             quality: Some(Quality { found: 1, faults: 2 }),
-            extras: vec![("build_ms", 12.5)],
+            extras: vec![("build_ms".to_owned(), 12.5)],
         };
         let line = report.json(&Machine::default()).unwrap();
         let object: Value = serde_json::from_str(&line).unwrap();

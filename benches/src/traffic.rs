@@ -6,7 +6,9 @@ use model::incident::{Incident, IncidentState};
 use model::recording::TopicRecord;
 use model::time::Nanos;
 use pipeline::intake::decode::{DecodeLimits, Decoded, Decoder, Payload};
+use pipeline::log::{Record, TopicPartition};
 use pipeline::topics::InputTopics;
+use simulator::scenario::Encoding;
 use simulator::{Scale, Scenario, Truth};
 
 use crate::report::Quality;
@@ -20,6 +22,11 @@ pub(crate) struct Traffic {
 impl Traffic {
     /// About so many spans of a dozen services, the last third of the time with one fault.
     pub(crate) fn new(seed: u64, spans: u64) -> Self {
+        Self::encoded(seed, spans, Encoding::OtlpProto)
+    }
+
+    /// The same, encoded like that.
+    pub(crate) fn encoded(seed: u64, spans: u64, encoding: Encoding) -> Self {
         let scale = Scale {
             services: (12, 12),
             spans,
@@ -27,25 +34,39 @@ impl Traffic {
             faulty: Nanos::from_secs(300),
             faults: (1, 1),
             decoys: (2, 2),
+            encoding,
             ..Scale::default()
         };
         let scenario: Scenario = simulator::random(seed, scale);
         Self { records: scenario.records().collect(), truth: scenario.truth() }
     }
+}
 
-    /// Faults whose culprit some final incident puts first.
-    pub(crate) fn quality(&self, last: &[Incident]) -> Quality {
-        let named: Vec<&str> = last
-            .iter()
-            .filter(|it| !matches!(it.state, IncidentState::Merged | IncidentState::Withdrawn))
-            .filter_map(|incident| incident.hypotheses.first())
-            .map(|first| first.entity.service.as_str())
-            .collect();
-        let found = self.truth.faults.iter().filter(|fault| match &fault.root_cause {
-            Some(cause) => named.contains(&cause.service.as_str()),
-            None => named.iter().all(|name| name.is_empty()),
-        });
-        Quality { found: found.count(), faults: self.truth.faults.len() }
+/// Faults whose culprit some final incident puts first.
+pub(crate) fn quality(truth: &Truth, last: &[Incident]) -> Quality {
+    let named: Vec<&str> = last
+        .iter()
+        .filter(|it| !matches!(it.state, IncidentState::Merged | IncidentState::Withdrawn))
+        .filter_map(|incident| incident.hypotheses.first())
+        .map(|first| first.entity.service.as_str())
+        .collect();
+    let found = truth.faults.iter().filter(|fault| match &fault.root_cause {
+        Some(cause) => named.contains(&cause.service.as_str()),
+        None => named.iter().all(|name| name.is_empty()),
+    });
+    Quality { found: found.count(), faults: truth.faults.len() }
+}
+
+/// A record as a log returns it, with its number as its offset.
+pub(crate) fn as_read(record: TopicRecord, number: usize) -> Record {
+    let headers = record.headers.into_iter();
+    Record {
+        partition: TopicPartition::new(&record.topic, 0),
+        offset: number as u64,
+        timestamp_ms: record.timestamp_ms,
+        key: record.key.map(String::into_bytes),
+        headers: headers.map(|(name, value)| (name, value.into_bytes())).collect(),
+        value: Some(record.value),
     }
 }
 
