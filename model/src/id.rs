@@ -4,7 +4,7 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::name::Name;
 
@@ -13,12 +13,33 @@ use crate::name::Name;
 /// `("ab","c")` and `("a","bc")` differ.
 #[must_use]
 pub fn stable_hash(parts: &[&[u8]]) -> u64 {
+    // A name or an id is short: hashed in one go, which is a tenth of the work.
+    let mut short = [0_u8; SHORT_BYTES];
+    if let Some(length) = join(parts, &mut short) {
+        return xxh3_64(short.get(..length).unwrap_or_default());
+    }
     let mut hasher = Xxh3::new();
     for part in parts {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
     hasher.digest()
+}
+
+/// Up to so many bytes are hashed in one go.
+const SHORT_BYTES: usize = 128;
+
+/// Puts the parts, each behind its length, into a buffer; gives the bytes, or `None` if they do
+/// not fit.
+fn join(parts: &[&[u8]], buffer: &mut [u8]) -> Option<usize> {
+    let mut at = 0;
+    for part in parts {
+        for bytes in [&(part.len() as u64).to_le_bytes()[..], part] {
+            buffer.get_mut(at..at + bytes.len())?.copy_from_slice(bytes);
+            at += bytes.len();
+        }
+    }
+    Some(at)
 }
 
 macro_rules! hex_id {
@@ -131,6 +152,19 @@ impl fmt::Display for Position {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_and_long_parts_are_hashed_alike() {
+        let text = [7_u8; 300];
+        for length in [0, 1, 100, 111, 112, 113, 119, 120, 121, 300] {
+            let part = &text[..length];
+            let mut whole = Xxh3::new();
+            for piece in [&(length as u64).to_le_bytes()[..], part, &[0; 8]] {
+                whole.update(piece);
+            }
+            assert_eq!(stable_hash(&[part, b""]), whole.digest(), "{length}");
+        }
+    }
 
     #[test]
     fn hashes_tell_where_parts_end() {

@@ -4,28 +4,27 @@
 //! span answers, to the callee. A call that only ran out of patience gives no error at all: the
 //! time is the callee's. Time belongs to the span that no child covers.
 
-use std::collections::BTreeSet;
-
 use model::entity::EntityKind;
 use model::id::TraceId;
 use model::name::Name;
 use model::signal::SpanKind;
 
-use super::counts::{EdgeCounts, OperationCounts, PaneCounts, coarse, slot};
+use super::counts::{EdgeCounts, OperationCounts, coarse, slot};
 use super::critical_path::dominant;
 use super::histogram::Histogram;
 use super::limits::{OPERATIONS_MAX, OTHER};
 use super::log_path;
 use super::retry::superseded;
+use super::tally::PaneTally;
 use super::trace::{OpenTrace, Outcome, SpanRow};
 use super::tree::{Role, TraceTree};
 
 /// Adds all that a trace tells to the counts of its pane. Returns how many spans were left out
 /// because their parents form a cycle.
-pub(crate) fn fold_trace(pane: &mut PaneCounts, id: TraceId, trace: &OpenTrace) -> u64 {
+pub(crate) fn fold_trace(pane: &mut PaneTally, id: TraceId, trace: &OpenTrace) -> u64 {
     pane.signals += (trace.spans.len() + trace.logs.len()) as u64;
     for log in &trace.logs {
-        log_path::count_template(pane, log, id);
+        log_path::count_template(pane.service(&log.owner.1, log.owner.0), log, id);
     }
     if trace.spans.is_empty() {
         return 0;
@@ -80,7 +79,7 @@ impl<'t, 'a> Attribution<'t, 'a> {
     }
 
     /// Counts every dependency that the trace shows.
-    fn calls(&mut self, pane: &mut PaneCounts) {
+    fn calls(&mut self, pane: &mut PaneTally) {
         let tree = self.tree;
         for &index in &tree.order {
             let Some(span) = tree.span(index) else { continue };
@@ -95,7 +94,7 @@ impl<'t, 'a> Attribution<'t, 'a> {
     }
 
     /// A call with a span of its own, answered or not.
-    fn call(&mut self, pane: &mut PaneCounts, index: usize, span: &'a SpanRow) {
+    fn call(&mut self, pane: &mut PaneTally, index: usize, span: &'a SpanRow) {
         let answer = self.tree.answer(index).and_then(|a| self.tree.span(a).map(|s| (a, s)));
         let callee = match (answer, &span.callee) {
             (Some((_, answer)), _) => Some((EntityKind::Service, &answer.service)),
@@ -124,8 +123,9 @@ impl<'t, 'a> Attribution<'t, 'a> {
         let edge = edge(pane, &span.service, kind, to);
         count_call(edge, failed, retried);
         edge.declared += u64::from(span.kind == SpanKind::Client && !retried);
-        edge.gap.add(gap);
-        edge.slow_exemplars.offer_large(Histogram::bucket_of(gap), id);
+        let bucket = Histogram::bucket_of(gap);
+        edge.gap.add_bucket(bucket, 1);
+        edge.slow_exemplars.offer_large(bucket, id);
         if answer.is_none() && !retried {
             edge.orphans += 1;
             edge.orphan_exemplars.offer(id);
@@ -138,7 +138,7 @@ impl<'t, 'a> Attribution<'t, 'a> {
     }
 
     /// A message sent: the sender depends on the queue, not on who reads it.
-    fn publish(&mut self, pane: &mut PaneCounts, index: usize, span: &'a SpanRow) {
+    fn publish(&mut self, pane: &mut PaneTally, index: usize, span: &'a SpanRow) {
         let deepest = self.is_deepest_failure(index);
         let Some((kind, queue)) = &span.callee else {
             if deepest {
@@ -157,7 +157,7 @@ impl<'t, 'a> Attribution<'t, 'a> {
     }
 
     /// A message read: the reader depends on the queue, or (no queue named) on the sender.
-    fn consume(&self, pane: &mut PaneCounts, index: usize, span: &SpanRow) {
+    fn consume(&self, pane: &mut PaneTally, index: usize, span: &SpanRow) {
         let sender = self.tree.parent(index).and_then(|parent| self.tree.span(parent));
         let from_queue = span.callee.as_ref().map(|(kind, name)| (*kind, name));
         let from_sender = sender
@@ -169,7 +169,7 @@ impl<'t, 'a> Attribution<'t, 'a> {
     }
 
     /// A call that has no span of its own at the caller.
-    fn direct_call(&self, pane: &mut PaneCounts, index: usize, span: &SpanRow) {
+    fn direct_call(&self, pane: &mut PaneTally, index: usize, span: &SpanRow) {
         let Some(parent) = self.tree.parent(index) else { return };
         let Some(caller) = self.tree.span(parent) else { return };
         if self.tree.role(parent) != Role::Call && caller.service != span.service {
@@ -179,7 +179,7 @@ impl<'t, 'a> Attribution<'t, 'a> {
     }
 
     /// Counts every span that works, under its operation.
-    fn operations(&mut self, pane: &mut PaneCounts, logs: &[Vec<model::id::TemplateId>]) {
+    fn operations(&mut self, pane: &mut PaneTally, logs: &[Vec<model::id::TemplateId>]) {
         let tree = self.tree;
         let mut visit: Vec<usize> = (0..tree.spans.len()).collect();
         for &index in &tree.order {
@@ -204,8 +204,9 @@ impl<'t, 'a> Attribution<'t, 'a> {
             operation.calls += 1;
             operation.retried += u64::from(self.is_superseded(index));
             operation.failed += u64::from(has_failed);
-            operation.self_time.add(self_ns);
-            operation.slow_exemplars.offer_large(Histogram::bucket_of(self_ns), self.id);
+            let bucket = Histogram::bucket_of(self_ns);
+            operation.self_time.add_bucket(bucket, 1);
+            operation.slow_exemplars.offer_large(bucket, self.id);
             if guilty || !has_failed {
                 let sequence = logs.get(index).map_or(&[][..], Vec::as_slice);
                 log_path::count(operation, sequence, self.id);
@@ -220,17 +221,17 @@ impl<'t, 'a> Attribution<'t, 'a> {
     }
 
     /// Counts every request that a service took: its activity and its version.
-    fn visits(&self, pane: &mut PaneCounts) {
+    fn visits(&self, pane: &mut PaneTally) {
         for &index in &self.tree.order {
             let Some(span) = self.tree.span(index) else { continue };
             if self.is_superseded(index) {
                 continue;
             }
             if self.tree.role(index) != Role::Entry {
-                slot(&mut pane.activity, &span.service).below += 1;
+                pane.activity.slot(&span.service).below += 1;
                 continue;
             }
-            let activity = slot(&mut pane.activity, &span.service);
+            let activity = pane.activity.slot(&span.service);
             activity.calls += 1;
             activity.failed += u64::from(self.has_failed(index));
             if let Some(name) = &span.version {
@@ -251,7 +252,7 @@ impl<'t, 'a> Attribution<'t, 'a> {
     }
 
     /// Counts what the user saw, and where the failure or the time comes from.
-    fn entry(&self, pane: &mut PaneCounts) {
+    fn entry(&self, pane: &mut PaneTally) {
         let Some(index) = self.tree.entry() else { return };
         let Some(span) = self.tree.span(index) else { return };
         let failed = self.has_failed(index);
@@ -270,11 +271,13 @@ impl<'t, 'a> Attribution<'t, 'a> {
         if !failed {
             entry.durations.add_bucket(bucket, 1);
         }
-        let mut rows: BTreeSet<(&Name, &Name)> = BTreeSet::new();
+        let mut rows: Vec<(&Name, &Name)> = Vec::new();
         for &(origin, at) in &sources {
-            rows.insert((origin, origin));
+            rows.push((origin, origin));
             rows.extend(self.services_above(at).map(|service| (origin, service)));
         }
+        rows.sort_unstable();
+        rows.dedup();
         let mut counted = None;
         for (origin, reached) in rows {
             let counts = slot(&mut entry.origins, origin);
@@ -294,7 +297,7 @@ impl<'t, 'a> Attribution<'t, 'a> {
     }
 
     /// An error of a call to nobody known counts for the work around it.
-    fn blame_worker(&mut self, pane: &mut PaneCounts, index: usize) {
+    fn blame_worker(&mut self, pane: &mut PaneTally, index: usize) {
         let worker = self.tree.worker(index).unwrap_or(index);
         if let Some(span) = self.tree.span(worker) {
             let operation = operation(pane, span);
@@ -323,7 +326,7 @@ fn count_call(edge: &mut EdgeCounts, failed: bool, retried: bool) {
 }
 
 fn edge<'p>(
-    pane: &'p mut PaneCounts,
+    pane: &'p mut PaneTally,
     from: &Name,
     kind: EntityKind,
     to: &Name,
@@ -331,7 +334,7 @@ fn edge<'p>(
     slot(&mut pane.service(to, kind).callers, from)
 }
 
-fn operation<'p>(pane: &'p mut PaneCounts, span: &SpanRow) -> &'p mut OperationCounts {
+fn operation<'p>(pane: &'p mut PaneTally, span: &SpanRow) -> &'p mut OperationCounts {
     let service = pane.service(&span.service, EntityKind::Service);
     let name = bounded(service.operations.len(), &span.operation, |name| {
         service.operations.contains_key(name)

@@ -321,11 +321,8 @@ impl PaneCounts {
     }
 }
 
-/// The value of a key, made if missing; clones the key only then.
+/// The value of a key, made if missing.
 pub(crate) fn slot<'a, V: Default>(map: &'a mut BTreeMap<Name, V>, key: &Name) -> &'a mut V {
-    if !map.contains_key(key.as_str()) {
-        map.insert(key.clone(), V::default());
-    }
     map.entry(key.clone()).or_default()
 }
 

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 const ALPHA: f64 = 0.02;
 /// Ratio of neighbouring bucket bounds, (1 + alpha) / (1 - alpha).
 const GAMMA: f64 = (1.0 + ALPHA) / (1.0 - ALPHA);
+/// Natural logarithm of [`GAMMA`], which every span would else ask for again.
+const LN_GAMMA: f64 = 0.040_005_334_613_699_206;
 /// Lower bound of the first bucket; shorter durations fall into it. Unit: nanoseconds.
 const SHORTEST_NS: f64 = 1000.0;
 /// Last bucket; its lower bound is about 1,000 s, longer durations fall into it.
@@ -27,7 +29,7 @@ impl Histogram {
         if ratio <= 1.0 {
             return 0;
         }
-        let index = libm::floor(libm::log(ratio) / libm::log(GAMMA));
+        let index = libm::floor(libm::log(ratio) / LN_GAMMA);
         // Saturating float-to-integer conversion.
         (index as u16).min(BUCKET_LAST)
     }
@@ -122,6 +124,11 @@ mod tests {
             ns *= 1.013;
         }
         assert_eq!(Histogram::bucket_of(u64::MAX), BUCKET_LAST);
+    }
+
+    #[test]
+    fn the_constant_is_the_logarithm_bit_by_bit() {
+        assert_eq!(LN_GAMMA.to_bits(), libm::log(GAMMA).to_bits());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use model::id::{TemplateId, TraceId};
 use model::name::Name;
 
-use super::counts::{OperationCounts, PaneCounts, TemplateKey};
+use super::counts::{OperationCounts, ServiceCounts, TemplateKey};
 use super::limits::{BIGRAMS_MAX, LOG_PATH_MAX};
 use super::trace::{LogRow, OpenTrace};
 use super::tree::{Role, TraceTree};
@@ -40,9 +40,13 @@ pub(crate) fn sequences(tree: &TraceTree<'_>, trace: &OpenTrace) -> Vec<Vec<Temp
     sequences
 }
 
-/// Counts each pair of a sequence once.
+/// Counts each pair of a sequence once. Most spans log nothing: they are the pair of both ends.
 pub(crate) fn count(operation: &mut OperationCounts, sequence: &[TemplateId], trace: TraceId) {
     operation.paths += 1;
+    if sequence.is_empty() {
+        count_pair(operation, (LOG_START, LOG_END), trace);
+        return;
+    }
     let mut pairs: Vec<(TemplateId, TemplateId)> = Vec::with_capacity(sequence.len() + 1);
     let mut before = LOG_START;
     for &template in sequence {
@@ -53,18 +57,21 @@ pub(crate) fn count(operation: &mut OperationCounts, sequence: &[TemplateId], tr
     pairs.sort_unstable();
     pairs.dedup();
     for pair in pairs {
-        if operation.bigrams.len() >= BIGRAMS_MAX && !operation.bigrams.contains_key(&pair) {
-            continue;
-        }
-        let counts = operation.bigrams.entry(pair).or_default();
-        counts.spans += 1;
-        counts.exemplars.offer(trace);
+        count_pair(operation, pair, trace);
     }
 }
 
+fn count_pair(operation: &mut OperationCounts, pair: (TemplateId, TemplateId), trace: TraceId) {
+    if operation.bigrams.len() >= BIGRAMS_MAX && !operation.bigrams.contains_key(&pair) {
+        return;
+    }
+    let counts = operation.bigrams.entry(pair).or_default();
+    counts.spans += 1;
+    counts.exemplars.offer(trace);
+}
+
 /// Counts a log record under its owner's templates.
-pub(crate) fn count_template(pane: &mut PaneCounts, log: &LogRow, trace: TraceId) {
-    let owner = pane.service(&log.owner.1, log.owner.0);
+pub(crate) fn count_template(owner: &mut ServiceCounts, log: &LogRow, trace: TraceId) {
     let key = TemplateKey {
         severity: log.severity,
         template: log.template,

@@ -47,7 +47,7 @@ pub(crate) fn count_log(
     note_version(counts, name, resource);
     counts.signals += 1;
     let row = LogRow::new(log, (kind, name.clone()));
-    count_template(counts, &row, TraceId(0));
+    count_template(counts.service(&row.owner.1, row.owner.0), &row, TraceId(0));
     Counted::In(pane)
 }
 

@@ -11,6 +11,8 @@ mod histogram;
 mod exemplar;
 mod counts;
 mod trace;
+mod index;
+mod tally;
 mod table;
 mod tree;
 mod retry;

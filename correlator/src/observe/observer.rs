@@ -17,6 +17,7 @@ use super::loose::{Counted, LoosePanes, count_log, count_point};
 use super::record::PaneRecord;
 use super::split::share_of_service;
 use super::table::{Moved, TraceTable};
+use super::tally::PaneTally;
 use super::trace::{Joined, LogRow, OpenTrace, SpanRow, owner_of};
 
 /// How an observer counts. All tasks of a cell must have the same configuration.
@@ -250,7 +251,11 @@ impl Observer {
     }
 
     fn join(&mut self, id: model::id::TraceId, join: impl FnOnce(&mut OpenTrace) -> Joined) {
-        let (joined, Moved { from, to }) = self.table.change(id, self.config.width, join);
+        let Some((joined, Moved { from, to })) = self.table.change(id, self.config.width, join)
+        else {
+            self.stats.dropped += 1;
+            return;
+        };
         match joined {
             Joined::Added => {}
             Joined::Duplicate => self.stats.duplicates += 1,
@@ -305,9 +310,11 @@ impl Observer {
     /// Counts a pane, whole, and emits one record per share.
     fn count(&mut self, pane: Pane, last: Last) {
         let mut counts = self.loose.get(&pane).cloned().unwrap_or_default();
+        let mut traced = PaneTally::default();
         for (id, trace) in self.table.of_pane(pane) {
-            self.stats.cyclic += fold_trace(&mut counts, id, trace);
+            self.stats.cyclic += fold_trace(&mut traced, id, trace);
         }
+        traced.add_to(&mut counts);
         let shares = self.config.shares.max(1);
         let revision = self.next_revision(pane);
         if shares == 1 {
