@@ -8,6 +8,7 @@ import {
 import { controls } from "./control.js";
 import { centre, reach } from "./graph.js";
 import { peopleChips, verdictMarks, voices } from "./voices.js";
+import { may } from "./who.js";
 
 const TERMS = {
   prior: "How often such causes are to blame", error_origin: "Errors begin here", slow_self: "Slow in itself",
