@@ -28,8 +28,13 @@ const POLL_WAIT: Duration = Duration::from_millis(50);
 const FLUSH_BYTES: usize = 1 << 20;
 /// Records that may wait for their order of arrival.
 const ARRIVAL_RECORDS_MAX: usize = 200_000;
-/// Time between two snapshots.
+/// Time between two snapshots, at least.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
+/// A snapshot is a cache and holds everything up while it is written: it may take one part in so
+/// many of the time. A larger state is snapshot less often; more is repeated after a crash then.
+const SNAPSHOT_SHARE: u32 = 20;
+/// The longest between two snapshots, whatever they cost.
+const SNAPSHOT_EVERY_MAX: Duration = Duration::from_secs(120);
 /// The inputs must be silent for so long before event time goes on without them.
 const IDLE_AFTER: Duration = Duration::from_secs(2);
 /// The longest pause between two tries when the log does not answer.
@@ -99,6 +104,7 @@ impl Worker {
         let mut state = Progress { reader, arrival, next_offsets, emits: Vec::new(), dirty: false };
         self.monitor.ready();
         let (mut since_snapshot, mut since_record) = (StopWatch::start(), StopWatch::start());
+        let mut snapshot_after = SNAPSHOT_EVERY;
         while !self.stop.is_set() {
             if self.turn(&mut state)? {
                 since_record = StopWatch::start();
@@ -109,8 +115,10 @@ impl Worker {
                 self.flush(&mut state.emits)?;
                 since_record = StopWatch::start();
             }
-            if state.dirty && since_snapshot.elapsed() >= SNAPSHOT_EVERY {
+            if state.dirty && since_snapshot.elapsed() >= snapshot_after {
+                let writing = StopWatch::start();
                 self.snapshot(&store, &mut state);
+                snapshot_after = pause_after(writing.elapsed());
                 since_snapshot = StopWatch::start();
             }
         }
@@ -242,6 +250,11 @@ impl Worker {
     }
 }
 
+/// When the next snapshot is due after one that took so long.
+fn pause_after(took: Duration) -> Duration {
+    (took * SNAPSHOT_SHARE).clamp(SNAPSHOT_EVERY, SNAPSHOT_EVERY_MAX)
+}
+
 struct Progress {
     reader: Box<dyn LogReader>,
     arrival: Arrival,
@@ -261,4 +274,16 @@ impl Progress {
 
 fn size(emit: &Emit) -> usize {
     emit.record.value.as_ref().map_or(0, Vec::len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_state_is_snapshot_less_often_but_still() {
+        assert_eq!(pause_after(Duration::from_millis(3)), SNAPSHOT_EVERY);
+        assert_eq!(pause_after(Duration::from_secs(2)), Duration::from_secs(40));
+        assert_eq!(pause_after(Duration::from_secs(60)), SNAPSHOT_EVERY_MAX);
+    }
 }

@@ -28,16 +28,10 @@ impl AttributeReader {
         if self.seen > ATTRIBUTES_PER_ITEM_MAX {
             return Ok(());
         }
-        let mut cursor = Cursor::new(bytes, "KeyValue");
-        let mut key: &[u8] = b"";
-        let mut has_value = false;
-        while let Some(field) = cursor.next()? {
-            match field.number {
-                1 => key = field.bytes()?,
-                2 => has_value |= !field.bytes()?.is_empty(),
-                _ => {}
-            }
-        }
+        let (key, has_value) = match short_pair(bytes) {
+            Some((key, value)) => (key, !value.is_empty()),
+            None => any_pair(bytes)?,
+        };
         if !sink.wants(key) {
             return Ok(());
         }
@@ -46,6 +40,33 @@ impl AttributeReader {
         sink.put(key.into(), value);
         Ok(())
     }
+}
+
+/// Key and value of a `KeyValue` as every encoder writes it: both once, in order, each shorter than
+/// 128 bytes. Most attributes are of nobody's concern, and this is all that is seen of them.
+fn short_pair(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let short = |bytes: &[u8], tag: u8| match bytes {
+        [first, length, ..] if *first == tag && *length < 0x80 => Some(usize::from(*length)),
+        _ => None,
+    };
+    let (key, rest) = bytes.get(2..)?.split_at_checked(short(bytes, 0x0a)?)?;
+    let length = short(rest, 0x12)?;
+    let value = rest.get(2..)?;
+    (value.len() == length).then_some((key, value))
+}
+
+/// The key of a `KeyValue`, and whether there is a value, however it is written.
+fn any_pair(bytes: &[u8]) -> Result<(&[u8], bool), DecodeError> {
+    let mut cursor = Cursor::new(bytes, "KeyValue");
+    let (mut key, mut has_value): (&[u8], bool) = (b"", false);
+    while let Some(field) = cursor.next()? {
+        match field.number {
+            1 => key = field.bytes()?,
+            2 => has_value |= !field.bytes()?.is_empty(),
+            _ => {}
+        }
+    }
+    Ok((key, has_value))
 }
 
 /// The value of a `KeyValue`: several occurrences of a message field count as one.

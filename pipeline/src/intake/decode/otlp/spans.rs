@@ -11,14 +11,15 @@ use crate::intake::decode::rows::value::{Scalar, Sink};
 /// Decodes an `ExportTraceServiceRequest`.
 pub(crate) fn decode_spans(body: &[u8], out: &mut BatchBuilder<'_>) -> Result<(), DecodeError> {
     walk(body, out, |field, out| {
-        let span = read_span(field)?;
-        out.span(span)
+        // A span has many optional fields: it is filled where it stands, not moved about.
+        let mut span = SpanFields::default();
+        read_span(field, &mut span)?;
+        out.span(&span)
     })
 }
 
-fn read_span<'a>(field: &Field<'a>) -> Result<SpanFields<'a>, DecodeError> {
+fn read_span<'a>(field: &Field<'a>, span: &mut SpanFields<'a>) -> Result<(), DecodeError> {
     let bytes = field.bytes()?;
-    let mut span = SpanFields::default();
     let mut attributes = AttributeReader::default();
     let mut has_events = false;
     let mut cursor = Cursor::new(bytes, "Span");
@@ -40,7 +41,7 @@ fn read_span<'a>(field: &Field<'a>) -> Result<SpanFields<'a>, DecodeError> {
     if has_events && span.needs_exception() {
         read_exception(bytes, &mut span.attributes)?;
     }
-    Ok(span)
+    Ok(())
 }
 
 fn read_status(field: &Field<'_>, status: &mut i64) -> Result<(), DecodeError> {

@@ -119,7 +119,7 @@ pub(crate) fn decode_spans(
     for resource in request.resources.0 {
         out.resource(resource.resource.unwrap_or_default().attributes.0)?;
         for span in resource.scope_spans.0.into_iter().flat_map(|scope| scope.spans.0) {
-            out.span(span.into_fields())?;
+            out.span(&span.into_fields())?;
         }
     }
     Ok(())

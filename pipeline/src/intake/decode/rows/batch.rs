@@ -48,9 +48,9 @@ impl<'d> BatchBuilder<'d> {
         Ok(())
     }
 
-    pub(crate) fn span(&mut self, fields: SpanFields<'_>) -> Result<(), DecodeError> {
+    pub(crate) fn span(&mut self, fields: &SpanFields<'_>) -> Result<(), DecodeError> {
         self.count()?;
-        match fields.into_row(self.current, self.arrival, self.interner) {
+        match fields.row(self.current, self.arrival, self.interner) {
             Ok(row) => self.batch.spans.push(row),
             Err(reason) => self.reject(reason),
         }

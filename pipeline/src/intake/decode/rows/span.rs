@@ -149,31 +149,31 @@ impl SpanAttributes<'_> {
         let system = self.db_system.as_deref().or(self.db_system_old.as_deref());
         let address = || self.address();
         let (kind, name) = if let Some(stored) = database.or(system) {
-            let known = service.map(str::to_owned).or_else(address);
-            (PeerKind::Database, known.unwrap_or_else(|| stored.to_owned()))
+            let known = service.map(Cow::Borrowed).or_else(address);
+            (PeerKind::Database, known.unwrap_or(Cow::Borrowed(stored)))
         } else if let Some(service) = service {
-            (PeerKind::Service, service.to_owned())
+            (PeerKind::Service, Cow::Borrowed(service))
         } else if let Some(queue) = self.destination.as_deref().or(self.destination_old.as_deref())
         {
-            (PeerKind::Messaging, queue.to_owned())
+            (PeerKind::Messaging, Cow::Borrowed(queue))
         } else {
             (PeerKind::Address, address()?)
         };
         Some(Peer { kind, name: interner.name(&name) })
     }
 
-    fn address(&self) -> Option<String> {
+    fn address(&self) -> Option<Cow<'_, str>> {
         self.named_address().filter(|address| !is_loopback(address))
     }
 
-    fn named_address(&self) -> Option<String> {
+    fn named_address(&self) -> Option<Cow<'_, str>> {
         if let Some(name) = self.server_address.as_deref().or(self.peer_name_old.as_deref()) {
-            return Some(name.to_owned());
+            return Some(Cow::Borrowed(name));
         }
         let address = self.peer_address.as_deref().or(self.peer_address_old.as_deref())?;
         Some(match self.peer_port {
-            Some(port) => format!("{address}:{port}"),
-            None => address.to_owned(),
+            Some(port) => Cow::Owned(format!("{address}:{port}")),
+            None => Cow::Borrowed(address),
         })
     }
 }
@@ -182,6 +182,11 @@ impl SpanAttributes<'_> {
 fn is_loopback(address: &str) -> bool {
     let is = |ip: IpAddr| ip.to_canonical().is_loopback() || ip.is_unspecified();
     let bare = address.trim_start_matches('[').trim_end_matches(']');
+    // Most addresses are names: no number begins like them, and `localhost` does not either.
+    let first = bare.bytes().next().unwrap_or_default();
+    if first.is_ascii_alphabetic() && !first.is_ascii_hexdigit() && !matches!(first, b'l' | b'L') {
+        return false;
+    }
     if let Ok(ip) = bare.parse::<IpAddr>() {
         return is(ip);
     }
@@ -213,8 +218,8 @@ impl SpanFields<'_> {
     ///
     /// # Errors
     /// What makes it unusable: ids of a wrong length, no usable times.
-    pub(crate) fn into_row(
-        self,
+    pub(crate) fn row(
+        &self,
         resource: u32,
         arrival: Arrival,
         interner: &mut Interner,
@@ -321,7 +326,7 @@ mod tests {
     }
 
     fn row(fields: SpanFields<'_>) -> Result<Span, &'static str> {
-        fields.into_row(0, Arrival::from_millis(1_700_000_005_000), &mut Interner::new(64))
+        fields.row(0, Arrival::from_millis(1_700_000_005_000), &mut Interner::new(64))
     }
 
     fn text(value: &'static str) -> Scalar<'static> {
