@@ -130,6 +130,9 @@ pub struct CorpusArgs {
     /// Which list: `test` is measured on and never tuned on.
     #[arg(long, value_enum, default_value = "test")]
     pub seeds: CorpusSeeds,
+    /// Only this stream, by its name in suite.json; may be given several times. Default: all.
+    #[arg(long, value_name = "NAME")]
+    pub stream: Vec<String>,
 }
 
 /// A list of frozen streams.

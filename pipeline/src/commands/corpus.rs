@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 use simulator::corpus::{self, Seeds, Stream};
 
@@ -23,10 +23,22 @@ pub fn corpus(args: &CorpusArgs) -> Result<()> {
         CorpusSeeds::Test => Seeds::Test,
         CorpusSeeds::Development => Seeds::Development,
     };
-    let streams = corpus::corpus(seeds);
+    let streams = chosen(corpus::corpus(seeds), &args.stream)?;
     write(&args.directory, seeds, &streams)?;
     eprintln!("{} streams of {} in {}", streams.len(), seeds.suite(), args.directory.display());
     Ok(())
+}
+
+/// The streams of these names, in the order of the list; all of them where none is named.
+fn chosen(streams: Vec<Stream>, names: &[String]) -> Result<Vec<Stream>> {
+    let name_of = |stream: &Stream| stream.scenario.name.clone();
+    if let Some(unknown) = names.iter().find(|name| !streams.iter().any(|s| name_of(s) == **name)) {
+        let ends = [streams.first(), streams.last()].map(|stream| stream.map(name_of));
+        let [Some(first), Some(last)] = ends else { bail!("the list has no streams") };
+        bail!("there is no stream {unknown}; this list has {first} to {last}");
+    }
+    let wanted = |stream: &Stream| names.is_empty() || names.contains(&name_of(stream));
+    Ok(streams.into_iter().filter(wanted).collect())
 }
 
 /// Writes some streams of a list as a suite. Streams are made side by side; what is written does not
@@ -100,6 +112,22 @@ mod tests {
         let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
         let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
         entries.map(|path| (name(&path), fs::read(&path).unwrap())).collect()
+    }
+
+    #[test]
+    fn streams_are_chosen_by_name_and_an_unknown_one_is_told() {
+        let all = || corpus::corpus(Seeds::Development);
+        let name = |number: u32| format!("faultline-development-{number:03}");
+        let some = chosen(all(), &[name(4), name(2)]).unwrap();
+        let names: Vec<_> = some.iter().map(|stream| stream.scenario.name.clone()).collect();
+        assert_eq!(names, [name(2), name(4)], "in the order of the list");
+        assert_eq!(chosen(all(), &[]).unwrap(), all());
+        let error = chosen(all(), &[name(999)]).unwrap_err().to_string();
+        assert!(error.contains("faultline-development-999"), "{error}");
+        assert!(
+            error.ends_with("faultline-development-001 to faultline-development-042"),
+            "{error}"
+        );
     }
 
     #[test]
