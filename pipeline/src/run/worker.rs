@@ -37,6 +37,11 @@ const SNAPSHOT_SHARE: u32 = 20;
 const SNAPSHOT_EVERY_MAX: Duration = Duration::from_secs(120);
 /// The inputs must be silent for so long before event time goes on without them.
 const IDLE_AFTER: Duration = Duration::from_secs(2);
+/// Ends of partitions are not asked for more often than this: what is appended in between is late by
+/// so much at most.
+const ENDS_KNOWN_FOR: Duration = Duration::from_secs(1);
+/// How long records up to an end that the log named are waited for.
+const END_AWAITED_MAX: Duration = Duration::from_secs(30);
 /// The longest pause between two tries when the log does not answer.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
@@ -100,8 +105,18 @@ impl Worker {
         });
         let starts: Vec<_> = starts.collect();
         let reader = self.persist("open its input", |worker| worker.log.reader(&starts))?;
-        let arrival = Arrival::new(&self.inputs, ARRIVAL_RECORDS_MAX);
-        let mut state = Progress { reader, arrival, next_offsets, emits: Vec::new(), dirty: false };
+        let mut arrival = Arrival::new(&self.inputs, ARRIVAL_RECORDS_MAX);
+        for (input, offset) in &next_offsets {
+            arrival.begins_at(input, *offset);
+        }
+        let mut state = Progress {
+            reader,
+            arrival,
+            ends_known: None,
+            next_offsets,
+            emits: Vec::new(),
+            dirty: false,
+        };
         self.monitor.ready();
         let (mut since_snapshot, mut since_record) = (StopWatch::start(), StopWatch::start());
         let mut snapshot_after = SNAPSHOT_EVERY;
@@ -139,7 +154,7 @@ impl Worker {
             }
         };
         let records = if self.in_order_of_arrival {
-            state.in_order(batch)
+            self.in_order(state, batch)
         } else {
             state.arrival.push(Batch { records: Vec::new(), caught_up: batch.caught_up });
             batch.records
@@ -170,6 +185,45 @@ impl Worker {
         state.dirty |= any;
         self.monitor.open(state.arrival.waiting());
         Ok(any)
+    }
+
+    /// Takes in a batch, and hands out what is in order now.
+    fn in_order(&self, state: &mut Progress, batch: Batch) -> Vec<Record> {
+        state.arrival.push(batch);
+        let mut records = Vec::new();
+        while !state.arrival.leaps() || self.ends_are_known(state) {
+            let Some(record) = state.arrival.pop() else { break };
+            records.push(record);
+        }
+        let known_for = state.ends_known.map_or(Duration::ZERO, |known| known.elapsed());
+        if state.arrival.awaits_an_end() && known_for >= END_AWAITED_MAX {
+            tracing::warn!(
+                stage = self.name,
+                "goes on without records that the log has and does not give"
+            );
+            state.arrival.give_up();
+        }
+        state.reader.pause(&state.arrival.full());
+        records
+    }
+
+    /// Asks the log where the partitions end that seem to be read to their end, unless that was done a
+    /// moment ago. Whether they are known.
+    fn ends_are_known(&self, state: &mut Progress) -> bool {
+        if state.ends_known.is_some_and(|known| known.elapsed() < ENDS_KNOWN_FOR) {
+            return true;
+        }
+        for partition in state.arrival.at_their_end() {
+            match self.log.end(&partition) {
+                Ok(end) => state.arrival.ends_at(&partition, end),
+                Err(error) => {
+                    self.monitor.trouble("ask for the end of a partition", &error);
+                    return false;
+                }
+            }
+        }
+        state.ends_known = Some(StopWatch::start());
+        true
     }
 
     /// Appends what was emitted, partition by partition, in order.
@@ -258,18 +312,11 @@ fn pause_after(took: Duration) -> Duration {
 struct Progress {
     reader: Box<dyn LogReader>,
     arrival: Arrival,
+    /// Since when the ends of the partitions are known.
+    ends_known: Option<StopWatch>,
     next_offsets: BTreeMap<TopicPartition, u64>,
     emits: Vec<Emit>,
     dirty: bool,
-}
-
-impl Progress {
-    fn in_order(&mut self, batch: Batch) -> Vec<Record> {
-        self.arrival.push(batch);
-        let records: Vec<Record> = std::iter::from_fn(|| self.arrival.pop()).collect();
-        self.reader.pause(&self.arrival.full());
-        records
-    }
 }
 
 fn size(emit: &Emit) -> usize {

@@ -5,6 +5,11 @@
 //! morning. So the reader holds the head of each partition and hands out the oldest, by record
 //! timestamp. A partition that is read to its end holds nobody up.
 //!
+//! What was an end before a silence (a process that stood still, a broker that was away) need not be
+//! one after it, and the partition whose answer comes first would run minutes ahead of the others. So a
+//! leap in the records' own time is told ([`Arrival::leaps`]); whoever reads asks the log for the ends of
+//! those that seem to be through ([`Arrival::at_their_end`], [`Arrival::ends_at`]) before he goes on.
+//!
 //! Bound: when `buffered_max` records wait, the oldest is handed out although a partition that is
 //! behind has not answered; that is counted.
 
@@ -15,12 +20,31 @@ use crate::log::{Batch, Record, TopicPartition};
 /// Records of one partition that one may hold before it should be paused.
 pub const PARTITION_BUFFER_MAX: usize = 4_096;
 
+/// A step in the records' own time that is worth a question. Unit: milliseconds.
+const LEAP_MS: i64 = 10_000;
+
 #[derive(Default)]
 struct Lane {
     /// Among equal timestamps the lane with the lower rank goes first.
     rank: usize,
     heads: VecDeque<Record>,
     caught_up: bool,
+    /// The offset behind its newest record.
+    next: u64,
+    /// An end that the log named, and that was not seen yet.
+    awaited: Option<u64>,
+}
+
+impl Lane {
+    fn seems_through(&self) -> bool {
+        self.heads.is_empty() && self.caught_up
+    }
+
+    fn is_through(&mut self) {
+        self.caught_up = true;
+        // Between the newest record and the end may be marks of transactions, which are no records.
+        self.next = self.next.max(self.awaited.take().unwrap_or(0));
+    }
 }
 
 /// The merge.
@@ -29,6 +53,8 @@ pub struct Arrival {
     buffered: usize,
     buffered_max: usize,
     forced: u64,
+    /// Timestamp of the newest record that was handed out.
+    newest_ms: Option<i64>,
 }
 
 impl Arrival {
@@ -39,7 +65,7 @@ impl Arrival {
             (partition.clone(), Lane { rank, ..Lane::default() })
         };
         let lanes = partitions.iter().enumerate().map(lane).collect();
-        Self { lanes, buffered: 0, buffered_max, forced: 0 }
+        Self { lanes, buffered: 0, buffered_max, forced: 0, newest_ms: None }
     }
 
     /// Takes what a reader returned. Records of partitions that were not named are dropped.
@@ -47,15 +73,64 @@ impl Arrival {
         for record in batch.records {
             if let Some(lane) = self.lanes.get_mut(&record.partition) {
                 lane.caught_up = false;
+                lane.next = record.offset + 1;
+                lane.awaited = lane.awaited.filter(|end| lane.next < *end);
                 lane.heads.push_back(record);
                 self.buffered += 1;
             }
         }
         for partition in &batch.caught_up {
             if let Some(lane) = self.lanes.get_mut(partition) {
-                lane.caught_up = true;
+                lane.is_through();
             }
         }
+    }
+
+    /// Where a partition is read from: what lies before needs not be waited for.
+    pub fn begins_at(&mut self, partition: &TopicPartition, offset: u64) {
+        if let Some(lane) = self.lanes.get_mut(partition) {
+            lane.next = lane.next.max(offset);
+        }
+    }
+
+    /// Whether the next record is so much newer than the last that partitions which seem to be through
+    /// should be asked again.
+    #[must_use]
+    pub fn leaps(&self) -> bool {
+        let heads = self.lanes.values().filter_map(|lane| lane.heads.front());
+        let next = heads.map(|head| head.timestamp_ms).min();
+        let (Some(next), Some(newest)) = (next, self.newest_ms) else { return false };
+        next.saturating_sub(newest) > LEAP_MS && self.lanes.values().any(Lane::seems_through)
+    }
+
+    /// The partitions that seem to be read to their end.
+    #[must_use]
+    pub fn at_their_end(&self) -> Vec<TopicPartition> {
+        let through = self.lanes.iter().filter(|(_, lane)| lane.seems_through());
+        through.map(|(partition, _)| partition.clone()).collect()
+    }
+
+    /// Where the end of a partition is now. One that has more to come holds the others up again.
+    pub fn ends_at(&mut self, partition: &TopicPartition, end: u64) {
+        if let Some(lane) = self.lanes.get_mut(partition)
+            && lane.next < end
+        {
+            lane.caught_up = false;
+            lane.awaited = Some(end);
+        }
+    }
+
+    /// Waits no longer for ends that were named: whatever is before them cannot be read.
+    pub fn give_up(&mut self) {
+        for lane in self.lanes.values_mut().filter(|lane| lane.awaited.is_some()) {
+            lane.is_through();
+        }
+    }
+
+    /// Whether a partition holds the others up because of an end that was named.
+    #[must_use]
+    pub fn awaits_an_end(&self) -> bool {
+        self.lanes.values().any(|lane| lane.heads.is_empty() && lane.awaited.is_some())
     }
 
     /// The next record in order of arrival; `None` while a partition that is behind may still hold
@@ -80,7 +155,9 @@ impl Arrival {
             .min()
             .map(|(_, partition)| partition.clone())?;
         self.buffered -= 1;
-        self.lanes.get_mut(&next)?.heads.pop_front()
+        let record = self.lanes.get_mut(&next)?.heads.pop_front()?;
+        self.newest_ms = self.newest_ms.max(Some(record.timestamp_ms));
+        Some(record)
     }
 
     /// The partitions that are merged.
@@ -145,6 +222,60 @@ mod tests {
         arrival.push(Batch { records: vec![record("spans", 0, 1, 20)], caught_up: vec![a] });
         assert_eq!(drain(&mut arrival), vec![5, 20, 50]);
         assert!(arrival.is_drained());
+    }
+
+    /// Two partitions that were read to their end before a silence.
+    fn silent() -> (Arrival, TopicPartition, TopicPartition) {
+        let (a, b) = (TopicPartition::new("spans", 0), TopicPartition::new("spans", 1));
+        let mut arrival = Arrival::new(&[a.clone(), b.clone()], 100);
+        arrival.push(Batch {
+            records: vec![record("spans", 0, 0, 1_000), record("spans", 1, 0, 1_500)],
+            caught_up: vec![a.clone(), b.clone()],
+        });
+        assert_eq!(drain(&mut arrival), vec![1_000, 1_500]);
+        (arrival, a, b)
+    }
+
+    #[test]
+    fn after_a_silence_the_first_to_answer_does_not_run_ahead_of_the_others() {
+        let (mut arrival, a, b) = silent();
+        let later = vec![record("spans", 0, 1, 20_000), record("spans", 0, 2, 80_000)];
+        arrival.push(Batch { records: later, caught_up: vec![a] });
+        assert!(arrival.leaps());
+        assert_eq!(arrival.at_their_end(), std::slice::from_ref(&b));
+        arrival.ends_at(&b, 2);
+        assert_eq!(drain(&mut arrival), Vec::<i64>::new(), "the other has one more to come");
+        arrival.push(Batch { records: vec![record("spans", 1, 1, 30_000)], caught_up: vec![b] });
+        assert_eq!(drain(&mut arrival), vec![20_000, 30_000, 80_000]);
+    }
+
+    #[test]
+    fn an_end_that_is_still_one_holds_nobody_up() {
+        let (mut arrival, a, b) = silent();
+        arrival.push(Batch { records: vec![record("spans", 0, 1, 20_000)], caught_up: vec![a] });
+        arrival.ends_at(&b, 1);
+        assert_eq!(drain(&mut arrival), vec![20_000]);
+    }
+
+    #[test]
+    fn small_steps_are_no_leap() {
+        let (mut arrival, _, _) = silent();
+        let records = vec![record("spans", 0, 1, 11_500)];
+        arrival.push(Batch { records, caught_up: vec![] });
+        assert!(!arrival.leaps());
+    }
+
+    #[test]
+    fn marks_behind_the_last_record_are_waited_for_once() {
+        let (mut arrival, a, b) = silent();
+        arrival.push(Batch { records: vec![record("spans", 0, 1, 20_000)], caught_up: vec![a] });
+        // Offset 1 of the other is the mark of a transaction: no record of it will ever come.
+        arrival.ends_at(&b, 2);
+        assert!(arrival.awaits_an_end());
+        arrival.give_up();
+        assert_eq!(drain(&mut arrival), vec![20_000]);
+        arrival.ends_at(&b, 2);
+        assert!(!arrival.awaits_an_end());
     }
 
     #[test]
