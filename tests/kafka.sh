@@ -2,11 +2,14 @@
 # A real Apache Kafka for tests: one KRaft node on loopback, on free ports.
 #
 #   tests/kafka.sh start DIR   starts it; DIR/bootstrap then holds host:port, DIR/pid its process
+#   tests/kafka.sh restart DIR starts it again, on the same data and ports, after it was ended or killed
 #   tests/kafka.sh stop DIR    ends that process, and only that
 #   tests/kafka.sh fetch       only fetches the jars, and prints their folder
 #
 # Jars come from Maven Central once and stay in ${FAULTLINE_CACHE:-$HOME/.cache/faultline}.
 # KAFKA_VERSION chooses a version; without it, the newest 4.x whose jars are all there.
+# KAFKA_VIA=PORT gives the broker a second listener that names PORT, which is somebody else's, as its address;
+# DIR/behind then holds the port that it really listens on: for a proxy between clients and broker.
 set -euo pipefail
 
 script=kafka
@@ -95,15 +98,22 @@ fetch() {
 }
 
 write_config() {
-  local dir=$1 port=$2 controller=$3
+  local dir=$1 port=$2 controller=$3 via='' named='' map=''
+  if [ -n "${KAFKA_VIA:-}" ]; then
+    local behind
+    free_port behind
+    printf '%s\n' "$behind" >"$dir/behind"
+    via=,VIA://127.0.0.1:$behind named=,VIA://127.0.0.1:$KAFKA_VIA map=,VIA:PLAINTEXT
+  fi
   cat >"$dir/server.properties" <<CONFIG
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller$via
+advertised.listeners=PLAINTEXT://127.0.0.1:$port$named
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT$map
+inter.broker.listener.name=PLAINTEXT
 log.dirs=$dir/data
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1
@@ -139,11 +149,11 @@ run_java() {
 }
 
 start() {
-  local dir jars port controller pid
+  local dir jars port controller
   mkdir -p "$1"
   dir=$(cd "$1" && pwd)
   [ ! -e "$dir/pid" ] || ! kill -0 "$(cat "$dir/pid")" 2>/dev/null || die "$dir is in use already"
-  rm -rf "$dir/data" "$dir/bootstrap" "$dir/pid"
+  rm -rf "$dir/data" "$dir/bootstrap" "$dir/pid" "$dir/kafka.log"
   need_packages java:openjdk-17-jdk-headless
   jars=$(fetch)
   free_port port controller
@@ -155,8 +165,14 @@ start() {
     cat "$dir/format.log" >&2
     die "the storage could not be formatted"
   }
+  launch "$dir" "$jars" "$port"
+}
+
+# launch DIR JARS PORT: starts a broker whose folder is ready, and waits until it answers.
+launch() {
+  local dir=$1 jars=$2 port=$3 pid
   (run_java "$dir" "$jars" "-Xmx$heap" "-Xms$heap" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
-    kafka.Kafka "$dir/server.properties") >"$dir/kafka.log" 2>&1 </dev/null &
+    kafka.Kafka "$dir/server.properties") >>"$dir/kafka.log" 2>&1 </dev/null &
   pid=$!
   printf '%s\n' "$pid" >"$dir/pid"
   await_port "$port" "$pid" "$start_seconds" || {
@@ -168,6 +184,16 @@ start() {
   say "$(version_of "$jars") answers on 127.0.0.1:$port (process $pid)"
 }
 
+restart() {
+  local dir port
+  dir=$(cd "$1" && pwd)
+  port=$(sed -n 's/^advertised.listeners=PLAINTEXT:[^:]*:\([0-9]*\).*/\1/p' "$dir/server.properties")
+  [ -n "$port" ] || die "$dir holds no broker that was started before"
+  # One that was told to end may take a while.
+  stop_pid "$dir/pid" 'kafka\.Kafka' "$stop_seconds"
+  launch "$dir" "$(fetch)" "$port"
+}
+
 stop() {
   stop_pid "$1/pid" 'kafka\.Kafka' "$stop_seconds"
   rm -f "$1/bootstrap"
@@ -175,7 +201,8 @@ stop() {
 
 case "${1:-}" in
   start) start "${2:?which folder?}" ;;
+  restart) restart "${2:?which folder?}" ;;
   stop) stop "${2:?which folder?}" ;;
   fetch) fetch ;;
-  *) die "usage: tests/kafka.sh start DIR | stop DIR | fetch" ;;
+  *) die "usage: tests/kafka.sh start DIR | restart DIR | stop DIR | fetch" ;;
 esac

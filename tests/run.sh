@@ -2,8 +2,9 @@
 # Everything that says whether faultline is whole, from a clean machine with Rust and a C compiler.
 # What else it needs (a JDK, Maven) it installs from Debian's packages if it is missing.
 #
-#   tests/run.sh             hermetic psql kafka browser
-#   tests/run.sh PHASE...    only these; rt, collector, deploy and grafana run by name
+#   tests/run.sh                                    hermetic psql kafka chaos-smoke browser
+#   tests/run.sh PHASE...                           only these; rt, collector, deploy and grafana run by name
+#   tests/run.sh chaos [--minutes N] [--seed S]     rounds of chaos until N minutes (10) are over; see tests/chaos/run.sh
 #
 # Cargo's target folder and what is fetched stay in ${FAULTLINE_CACHE:-$HOME/.cache/faultline},
 # outside the checkout. Whatever it starts, it stops, however it ends.
@@ -102,15 +103,22 @@ run() {
     collector) phase 'Collector, Prometheus and Alertmanager in front' or_skipped tests/front/run.sh ;;
     deploy) phase 'compose file, Helm chart, rules' or_skipped tests/deploy.sh ;;
     grafana) phase 'the queries of the dashboards' or_skipped tests/grafana/run.sh ;;
+    chaos-smoke) phase 'one round of chaos' or_skipped tests/chaos/run.sh --smoke ;;
     *)
-      printf 'there is no phase %s: hermetic psql kafka rt browser collector deploy grafana\n' "$1" >&2
+      printf 'there is no phase %s: hermetic psql kafka chaos-smoke chaos rt browser collector deploy grafana\n' "$1" >&2
       exit 2
       ;;
   esac
 }
 
+# Its options are its own: it goes alone.
+if [ "${1:-}" = chaos ]; then
+  shift
+  phase 'chaos' or_skipped tests/chaos/run.sh "$@"
+  exit
+fi
 # By name only, until each has passed on a clean machine: rt collector deploy grafana.
-[ $# -gt 0 ] || set -- hermetic psql kafka browser
+[ $# -gt 0 ] || set -- hermetic psql kafka chaos-smoke browser
 for name in "$@"; do
   run "$name"
 done
