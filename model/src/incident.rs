@@ -178,6 +178,11 @@ pub enum TimelineKind {
     Decision,
 }
 
+/// The line of a timeline that says that an incident is open begins so.
+pub const OPENED: &str = "opened";
+/// The line of a timeline that says that an incident is suspected.
+pub const SUSPECTED: &str = "suspected";
+
 /// One line of the timeline.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct TimelineEntry {
@@ -279,6 +284,16 @@ pub struct Incident {
 #[must_use]
 pub fn json_schema() -> schemars::Schema {
     schemars::schema_for!(Incident)
+}
+
+impl Incident {
+    /// Whether it was suspected and never more, as its timeline tells: nobody was to be woken for it.
+    #[must_use]
+    pub fn was_only_suspected(&self) -> bool {
+        let mut states = self.timeline.iter().filter(|line| line.kind == TimelineKind::State);
+        let opened = states.clone().any(|line| line.text.starts_with(OPENED));
+        !opened && states.any(|line| line.text == SUSPECTED)
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::id::IncidentId;
 use model::incident::{Incident, IncidentState};
 use pipeline::cli::Role;
-use pipeline::config::Config;
+use pipeline::config::{Config, ConfigErrors};
 use pipeline::log::memory::MemoryLog;
 use pipeline::log::{Log, LogReader, NewRecord, Record, Start, TopicPartition};
 
@@ -90,4 +90,33 @@ fn what_is_published_reaches_a_topic_of_ones_own_once_over_a_restart() {
     assert_eq!(kinds(&found), types.map(|kind| format!("io.faultline.incident.{kind}.v1")));
     let last = found.last().and_then(|record| record.key.clone());
     assert_eq!(last.as_deref(), Some(&b"00000000000000cd"[..]), "who does not match is not told");
+}
+
+#[test]
+fn what_can_be_refused_is_refused_before_anything_is_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let log: Arc<dyn Log> = Arc::new(MemoryLog::new());
+    let refused = |config: &Config| {
+        let started = pipeline::run::start(config, log.clone(), &[Role::Deliver]);
+        started.err().expect("it does not start")
+    };
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let mut busy = config(directory.path());
+    busy.http.address = taken.local_addr().expect("its address");
+    assert!(refused(&busy).to_string().contains("cannot listen on"));
+
+    let mut secretless = config(directory.path());
+    let sink = r#"{"rt": {"name": "itsm", "url": "http://127.0.0.1:1", "queue": "Incidents",
+        "auth": {"bearer": {"token": {"env": "NOT_SET_ANYWHERE"}}}}}"#;
+    secretless.sinks.push(serde_json::from_str(sink).expect("a sink"));
+    let error = refused(&secretless);
+    assert!(error.downcast_ref::<ConfigErrors>().is_some(), "{error}: exit code 78");
+    assert!(error.to_string().contains("sinks.itsm.auth.bearer.token"), "{error}");
+    assert_eq!(log.partitions(TOPIC).unwrap_or(0), 0, "nothing was made");
+
+    let running = pipeline::run::start(&config(directory.path()), log.clone(), &[Role::Deliver]);
+    let second = refused(&config(directory.path()));
+    assert!(second.to_string().contains("another faultline runs `deliver`"), "{second}");
+    running.expect("the first one runs").end().expect("it ends well");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::hypothesis::Hypothesis;
-use model::incident::{IncidentAlert, TimelineEntry, TimelineKind};
+use model::incident::{IncidentAlert, OPENED, SUSPECTED, TimelineEntry, TimelineKind};
 use model::name::Name;
 use model::nats::Nats;
 use model::time::{PaneWidth, Timestamp};
@@ -32,8 +32,8 @@ pub(super) fn draw(
     for (at, state) in &case.history {
         let text = match state {
             CaseState::Forming => continue,
-            CaseState::Suspected => "suspected",
-            CaseState::Open => "opened",
+            CaseState::Suspected => SUSPECTED,
+            CaseState::Open => OPENED,
             CaseState::Resolved => "resolved: its causes are quiet",
         };
         lines.push(line(*at, TimelineKind::State, None, text.to_owned()));

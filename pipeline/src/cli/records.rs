@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::ConfigArgs;
+use super::service::times;
 use crate::span;
 
 /// Options of `record`.
@@ -173,15 +174,7 @@ fn parse_speed(text: &str) -> Result<Speed, String> {
     if text == "max" {
         return Ok(Speed::Max);
     }
-    let times: f64 = text
-        .trim_end_matches(['x', 'X'])
-        .parse()
-        .map_err(|_| "expected `max` or a number of times like `60x`".to_owned())?;
-    if times > 0.0 && times.is_finite() {
-        Ok(Speed::Times(times))
-    } else {
-        Err("expected a speed above zero".to_owned())
-    }
+    times(text).map(Speed::Times).map_err(|expected| format!("{expected}, or `max`"))
 }
 
 fn parse_length(text: &str) -> Result<Duration, String> {

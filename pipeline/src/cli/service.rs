@@ -20,7 +20,7 @@ pub struct DemoArgs {
     #[arg(long, default_value = "127.0.0.1:7070", value_parser = parse_listen)]
     pub listen: String,
     /// How many times faster than life the story is told.
-    #[arg(long, default_value_t = 30.0)]
+    #[arg(long, default_value_t = 30.0, value_parser = times)]
     pub speed: f64,
     /// End when the story is told instead of serving the console until Ctrl-C.
     #[arg(long)]
@@ -28,6 +28,16 @@ pub struct DemoArgs {
     /// Write the story as a recording instead of playing it (`-` is stdout).
     #[arg(long, value_name = "FILE")]
     pub write_recording: Option<PathBuf>,
+}
+
+/// A number of times, as `30` or `30x`.
+pub(super) fn times(text: &str) -> Result<f64, String> {
+    let times: f64 = text.trim_end_matches(['x', 'X']).parse().unwrap_or(f64::NAN);
+    if times > 0.0 && times.is_finite() {
+        Ok(times)
+    } else {
+        Err("expected a number of times above zero, like `30x`".to_owned())
+    }
 }
 
 /// Options of `check`.

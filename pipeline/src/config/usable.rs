@@ -80,7 +80,7 @@ pub struct ConfigErrors {
 
 impl ConfigErrors {
     /// Errors of a file.
-    pub(super) fn new(file: &str, errors: Vec<String>) -> Self {
+    pub(crate) fn new(file: &str, errors: Vec<String>) -> Self {
         Self { file: file.to_owned(), errors }
     }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::HttpState;
 use super::control::find_incident;
 use super::error::ApiError;
-use super::metrics::{Metric, Stage, UNKNOWN, render_gauge};
+use super::metrics::{Metric, Stage, UNKNOWN, UNMEASURED, render_gauge};
 use super::summary::STATES;
 use super::view::Filter;
 use crate::auth::{Caller, Means};
@@ -50,7 +50,8 @@ const fn ok_if(holds: bool) -> StatusCode {
 }
 
 fn lag(state: &HttpState) -> Value {
-    let value = |metric, stage| Some(state.metrics.get(metric, stage)).filter(|v| *v != UNKNOWN);
+    let known = |value: &u64| ![UNKNOWN, UNMEASURED].contains(value);
+    let value = |metric, stage| Some(state.metrics.get(metric, stage)).filter(known);
     let of = |stage: Stage| json!({ "records": value(Metric::Lag, stage), "time_ms": value(Metric::LagTime, stage) });
     Stage::ALL.into_iter().map(|stage| (stage.label().to_owned(), of(stage))).collect()
 }

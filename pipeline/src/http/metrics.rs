@@ -204,6 +204,9 @@ impl Metric {
 /// The value of a gauge that nobody knows now: shown as `NaN`.
 pub const UNKNOWN: u64 = u64::MAX;
 
+/// The value of a gauge that nobody has measured yet, or ever will: it has no series.
+pub const UNMEASURED: u64 = u64::MAX - 1;
+
 const SERIES: usize = Metric::ALL.len() * Stage::ALL.len();
 
 /// The registry. All operations are single relaxed atomics.
@@ -214,7 +217,12 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { slots: std::array::from_fn(|_| AtomicU64::new(0)) }
+        let metrics = Self { slots: std::array::from_fn(|_| AtomicU64::new(0)) };
+        for stage in Stage::ALL {
+            metrics.set(Metric::Lag, stage, UNMEASURED);
+            metrics.set(Metric::LagTime, stage, UNMEASURED);
+        }
+        metrics
     }
 }
 
@@ -244,7 +252,8 @@ impl Metrics {
         self.slot(metric, stage).map_or(0, |slot| slot.load(Ordering::Relaxed))
     }
 
-    /// The exposition. Every series is printed from the start, so that rates begin at zero.
+    /// The exposition. Every series but what is unmeasured is printed from the start, so that rates begin at
+    /// zero.
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = String::with_capacity(SERIES * 64);
@@ -254,6 +263,9 @@ impl Metrics {
             for stage in Stage::ALL {
                 let label = stage.label();
                 let value = self.get(metric, stage);
+                if value == UNMEASURED {
+                    continue;
+                }
                 let shown = match kind {
                     Kind::Gauge | Kind::SecondsGauge if value == UNKNOWN => "NaN".to_owned(),
                     Kind::SecondsGauge => format!("{}.{:03}", value / 1000, value % 1000),
@@ -331,6 +343,16 @@ mod tests {
         let text = metrics.render();
         assert!(text.contains("faultline_lag_seconds{stage=\"detect\"} 12.034\n"), "{text}");
         assert!(text.contains("# TYPE faultline_lag_seconds gauge\n"));
+    }
+
+    #[test]
+    fn what_nobody_measures_has_no_series_until_somebody_does() {
+        let metrics = Metrics::default();
+        assert!(!metrics.render().contains("faultline_lag_seconds{"), "{}", metrics.render());
+        metrics.set(Metric::Lag, Stage::Observe, 0);
+        let text = metrics.render();
+        assert!(text.contains("faultline_lag_records{stage=\"observe\"} 0\n"), "{text}");
+        assert!(!text.contains("faultline_lag_records{stage=\"deliver\"}"), "{text}");
     }
 
     #[test]

@@ -24,7 +24,9 @@ use sinks::heard::{Heard, HeardRecord};
 use sinks::retry::Jitter;
 use sinks::sink::{Sink, Trouble, Wait};
 
+use crate::cli::Role;
 use crate::clock;
+use crate::config::{Config, ConfigErrors};
 use crate::http::metrics::{Metric, Stage as StageName};
 use crate::log::{Log, LogReader, NewRecord, Start, TopicPartition};
 use crate::run::Starter;
@@ -36,27 +38,50 @@ use crate::run::stop::Stop;
 use crate::stages::settings::Settings;
 use crate::stages::wire;
 
+/// A sink, and how it was configured.
+pub(super) type Built = (SinkConfig, Box<dyn Sink>);
+
 /// How long one turn waits for new revisions.
 const TURN: Duration = Duration::from_millis(200);
 
-/// Starts a thread for each configured sink.
+/// The configured sinks, if the roles tell any.
 ///
 /// # Errors
-/// When a sink's configuration cannot be used.
-pub fn start(starter: &Starter<'_>) -> Result<Vec<JoinHandle<Result<()>>>> {
-    if starter.config.sinks.is_empty() {
+/// All that cannot be used, such as secrets that are not there, at once.
+pub(super) fn build(config: &Config, log: &Arc<dyn Log>, roles: &[Role]) -> Result<Vec<Built>> {
+    if !roles.contains(&Role::Deliver) {
+        return Ok(Vec::new());
+    }
+    let (mut built, mut wrong) = (Vec::new(), Vec::new());
+    for sink in &config.sinks {
+        match build_over(sink, Box::new(LogPublisher::new(log.clone()))) {
+            Ok(done) => built.push((sink.clone(), done)),
+            Err(errors) => wrong.extend(errors.iter().map(ToString::to_string)),
+        }
+    }
+    if wrong.is_empty() { Ok(built) } else { Err(ConfigErrors::new("sinks", wrong).into()) }
+}
+
+/// Starts a thread for each sink.
+///
+/// # Errors
+/// When no thread can be started, or the log does not answer.
+pub(super) fn start(
+    starter: &Starter<'_>,
+    sinks: Vec<Built>,
+) -> Result<Vec<JoinHandle<Result<()>>>> {
+    if sinks.is_empty() {
         // Nobody to tell: a process of this role alone is as ready as it will ever be.
         StageMonitor::new(StageName::Deliver, starter.http.clone()).ready();
     }
-    starter.config.sinks.iter().map(|config| start_sink(starter, config)).collect()
+    sinks.into_iter().map(|(config, sink)| start_sink(starter, &config, sink)).collect()
 }
 
-fn start_sink(starter: &Starter<'_>, config: &SinkConfig) -> Result<JoinHandle<Result<()>>> {
-    let publisher = Box::new(LogPublisher::new(starter.log.clone()));
-    let sink = build_over(config, publisher).map_err(|errors| {
-        let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("sink {}: {}", config.name(), all.join("; "))
-    })?;
+fn start_sink(
+    starter: &Starter<'_>,
+    config: &SinkConfig,
+    sink: Box<dyn Sink>,
+) -> Result<JoinHandle<Result<()>>> {
     let outbox =
         Outbox::new(sink.name().clone(), config.policy(), config.retry(), OutboxLimits::default());
     let from = starter.partitions_of(&starter.settings.own.incidents)?;

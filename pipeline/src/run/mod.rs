@@ -35,6 +35,7 @@ pub mod acts;
 pub mod deliver;
 #[cfg(feature = "history")]
 pub mod history;
+mod held;
 mod listening;
 mod places;
 pub mod serve;
@@ -47,6 +48,7 @@ pub struct Running {
     pub view: Arc<IncidentView>,
     threads: Vec<JoinHandle<Result<()>>>,
     servers: serve::Servers,
+    _held: held::Held,
     #[cfg(feature = "history")]
     history: HistoryServed,
 }
@@ -94,11 +96,16 @@ impl Running {
     }
 }
 
-/// Starts the roles of a configuration over a log.
+/// Starts the roles of a configuration over a log. Whatever can be refused is refused before anything is
+/// done.
 ///
 /// # Errors
-/// When topics cannot be made, or an address is taken.
+/// When an address or a role of the data directory is taken, a sink's secret is not there, or topics cannot be
+/// made.
 pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Running> {
+    let listeners = serve::listen(config, roles)?;
+    let held = held::hold(&config.data_dir, roles)?;
+    let mut sinks = Some(deliver::build(config, &log, roles)?);
     prepare(config, &*log)?;
     let settings = Arc::new(config.settings.clone());
     let desk = if roles.contains(&Role::Console) {
@@ -128,7 +135,9 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
             Role::Observe => threads.push(starter.observe()?),
             Role::Detect => threads.push(starter.detect()?),
             Role::Correlate => threads.push(starter.correlate()?),
-            Role::Deliver => threads.extend(deliver::start(&starter)?),
+            Role::Deliver => {
+                threads.extend(deliver::start(&starter, sinks.take().unwrap_or_default())?);
+            }
             Role::Console => {
                 threads.push(follow::start(&starter)?);
                 threads.push(acts::follow(&starter)?);
@@ -146,13 +155,14 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
         }
     }
     threads.push(starter.watch_lag()?);
-    let servers = serve::start(config, &starter, roles)?;
+    let servers = serve::start(config, &starter, listeners)?;
     let view = http.incidents;
     Ok(Running {
         stop: starter.stop,
         view,
         threads,
         servers,
+        _held: held,
         #[cfg(feature = "history")]
         history,
     })

@@ -27,11 +27,36 @@ pub struct Servers {
     ended: watch::Sender<bool>,
 }
 
-/// Starts the servers of the roles.
+/// The addresses of a process, taken.
+pub(super) struct Listeners {
+    http: TcpListener,
+    intake: Option<TcpListener>,
+}
+
+/// Takes the addresses of the roles; who connects waits until they are served.
 ///
 /// # Errors
 /// When an address is taken.
-pub fn start(config: &Config, starter: &Starter<'_>, roles: &[Role]) -> Result<Servers> {
+pub(super) fn listen(config: &Config, roles: &[Role]) -> Result<Listeners> {
+    let intake = roles.contains(&Role::Intake).then(|| bind(config.intake.address));
+    Ok(Listeners { http: bind(config.http.address)?, intake: intake.transpose()? })
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| {
+        format!("cannot listen on {address}; is another faultline running? choose another port")
+    })
+}
+
+/// Starts the servers of the roles.
+///
+/// # Errors
+/// When there can be no runtime.
+pub(super) fn start(
+    config: &Config,
+    starter: &Starter<'_>,
+    listeners: Listeners,
+) -> Result<Servers> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("http")
@@ -40,8 +65,8 @@ pub fn start(config: &Config, starter: &Starter<'_>, roles: &[Role]) -> Result<S
         .context("cannot start the HTTP runtime")?;
     let servers = Servers { runtime, ended: watch::Sender::new(false) };
     // Health and metrics are served whatever the roles are.
-    servers.serve("http", config.http.address, crate::http::router(starter.http.clone()))?;
-    if roles.contains(&Role::Intake) {
+    servers.serve("http", listeners.http, crate::http::router(starter.http.clone()))?;
+    if let Some(listener) = listeners.intake {
         let state = IntakeState::new(
             starter.log.clone(),
             starter.settings.inputs.clone(),
@@ -49,7 +74,7 @@ pub fn start(config: &Config, starter: &Starter<'_>, roles: &[Role]) -> Result<S
             clock::now,
         )
         .behind(config.intake.door.clone(), starter.http.metrics.clone());
-        servers.serve("intake", config.intake.address, crate::intake::http::router(state))?;
+        servers.serve("intake", listener, crate::intake::http::router(state))?;
         // It owns no partitions and restores nothing: whoever listens can append.
         StageMonitor::new(StageName::Intake, starter.http.clone()).ready();
     }
@@ -57,10 +82,7 @@ pub fn start(config: &Config, starter: &Starter<'_>, roles: &[Role]) -> Result<S
 }
 
 impl Servers {
-    fn serve(&self, name: &'static str, address: SocketAddr, router: Router) -> Result<()> {
-        let listener = TcpListener::bind(address).with_context(|| {
-            format!("cannot listen on {address}; is another faultline running? choose another port")
-        })?;
+    fn serve(&self, name: &'static str, listener: TcpListener, router: Router) -> Result<()> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let mut ended = self.ended.subscribe();

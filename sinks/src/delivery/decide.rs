@@ -154,6 +154,11 @@ fn decide_first(policy: &DeliveryPolicy, incident: &Incident, now: Timestamp) ->
             Some(SkipReason::OnlySuspected)
         }
         IncidentState::Withdrawn | IncidentState::Merged => Some(SkipReason::NeverTold),
+        IncidentState::Resolved
+            if policy.suspected == Suspected::Untold && incident.was_only_suspected() =>
+        {
+            Some(SkipReason::OnlySuspected)
+        }
         IncidentState::Resolved => {
             let ended_at = incident.resolved_at.unwrap_or(incident.updated_at);
             (now - ended_at > policy.stale_after).then_some(SkipReason::Stale)
@@ -209,6 +214,8 @@ fn decide_next(policy: &DeliveryPolicy, incident: &Incident, known: &Delivered) 
 
 #[cfg(test)]
 mod tests {
+    use model::incident::{TimelineEntry, TimelineKind};
+
     use super::*;
     use crate::delivery::record::{SCHEMA_VERSION, idempotency_key};
     use crate::delivery::testing::{at, in_state, incident, with_service};
@@ -252,8 +259,21 @@ mod tests {
         for state in [IncidentState::Withdrawn, IncidentState::Merged] {
             assert_eq!(first(&in_state(2, state)), Decision::Skip(SkipReason::NeverTold));
         }
-        let resolved = in_state(2, IncidentState::Resolved);
+        let mut resolved = in_state(2, IncidentState::Resolved);
         assert_eq!(first(&resolved), Decision::Say(SayReason::First, at(100)));
+        let line = |text: &str| TimelineEntry {
+            at: at(0),
+            kind: TimelineKind::State,
+            service: None,
+            text: text.to_owned(),
+        };
+        resolved.timeline = vec![line("suspected"), line("resolved: its causes are quiet")];
+        assert_eq!(first(&resolved), Decision::Skip(SkipReason::OnlySuspected));
+        let told = DeliveryPolicy { suspected: Suspected::Told, ..DeliveryPolicy::default() };
+        let say = Decision::Say(SayReason::First, at(100));
+        assert_eq!(decide(&told, &resolved, None, None, at(100)), say);
+        resolved.timeline.push(line("opened"));
+        assert_eq!(first(&resolved), say);
         let much_later = at(20 + 24 * 3600 + 1);
         assert_eq!(
             decide(&DeliveryPolicy::default(), &resolved, None, None, much_later),

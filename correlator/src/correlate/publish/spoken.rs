@@ -4,7 +4,9 @@
 //! said, and what a person says holds however often the incident is derived anew.
 
 use model::alert::AlertStatus;
-use model::incident::{Incident, IncidentAlert, IncidentState, TimelineEntry, TimelineKind};
+use model::incident::{
+    Incident, IncidentAlert, IncidentState, OPENED, TimelineEntry, TimelineKind,
+};
 use model::people::{People, Said, Verdict};
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -128,7 +130,7 @@ impl Spoken {
         if is_over(before) && !self.is_ended() {
             self.people.acknowledged = None;
             if !has_line {
-                let text = String::from("opened again");
+                let text = format!("{OPENED} again");
                 let (at, kind) = (around.now, TimelineKind::State);
                 self.tell(TimelineEntry { at, kind, service: None, text });
             }

@@ -82,7 +82,14 @@ export function percent(share) {
 }
 
 export function signed(nats) {
-  return `${nats < 0 ? "\u2212" : "+"}${Math.abs(nats).toFixed(1)}`;
+  const side = leaning(nats);
+  return `${side === "against" ? "\u2212" : side === "for" ? "+" : ""}${Math.abs(nats).toFixed(1)}`;
+}
+
+/** On which side evidence is, as far as one decimal shows. */
+export function leaning(nats) {
+  if (Math.abs(nats) < 0.05) return "neither";
+  return nats < 0 ? "against" : "for";
 }
 
 /** A probability in words. */

@@ -1,10 +1,7 @@
 // The page of one incident, in the order of a tired person's questions.
 
 import { clean, h, outside, renew, s, said } from "./dom.js";
-import {
-  CAUSE, CHANGE, PRIORITY, apart, count, entityText, likelihood, moment, percent, plural, signed, stateChip,
-  tell, ticking, words,
-} from "./format.js";
+import { , apart, CAUSE, CHANGE, count, entityText, leaning, leaning, likelihood, moment, percent, plural, PRIORITY, signed, stateChip, tell, ticking, words } from "./format.js";
 import { controls } from "./control.js";
 import { centre, reach } from "./graph.js";
 import { peopleChips, verdictMarks, voices } from "./voices.js";
@@ -162,7 +159,7 @@ function ledger(hypothesis, incident) {
 
 function entry(rank, index, evidence, most, incident) {
   const line = [
-    h("span", { class: `num weight ${evidence.nats < 0 ? "against" : "for"}` }, signed(evidence.nats), h("span", { class: "side" }, evidence.nats < 0 ? " against" : " for")),
+    h("span", { class: `num weight ${leaning(evidence.nats)}` }, signed(evidence.nats), h("span", { class: "side" }, ` ${leaning(evidence.nats)}`)),
     bar(evidence.nats / most),
     h("span", { class: "what" }, h("span", { class: "term" }, TERMS[evidence.term] ?? words(evidence.term)), h("span", { class: "says" }, said(evidence.text))),
   ];

@@ -57,14 +57,16 @@ pub(super) fn find_incident(state: &HttpState, text: &str) -> Result<Arc<Revisio
     if !(1..=16).contains(&prefix.len()) || !prefix.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(ApiError::bad_request(
             "this is no incident id",
-            "use the 16 hexadecimal digits of `id` in GET /api/v1/incidents, or the first of them",
+            "use the 16 hexadecimal digits of its `id`, or the first of them; `faultline incidents` and \
+             GET /api/v1/incidents list them",
         ));
     }
     match state.incidents.find(&prefix) {
         Found::One(revision) => Ok(revision),
         Found::None => Err(ApiError::not_found(
             "this incident is not here",
-            "GET /api/v1/incidents lists those that are; ended ones leave when there are too many",
+            "`faultline incidents` and GET /api/v1/incidents list those that are; ended ones leave when \
+             there are too many",
         )),
         Found::Several(ids) => Err(several(&ids)),
     }
