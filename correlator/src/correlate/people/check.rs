@@ -106,6 +106,9 @@ pub enum ActFault {
     /// Nothing would be left.
     #[error("all services of incident {0} would leave it")]
     NothingLeft(IncidentId),
+    /// The service is not known.
+    #[error("service \"{0}\" is neither on the map nor in the incident")]
+    UnknownService(Name),
     /// The change is not known.
     #[error("change \"{0}\" is not known")]
     UnknownChange(Name),
@@ -137,6 +140,9 @@ impl ActFault {
             Self::SplitOfClosed(_) => "only one that goes on can be split",
             Self::NotAMember { .. } => "see its services",
             Self::NothingLeft(_) => "leave at least one",
+            Self::UnknownService(_) => {
+                "check how it is spelled; see the incident's services and causes"
+            }
             Self::UnknownChange(_) => "name a change of the hypotheses, or the service alone",
             Self::UnknownTarget(_) => "see what is in force",
             Self::Full(..) => "let some of them end first",

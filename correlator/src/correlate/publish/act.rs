@@ -1,8 +1,9 @@
 //! Acts about one incident: what each changes in its record, and what the fold has to do about it.
 
+use model::change::ChangeEvent;
 use model::command::{Act, CauseRef, Decision};
 use model::id::IncidentId;
-use model::incident::IncidentState;
+use model::incident::{Incident, IncidentState};
 use model::name::Name;
 use model::people::{Said, Verdict};
 use model::time::Nanos;
@@ -171,14 +172,26 @@ impl Registry {
         self.records.get(&id).map(|record| Anchor::new(record.case, &record.incident))
     }
 
-    /// Whether the change that a person names is known.
+    /// Whether the service and the change that a person names are known: a name that nobody knows is a
+    /// slip, and would rename the incident.
     fn knows(&self, id: IncidentId, cause: &CauseRef, around: Around<'_>) -> Result<(), ActFault> {
-        let Some(named) = &cause.change else { return Ok(()) };
-        let hypotheses = self.records.get(&id).map(|record| &record.incident.hypotheses);
-        let blamed = hypotheses.into_iter().flatten().filter_map(|h| h.change.as_ref());
-        let known = blamed.map(|change| &change.id).any(|id| id == named)
-            || around.world.ledger.events().any(|event| event.id == *named);
-        if known { Ok(()) } else { Err(ActFault::UnknownChange(named.clone())) }
+        let incident = self.newest(id);
+        let ledger = &around.world.ledger;
+        let change = cause.change.as_ref().map(|named| {
+            let blamed = incident.into_iter().flat_map(|i| &i.hypotheses);
+            let known = blamed.filter_map(|h| h.change.as_ref()).any(|c| c.id == *named)
+                || ledger.events().any(|event| event.id == *named);
+            if known { Ok(named) } else { Err(ActFault::UnknownChange(named.clone())) }
+        });
+        let change = change.transpose()?;
+        let Some(service) = &cause.service else { return Ok(()) };
+        let changed = |event: &ChangeEvent| {
+            Some(&event.id) == change && event.targets.iter().any(|target| target == service)
+        };
+        let known = around.world.map.bind(service).is_some()
+            || incident.is_some_and(|incident| speaks_of(incident, service))
+            || ledger.events().any(changed);
+        if known { Ok(()) } else { Err(ActFault::UnknownService(service.clone())) }
     }
 
     /// Whether one more incident without a case may be held open.
@@ -198,4 +211,13 @@ impl Registry {
     ) -> Option<&model::incident::Incident> {
         self.records.get(&id).map(|record| &record.incident)
     }
+}
+
+/// Whether an incident shows a service: as a member, a cause, by a symptom, or in its reach.
+fn speaks_of(incident: &Incident, service: &Name) -> bool {
+    let radius = &incident.blast_radius;
+    incident.services.contains(service)
+        || incident.hypotheses.iter().any(|h| h.entity.service == *service)
+        || incident.symptoms.iter().any(|symptom| symptom.entity.service == *service)
+        || radius.observed.iter().any(|reach| reach.service == *service)
 }

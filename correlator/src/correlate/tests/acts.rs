@@ -232,6 +232,42 @@ fn a_change_that_nobody_knows_is_no_cause() {
 }
 
 #[test]
+fn a_service_that_nobody_knows_is_no_cause() {
+    let ending = play(
+        &slow_payment(2400),
+        &[
+            (800, |told| Decision::ConfirmCause {
+                incident: told.of("payment"),
+                cause: CauseRef { service: Some("paymnet".into()), change: None },
+            }),
+            (810, |told| Decision::RejectCause {
+                incident: told.of("payment"),
+                cause: CauseRef { service: Some("paymnet".into()), change: None },
+            }),
+        ],
+    );
+    assert_eq!(ending.refused.len(), 2);
+    assert!(ending.refused[0].contains("\"paymnet\" is neither"), "{:?}", ending.refused);
+    let last = only(&ending);
+    assert!(last.title.starts_with("payment"), "{}", last.title);
+    assert!(last.hypotheses.iter().all(|h| h.entity.service.as_str() != "paymnet"));
+}
+
+#[test]
+fn a_change_blames_its_targets_although_no_map_has_them() {
+    let story = slow_payment(2400).change(100, "cfg", Config, "vault", "vault sealed");
+    let ending = play(
+        &story,
+        &[(800, |told| Decision::ConfirmCause {
+            incident: told.of("payment"),
+            cause: CauseRef { service: Some("vault".into()), change: Some("cfg".into()) },
+        })],
+    );
+    assert!(ending.refused.is_empty(), "{:?}", ending.refused);
+    assert_eq!(only(&ending).hypotheses[0].entity.service.as_str(), "vault");
+}
+
+#[test]
 fn a_change_that_only_a_person_blames_is_named_with_its_title() {
     let story = slow_payment(2400).change(100, "cfg", Config, "mail", "mail pool 5");
     let ending = play(
