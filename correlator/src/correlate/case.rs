@@ -145,6 +145,15 @@ impl Case {
         self.state != CaseState::Forming
     }
 
+    /// Whether somebody is called for it, or was before it was over.
+    pub(super) fn calls(&self) -> bool {
+        match self.state {
+            CaseState::Open => true,
+            CaseState::Forming | CaseState::Suspected => false,
+            CaseState::Resolved => self.history.iter().any(|(_, state)| *state == CaseState::Open),
+        }
+    }
+
     /// Its services.
     pub(super) fn services(&self) -> BTreeSet<Name> {
         self.nodes.keys().filter_map(|key| key.service().cloned()).collect()

@@ -37,7 +37,7 @@ pub(super) fn incident(world: &World, case: &Case, rules: Rules<'_>) -> Option<I
         cell: rules.cell.clone(),
         state,
         severity,
-        priority: priority::priority(blast_radius.impact, severity, state),
+        priority: priority::priority(blast_radius.impact, severity, case.calls()),
         title: String::new(),
         onset_at: width.start(case.onset()),
         opened_at: width.end(case.born),

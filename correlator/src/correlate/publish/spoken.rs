@@ -180,8 +180,11 @@ impl Spoken {
                 incident.resolved_at = None;
             }
         }
-        let (impact, severity) = (incident.blast_radius.impact, incident.severity);
-        incident.priority = priority::priority(impact, severity, incident.state);
+        // What a person once called open was so, whatever the fold says.
+        if hold.word == Word::Open || self.reopened > 0 {
+            let (impact, severity) = (incident.blast_radius.impact, incident.severity);
+            incident.priority = priority::priority(impact, severity, true);
+        }
     }
 
     /// Whether anything worth a word began after a person called it over.

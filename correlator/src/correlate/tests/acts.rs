@@ -268,6 +268,39 @@ fn a_change_blames_its_targets_although_no_map_has_them() {
 }
 
 #[test]
+fn what_is_over_keeps_the_priority_that_it_had_while_it_was_open() {
+    let story = slow_payment(3600).fires(640, "HighErrors service=payment", Critical).resolves(
+        1260,
+        "HighErrors service=payment",
+        Critical,
+    );
+    let says: [(i64, Say); 1] = [(800, |told| Decision::Resolve { incident: told.of("payment") })];
+    for says in [&says[..0], &says] {
+        let ending = play(&story, says);
+        let last = only(&ending);
+        assert_eq!(last.state, IncidentState::Resolved);
+        let open = ending.revisions.iter().rfind(|(i, _)| i.state == IncidentState::Open);
+        assert_eq!(last.priority, open.unwrap().0.priority);
+    }
+}
+
+#[test]
+fn what_only_a_person_held_open_keeps_its_priority_too() {
+    let ending = play(
+        &shop(3600).fires(600, "DiskFull service=payment", Warning),
+        &[
+            (700, |told| Decision::Resolve { incident: told.of("payment") }),
+            (800, |told| Decision::Reopen { incident: told.of("payment") }),
+            (900, |told| Decision::Resolve { incident: told.of("payment") }),
+        ],
+    );
+    assert!(ending.refused.is_empty(), "{:?}", ending.refused);
+    let open = ending.revisions.iter().rfind(|(i, _)| i.state == IncidentState::Open);
+    let over = ending.revisions.iter().rfind(|(i, _)| i.state == IncidentState::Resolved);
+    assert_eq!(over.unwrap().0.priority, open.unwrap().0.priority);
+}
+
+#[test]
 fn a_change_that_only_a_person_blames_is_named_with_its_title() {
     let story = slow_payment(2400).change(100, "cfg", Config, "mail", "mail pool 5");
     let ending = play(
