@@ -65,13 +65,17 @@ class Role:
         self.name, self.binary, self.note, self.broker_is_well = name, binary, note, broker_is_well
         self.folder = folder / name
         self.folder.mkdir(parents=True)
-        self.data = self.folder / "data"
-        self.config = self.folder / "faultline.yaml"
-        # JSON is YAML.
-        self.config.write_text(json.dumps(made(self.data), indent=1))
+        self.made, self.config = made, self.folder / "faultline.yaml"
+        self.use(self.folder / "data")
         self.log = self.folder / "log"
         self.lock, self.process, self.due, self.ended = threading.RLock(), None, 0.0, False
         self.replaced = []
+
+    def use(self, data):
+        """The next process has this data directory."""
+        self.data = data
+        # JSON is YAML.
+        self.config.write_text(json.dumps(self.made(data), indent=1))
 
     def start(self):
         with open(self.log, "ab") as log:
@@ -122,13 +126,19 @@ class Role:
         threading.Timer(seconds, thaw).start()
 
     def take_over(self, frozen_s, both_s):
-        """SIGSTOP; another process takes over; SIGCONT, so that two are at work; then SIGKILL to the first."""
+        """SIGSTOP; another process takes over; SIGCONT, so that two are at work; then SIGKILL to the first.
+
+        The other one goes on from a copy of the data directory, as on another machine: the first holds its own.
+        """
         with self.lock:
             if self.process is None or self.process.poll() is not None:
                 return
             first, self.process, self.due = self.process, None, 0.0
             self.note("takeover", self.name, frozen_s=round(frozen_s, 2), both_s=round(both_s, 2))
             first.send_signal(signal.SIGSTOP)
+            copy = self.folder / f"data-{len(self.replaced) + 1}"
+            shutil.copytree(self.data, copy)
+            self.use(copy)
             self.replaced.append(first)
 
         def wake():

@@ -49,7 +49,8 @@ need_python
 export PYTHONDONTWRITEBYTECODE=1
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 if [ -z "${FAULTLINE_BINARY:-}" ]; then
-  cargo build -q -p pipeline
+  # With the features of the other phases: they are built already.
+  cargo build -q --workspace --bin faultline
   FAULTLINE_BINARY=$CARGO_TARGET_DIR/debug/faultline
 fi
 
