@@ -337,11 +337,11 @@ fn text(key: &str, value: &str) -> KeyValue {
 fn service_of(resource: &ResourceSpans) -> String {
     let attributes = resource.resource.iter().flat_map(|resource| &resource.attributes);
     let name = attributes.filter(|attribute| attribute.key == "service.name");
-    let text = name.filter_map(|name| match &name.value.as_ref()?.value {
+    let mut text = name.filter_map(|name| match &name.value.as_ref()?.value {
         Some(Value::StringValue(text)) => Some(text.clone()),
         _ => None,
     });
-    text.last().unwrap_or_default()
+    text.next_back().unwrap_or_default()
 }
 
 fn masked(id: &[u8], mask: u64) -> Vec<u8> {
