@@ -4,6 +4,7 @@ mod service;
 mod records;
 mod look;
 mod sinks;
+mod dead_letters;
 pub mod control;
 
 use std::path::PathBuf;
@@ -14,6 +15,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigErrors};
 
+pub use dead_letters::{
+    DeadLettersArgs, DeadLettersCommand, DeadLettersListArgs, DeadLettersReplayArgs,
+    DeadLettersShowArgs,
+};
 pub use look::{ExplainArgs, HealthArgs, IncidentsArgs, SqlArgs, TopArgs};
 pub use records::{CorpusArgs, CorpusSeeds, EvalArgs, RecordArgs, ReplayArgs, Speed, TapArgs};
 pub use service::{
@@ -70,6 +75,8 @@ pub enum Command {
     Sql(SqlArgs),
     /// Print the records of a topic as they arrive, one JSON object a line.
     Tap(TapArgs),
+    /// Dead letters, records that could not be read: list them, look at one, produce them again.
+    DeadLetters(DeadLettersArgs),
     /// Ask a running system whether it is ready: exit code 0 if it is. For container probes.
     Health(HealthArgs),
     /// Print every key that a configuration may have, as text or as JSON Schema.

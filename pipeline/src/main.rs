@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Sql(args) => commands::sql::sql(args),
         Command::Sinks(args) => return code(commands::sinks::sinks(args)),
         Command::Tap(args) => commands::tap::tap(args),
+        Command::DeadLetters(args) => commands::dead_letters::dead_letters(args),
         Command::Health(args) => return code(commands::health::health(args)),
         Command::Config(args) => commands::reference::reference(args),
         Command::Completions(args) => commands::completions::completions(args),

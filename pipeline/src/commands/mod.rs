@@ -4,6 +4,7 @@ pub mod check;
 pub mod completions;
 pub mod control;
 pub mod corpus;
+pub mod dead_letters;
 pub mod demo;
 pub mod eval;
 pub mod explain;
