@@ -1,6 +1,8 @@
 //! `faultline sql`: one text of SQL, asked of a running system or of the files of its history.
 
-use std::io::{self, Read, Write};
+#[cfg(feature = "history")]
+use std::io::Write;
+use std::io::{self, Read};
 
 use anyhow::{Context, Result, bail};
 

@@ -4,8 +4,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Response;
 
 use super::HttpState;
 use super::error::ApiError;
@@ -72,6 +72,8 @@ pub(super) async fn sql(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
+    use axum::http::header::ACCEPT;
+    use axum::response::IntoResponse as _;
     use history::sql::answer::Sheet;
 
     let query = query(&headers, &body)?;
