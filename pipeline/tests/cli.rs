@@ -148,7 +148,7 @@ fn every_command_with_wrong_input_says_what_to_do() {
         (&["replay", "--last", "4h"], 2, "--config"),
         (&["replay", "--last", "4x", "-c", &embedded], 2, "30m"),
         (&["replay", "--last", "4h", "-c", &embedded], 1, "there is no embedded log"),
-        (&["replay", "--speed", "fast", "x"], 2, "`60x`"),
+        (&["replay", "--speed", "fast", "x"], 2, "`30x`"),
         (&["replay", "--against", "no-such.yaml", "x.jsonl"], 78, "no-such.yaml"),
         (&["replay", "--set", "log.x=1", "x.jsonl"], 78, "log.x"),
         (&["explain", "the-big-one"], 1, "16 hexadecimal digits"),
