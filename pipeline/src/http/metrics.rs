@@ -316,7 +316,8 @@ mod tests {
             assert_eq!(metric as usize, m, "{} is out of order in ALL", metric.name());
             for (s, stage) in Stage::ALL.into_iter().enumerate() {
                 assert_eq!(stage as usize, s);
-                metrics.add(metric, stage, (m * 10 + s) as u64 + 1);
+                metrics.set(metric, stage, (m * 10 + s) as u64);
+                metrics.add(metric, stage, 1);
             }
         }
         for (m, metric) in Metric::ALL.into_iter().enumerate() {

@@ -57,15 +57,15 @@ pub(super) fn find_incident(state: &HttpState, text: &str) -> Result<Arc<Revisio
     if !(1..=16).contains(&prefix.len()) || !prefix.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(ApiError::bad_request(
             "this is no incident id",
-            "use the 16 hexadecimal digits of its `id`, or the first of them; `faultline incidents` and \
-             GET /api/v1/incidents list them",
+            "use the 16 hexadecimal digits of its `id`, or the first of them; `faultline incidents` \
+             (GET /api/v1/incidents) lists them",
         ));
     }
     match state.incidents.find(&prefix) {
         Found::One(revision) => Ok(revision),
         Found::None => Err(ApiError::not_found(
             "this incident is not here",
-            "`faultline incidents` and GET /api/v1/incidents list those that are; ended ones leave when \
+            "`faultline incidents` (GET /api/v1/incidents) lists those that are; ended ones leave when \
              there are too many",
         )),
         Found::Several(ids) => Err(several(&ids)),
