@@ -1,7 +1,10 @@
 // The page of one incident, in the order of a tired person's questions.
 
 import { clean, h, outside, renew, s, said } from "./dom.js";
-import { , apart, CAUSE, CHANGE, count, entityText, leaning, leaning, likelihood, moment, percent, plural, PRIORITY, signed, stateChip, tell, ticking, words } from "./format.js";
+import {
+  CAUSE, CHANGE, PRIORITY, apart, count, entityText, leaning, likelihood, moment, percent, plural, signed,
+  stateChip, tell, ticking, words,
+} from "./format.js";
 import { controls } from "./control.js";
 import { centre, reach } from "./graph.js";
 import { peopleChips, verdictMarks, voices } from "./voices.js";
