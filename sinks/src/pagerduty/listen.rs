@@ -142,8 +142,11 @@ impl Ear {
         let mut heard = Heard { notes: window.notes, ..Heard::default() };
         let mut heard_to = window.until;
         let mut grouped = BTreeMap::new();
+        // Remembered only with the acts: if anything below fails, all of it is heard again.
+        let mut fresh = BTreeMap::new();
         for (at, entry) in &window.entries {
-            if self.seen.contains_key(&entry.id) || !entry.is_of_person_at(desk.service) {
+            let is_heard = self.seen.contains_key(&entry.id) || fresh.contains_key(&entry.id);
+            if is_heard || !entry.is_of_person_at(desk.service) {
                 continue;
             }
             let incidents = match entry.incident.own() {
@@ -158,9 +161,10 @@ impl Ear {
             };
             let acts = incidents.iter().flat_map(|incident| entry.acts(desk.sink, *at, *incident));
             heard.acts.extend(acts);
-            self.seen.insert(entry.id.clone(), *at);
+            fresh.insert(entry.id.clone(), *at);
         }
         self.patience.renew();
+        self.seen.append(&mut fresh);
         self.seen.retain(|_, at| *at + OVERLAP + OVERLAP >= heard_to);
         if window.until < now {
             heard.more = More::Yes;

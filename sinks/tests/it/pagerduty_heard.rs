@@ -126,6 +126,21 @@ fn grouped_alerts_are_all_meant_and_other_services_and_keys_are_not() {
 }
 
 #[test]
+fn what_came_before_a_failed_look_up_is_heard_with_what_came_after() {
+    let (double, mut world) = world();
+    log(&double, "acknowledge", 1, "user", OURS, &json!({}));
+    log(&double, "resolve", 2, "user", "group", &json!({}));
+    double.lock().service.account.alerts.insert(String::from("Qgroup"), vec![OURS.to_owned()]);
+    double.lock().faults.0.extend([Fault::Pass, Fault::Status(503)]);
+    let start = at(0).to_rfc3339();
+    let told = world.listen(Some(&start), at(30));
+    assert!(matches!(told, Err((_, Trouble::Unavailable(503)))), "{told:?}");
+    let incident = INCIDENT;
+    let both = [Decision::Acknowledge { incident }, Decision::Resolve { incident }];
+    assert_eq!(decisions(&hear(&mut world, &start, at(60)).0), both);
+}
+
+#[test]
 fn nothing_is_lost_where_much_happens() {
     let (double, mut world) = world();
     // More than one window holds; half of it of groups, each of which takes a request.
