@@ -257,6 +257,13 @@ def plain(incident):
     return {name: value for name, value in incident.items() if name not in BOOKKEEPING}
 
 
+def calls(incident):
+    """Whether somebody was to be called: it was open once, as its timeline tells. What was only suspected is told
+    to nobody, also when it is over."""
+    states = [entry["text"] for entry in incident["timeline"] if entry["kind"] == "state"]
+    return any(text.startswith("open") for text in states)
+
+
 def the_webhook_heard_every_last_revision_once(evidence):
     """Repeats under one key are what a receiver leaves out; each needs a crash of its own."""
     taken = [request for request in evidence.webhook if request["fate"] in ("answered", "lost", "killed")]
@@ -279,8 +286,10 @@ def the_webhook_heard_every_last_revision_once(evidence):
     for incident in newest(evidence).values():
         heard = last.get(incident["id"])
         if heard is None:
-            if incident["state"] in ("open", "resolved"):
+            if incident["state"] in ("open", "resolved") and calls(incident):
                 yield "untold", f"incident {incident['id']} ({incident['state']}) was never told"
+        elif incident["state"] not in GONE and not calls(incident):
+            yield "called-for-nothing", f"incident {incident['id']} was told, and only suspected"
         elif plain(heard) != plain(incident):
             text = f"incident {incident['id']}: last told is {heard['revision']} ({heard['state']})"
             yield "told-old", f"{text}, last is {incident['revision']} ({incident['state']})"
@@ -298,7 +307,7 @@ def every_incident_has_one_ticket(evidence):
             yield "second-ticket", f"a ticket of {incident}, which is no incident"
     for incident in incidents.values():
         made = tickets.get(incident["id"])
-        if made is None and incident["state"] in ("open", "resolved"):
+        if made is None and incident["state"] in ("open", "resolved") and calls(incident):
             yield "no-ticket", f"incident {incident['id']} ({incident['state']}) has no ticket"
         elif made and incident["state"] == "resolved" and made[0]["state"] != "6":
             yield "ticket-state", f"incident {incident['id']} is resolved, its ticket has state {made[0]['state']}"

@@ -162,7 +162,7 @@ class Round:
         with self.itsm.lock:
             tickets = {row["correlation_id"]: row["state"] for row in self.itsm.rows}
         for incident in newest.values():
-            if incident["state"] in ("open", "resolved"):
+            if incident["state"] in ("open", "resolved") and check.calls(incident):
                 heard = told.get(incident["id"])
                 if heard is None or check.plain(heard) != check.plain(incident):
                     return False

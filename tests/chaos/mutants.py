@@ -143,13 +143,26 @@ def data(request):
 
 
 def last_told_live(evidence, dice):
-    live = [i["id"] for i in check.newest(evidence).values() if i["state"] in ("open", "resolved")]
-    return dice.choice(sorted(live))
+    told = (i for i in check.newest(evidence).values() if check.calls(i))
+    return dice.choice(sorted(i["id"] for i in told if i["state"] in ("open", "resolved")))
 
 
 def page_lost(evidence, dice):
     incident = last_told_live(evidence, dice)
     evidence.webhook = [r for r in evidence.webhook if not r.get("body") or data(r)["id"] != incident]
+
+
+def page_for_nothing(evidence, dice):
+    """An incident that was told was never more than suspected."""
+    incident = last_told_live(evidence, dice)
+
+    def only_suspected(value):
+        value["timeline"] = [entry for entry in value["timeline"] if not entry["text"].startswith("open")]
+
+    evidence.topics["incidents"] = [
+        edited(record, only_suspected) if json.loads(record["value"])["id"] == incident else record
+        for record in evidence.topics["incidents"]
+    ]
 
 
 def last_page_lost(evidence, dice):
@@ -250,6 +263,7 @@ MUTANTS = (
     (alter_a_letter, "poison-altered"),
     (letter_of_a_good_record, "neighbour"),
     (page_lost, "untold"),
+    (page_for_nothing, "called-for-nothing"),
     (last_page_lost, "told-old"),
     (page_doubled, "page-doubled"),
     (page_with_two_bodies, "two-bodies"),
