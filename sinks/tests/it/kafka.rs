@@ -68,7 +68,7 @@ fn structured_mode_has_all_in_the_value_and_a_summary_is_small() {
 fn a_record_that_the_log_refuses_is_given_up_and_told() {
     let topic = Topic::default();
     let mut world = World::over(&sink_config("binary", "whole"), Some(Box::new(topic.clone())));
-    topic.lock().faults.0.push_back(Fault::Echo);
+    topic.lock().faults.plan(&[Fault::Echo]);
     world.publish(&incident(1), at(10));
     let done = world.run(at(10));
     assert!(

@@ -60,7 +60,7 @@ fn an_incident_is_a_story_of_log_events_and_one_span_at_its_end() {
 fn what_the_protocol_forbids_to_send_again_is_not_sent_again() {
     for status in [400, 404, 413, 500, 501] {
         let (double, mut world) = world();
-        double.lock().faults.0.push_back(Fault::Status(status));
+        double.lock().faults.plan(&[Fault::Status(status)]);
         world.publish(&incident(1), at(10));
         let done = world.run(at(10));
         assert!(

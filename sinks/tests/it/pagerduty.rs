@@ -127,7 +127,7 @@ fn a_revision_without_news_is_not_sent() {
 #[test]
 fn a_change_that_is_not_taken_is_noted_and_repeats_no_page() {
     let (double, mut world) = world();
-    double.lock().faults.0.extend([Fault::Pass, Fault::Status(400)]);
+    double.lock().faults.plan(&[Fault::Pass, Fault::Status(400)]);
     world.publish(&incident(1), at(10));
     let done = world.run(at(10));
     assert!(
@@ -142,7 +142,7 @@ fn a_change_that_is_not_taken_is_noted_and_repeats_no_page() {
 #[test]
 fn a_limit_without_a_time_is_waited_out_for_a_minute() {
     let (double, mut world) = world();
-    double.lock().faults.0.push_back(Fault::Throttled { retry_after: None, reset: None });
+    double.lock().faults.plan(&[Fault::Throttled { retry_after: None, reset: None }]);
     world.publish(&incident(1), at(10));
     world.run(at(10));
     assert_eq!(world.outbox.next_deadline(at(10)), Some(at(70)));

@@ -131,7 +131,7 @@ fn what_came_before_a_failed_look_up_is_heard_with_what_came_after() {
     log(&double, "acknowledge", 1, "user", OURS, &json!({}));
     log(&double, "resolve", 2, "user", "group", &json!({}));
     double.lock().service.account.alerts.insert(String::from("Qgroup"), vec![OURS.to_owned()]);
-    double.lock().faults.0.extend([Fault::Pass, Fault::Status(503)]);
+    double.lock().faults.plan(&[Fault::Pass, Fault::Status(503)]);
     let start = at(0).to_rfc3339();
     let told = world.listen(Some(&start), at(30));
     assert!(matches!(told, Err((_, Trouble::Unavailable(503)))), "{told:?}");
@@ -173,7 +173,7 @@ fn an_entry_that_cannot_be_read_is_said_and_hides_no_other() {
 fn trouble_over_there_moves_no_cursor() {
     let (double, mut world) = world();
     log(&double, "acknowledge", 1, "user", OURS, &json!({}));
-    double.lock().faults.0.push_back(Fault::Status(503));
+    double.lock().faults.plan(&[Fault::Status(503)]);
     let start = at(0).to_rfc3339();
     let told = world.listen(Some(&start), at(30));
     assert!(matches!(told, Err((Wait::Backoff, Trouble::Unavailable(503)))), "{told:?}");

@@ -174,7 +174,7 @@ fn a_template_may_use_slacks_markup_and_what_it_prints_may_not() {
 fn slack_asks_for_quiet_by_status_or_by_error() {
     let (double, mut world) = world();
     double.lock().service.errors.push("ratelimited");
-    double.lock().faults.0.push_back(Fault::Pass);
+    double.lock().faults.plan(&[Fault::Pass]);
     world.publish(&incident(1), at(10));
     let done = world.run(at(10));
     assert!(

@@ -28,6 +28,8 @@ pub(crate) enum Crash {
 
 /// A sink with its outbox.
 pub(crate) struct World {
+    /// How the process makes its sink anew; `None`: the sink outlives it.
+    setup: Option<Setup>,
     config: SinkConfig,
     sink: Box<dyn Sink>,
     pub(crate) outbox: Outbox,
@@ -45,9 +47,11 @@ impl World {
 
     /// A sink that may write to a log.
     pub(crate) fn over(setup: &Setup, log: Option<Box<dyn Publish>>) -> Self {
+        let renewed = log.is_none().then(|| setup.clone());
         let (config, sink) = setup.build(log);
         let outbox = outbox(&config);
         Self {
+            setup: renewed,
             config,
             sink,
             outbox,
@@ -125,6 +129,9 @@ impl World {
     }
 
     pub(crate) fn restart(&mut self, now: Timestamp) {
+        if let Some(setup) = &self.setup {
+            self.sink = setup.build(None).1;
+        }
         self.outbox = outbox(&self.config);
         for value in self.records.values() {
             let record = Delivered::from_json(value).expect("what we wrote can be read");
@@ -146,6 +153,7 @@ fn outbox(config: &SinkConfig) -> Outbox {
 }
 
 /// A configuration in JSON, in which `"SECRET0"` and so on stand for references to secrets.
+#[derive(Clone)]
 pub(crate) struct Setup {
     pub(crate) json: String,
     pub(crate) secrets: Vec<String>,

@@ -1,11 +1,11 @@
 //! The contract of every sink, proved for each against a double of its destination.
 //!
-//! A new sink is a [`Destination`] in `rows.rs` and one row in [`ROWS`]; `suite.rs` does the rest.
+//! A new sink is a [`Destination`] in `rows` and one row in [`ROWS`]; `suite.rs` does the rest.
 
 mod rows;
 mod suite;
 
-use crate::double::Fault;
+use crate::double::{Fault, Schedule};
 use crate::world::World;
 
 /// A double, as the suite sees it.
@@ -13,11 +13,31 @@ pub(crate) trait Destination {
     /// A sink that speaks to it, with the right secrets.
     fn world(&self) -> World;
 
-    /// What happens to the next requests.
-    fn fail(&self, faults: &[Fault]);
+    /// Changes what goes wrong there.
+    fn faults(&self, change: &mut dyn FnMut(&mut Schedule));
 
-    /// Nothing more goes wrong.
-    fn heal(&self);
+    /// What happens to the next requests.
+    fn fail(&self, faults: &[Fault]) {
+        self.faults(&mut |schedule| schedule.plan(faults));
+    }
+
+    /// What happens to the next request that writes, after so many that pass.
+    fn fail_write(&self, passing: usize, fault: Fault) {
+        self.faults(&mut |schedule| {
+            schedule.plan_for_writes(&vec![Fault::Pass; passing]);
+            schedule.plan_for_writes(&[fault]);
+        });
+    }
+
+    /// Nothing more goes wrong; whether all that was planned happened.
+    fn heal(&self) -> bool {
+        let mut is_spent = true;
+        self.faults(&mut |schedule| {
+            is_spent = schedule.is_spent();
+            schedule.clear();
+        });
+        is_spent
+    }
 
     /// Requests so far.
     fn requests(&self) -> usize;
@@ -86,16 +106,16 @@ pub(crate) struct Row {
     pub(crate) start: fn() -> Box<dyn Destination>,
     pub(crate) repeats: Repeats,
     pub(crate) over: Over,
-    /// Requests of a delivery before the one that writes.
-    pub(crate) looks_first: usize,
 }
 
 /// All sinks.
-pub(crate) const ROWS: [Row; 10] = [
+pub(crate) const ROWS: [Row; 12] = [
     row("webhook", rows::webhook, Repeats::Recognised),
     row("cdevents", rows::cdevents, Repeats::Recognised),
-    Row { looks_first: 1, ..row("servicenow", rows::servicenow, Repeats::Recognised) },
-    Row { looks_first: 1, ..row("jira", rows::jira, Repeats::Recognised) },
+    row("servicenow", rows::servicenow, Repeats::Recognised),
+    row("servicenow_events", rows::servicenow_events, Repeats::Recognised),
+    row("rt", rows::rt, Repeats::Recognised),
+    row("jira", rows::jira, Repeats::Recognised),
     row("jsm_ops", rows::jsm_ops, Repeats::Recognised),
     row("pagerduty", rows::pagerduty, Repeats::Recognised),
     row("slack", rows::slack, Repeats::Recognised),
@@ -105,5 +125,5 @@ pub(crate) const ROWS: [Row; 10] = [
 ];
 
 const fn row(name: &'static str, start: fn() -> Box<dyn Destination>, repeats: Repeats) -> Row {
-    Row { name, start, repeats, over: Over::Http, looks_first: 0 }
+    Row { name, start, repeats, over: Over::Http }
 }

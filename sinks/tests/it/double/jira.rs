@@ -21,7 +21,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Fault, Schedule, Server, after, answer, before};
+use super::{Asked, Fault, Schedule, Server, after, answer, before};
 
 pub(crate) const USER: &str = "faultline@example.org";
 pub(crate) const TOKEN: &str = "correct horse battery";
@@ -162,7 +162,7 @@ impl Jira {
     }
 
     pub(crate) fn fail(&self, faults: &[Fault]) {
-        self.site().faults.0.extend(faults);
+        self.site().faults.plan(faults);
     }
 
     /// The only issue.
@@ -187,7 +187,7 @@ async fn handle(
     let fault = {
         let mut site = lock();
         site.requests.push(format!("{method} {path}"));
-        site.faults.next()
+        site.faults.next(asked(&method, &path))
     };
     if let Some(early) = before(fault).await {
         return early;
@@ -208,6 +208,12 @@ async fn handle(
         answer(status, &json!({"errorMessages": [], "errors": errors}).to_string())
     });
     after(fault, good).await
+}
+
+/// Two searches of Jira's are asked with a body.
+fn asked(method: &Method, path: &str) -> Asked {
+    let reads = *method == Method::GET || matches!(path, "search/jql" | "changelog/bulkfetch");
+    if reads { Asked::Read } else { Asked::Write }
 }
 
 fn route(site: &mut Site, method: &Method, parts: &[&str], body: &Value) -> Done {

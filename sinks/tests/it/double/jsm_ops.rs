@@ -17,7 +17,7 @@ use axum::http::{HeaderMap, Method, Response};
 use axum::routing::any;
 use serde_json::{Value, json};
 
-use super::{Fault, Schedule, Server, after, answer, before};
+use super::{Asked, Fault, Schedule, Server, after, answer, before};
 
 pub(crate) const KEY: &str = "0123-4567";
 
@@ -62,7 +62,7 @@ impl JsmOps {
     }
 
     pub(crate) fn fail(&self, faults: &[Fault]) {
-        self.ops().faults.0.extend(faults);
+        self.ops().faults.plan(faults);
     }
 
     /// The only alert.
@@ -85,7 +85,7 @@ async fn handle(
     let fault = {
         let mut ops = lock();
         ops.requests += 1;
-        ops.faults.next()
+        ops.faults.next(if method == Method::GET { Asked::Read } else { Asked::Write })
     };
     if let Some(early) = before(fault).await {
         return early;

@@ -24,6 +24,8 @@ pub(crate) mod collector;
 pub(crate) mod topic;
 pub(crate) mod jira;
 pub(crate) mod jsm_ops;
+pub(crate) mod rt;
+pub(crate) mod ticket_sql;
 
 /// What happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,13 +54,47 @@ pub(crate) enum Fault {
     Echo,
 }
 
+/// What a request is to the one who is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// It changes nothing.
+    Read,
+    /// It changes something.
+    Write,
+}
+
 /// Faults for the next requests, in order; after them all pass.
 #[derive(Debug, Default)]
-pub(crate) struct Schedule(pub(crate) VecDeque<Fault>);
+pub(crate) struct Schedule {
+    /// For whatever comes.
+    any: VecDeque<Fault>,
+    /// For requests that write; those that read in between pass.
+    writes: VecDeque<Fault>,
+}
 
 impl Schedule {
-    pub(crate) fn next(&mut self) -> Fault {
-        self.0.pop_front().unwrap_or(Fault::Pass)
+    pub(crate) fn plan(&mut self, faults: &[Fault]) {
+        self.any.extend(faults);
+    }
+
+    pub(crate) fn plan_for_writes(&mut self, faults: &[Fault]) {
+        self.writes.extend(faults);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether all that was planned has happened.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.any.is_empty() && self.writes.is_empty()
+    }
+
+    pub(crate) fn next(&mut self, asked: Asked) -> Fault {
+        let planned = self.any.pop_front();
+        let planned =
+            planned.or_else(|| (asked == Asked::Write).then(|| self.writes.pop_front())?);
+        planned.unwrap_or(Fault::Pass)
     }
 }
 

@@ -62,15 +62,14 @@ impl Account {
 
     fn page(&self, request: &Request) -> (u16, Value) {
         let asked = |name: &str| request.query.get(name).map_or("", String::as_str);
-        let moment = |name: &str| asked(name).replace("%3A", ":");
         let number = |name: &str| asked(name).parse::<usize>().unwrap_or(0);
         let (offset, limit) = (number("offset"), number("limit").min(100));
-        if offset + limit > 10_000 || moment("since") >= moment("until") {
+        if offset + limit > 10_000 || asked("since") >= asked("until") {
             return (400, json!({"error": {"message": "Invalid Input Provided"}}));
         }
         let within = |entry: &&Value| {
             let at = entry["created_at"].as_str().unwrap_or_default();
-            moment("since").as_str() <= at && at < moment("until").as_str()
+            asked("since") <= at && at < asked("until")
         };
         let all: Vec<&Value> = self.entries.iter().filter(within).rev().collect();
         let shown: Vec<&Value> = all.iter().skip(offset).take(limit).copied().collect();

@@ -16,7 +16,7 @@ use hmac::{Hmac, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
-use super::{Fault, Schedule, Server, after, answer, before};
+use super::{Asked, Fault, Schedule, Server, after, answer, before};
 
 /// An event that was taken.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ impl Receiver {
     }
 
     pub(crate) fn fail(&self, faults: &[Fault]) {
-        self.inbox().faults.0.extend(faults);
+        self.inbox().faults.plan(faults);
     }
 
     /// The kinds of all events, in order.
@@ -82,7 +82,7 @@ async fn take(
     let fault = {
         let mut inbox = lock();
         inbox.requests += 1;
-        inbox.faults.next()
+        inbox.faults.next(Asked::Write)
     };
     if let Some(early) = before(fault).await {
         return early;

@@ -6,16 +6,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Method, Response, Uri};
 use serde_json::Value;
 
-use super::{Fault, Schedule, Server, after, answer, before};
+use super::{Asked, Fault, Schedule, Server, after, answer, before};
 
 /// A vendor's rules.
 pub(crate) trait Service: Send + 'static {
     /// Status and body.
     fn serve(&mut self, request: &Request) -> (u16, Value);
+
+    /// The entity tag of what is asked for, before it is served, if the vendor has such.
+    fn etag(&self, _request: &Request) -> Option<String> {
+        None
+    }
 }
 
 /// A request as it came.
@@ -31,6 +36,10 @@ pub(crate) struct Request {
 impl Request {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
+    }
+
+    fn asked(&self) -> Asked {
+        if self.method == "GET" { Asked::Read } else { Asked::Write }
     }
 
     pub(crate) fn json(&self) -> Option<Value> {
@@ -74,7 +83,7 @@ async fn take<S: Service>(
     let request = Request {
         method: method.to_string(),
         path: uri.path().to_owned(),
-        query: pairs(uri.query().unwrap_or_default()),
+        query: Query::try_from_uri(&uri).map(|Query(pairs)| pairs).unwrap_or_default(),
         headers: headers
             .iter()
             .map(|(name, value)| {
@@ -86,20 +95,27 @@ async fn take<S: Service>(
     let fault = {
         let mut inner = lock();
         inner.requests.push(request.clone());
-        inner.faults.next()
+        inner.faults.next(request.asked())
     };
     if fault == Fault::Echo {
         let all = format!("{uri} {headers:?} {}", String::from_utf8_lossy(&request.body));
-        return answer(400, &serde_json::json!({"ok": false, "error": all}).to_string());
+        return answer(
+            400,
+            &serde_json::json!({"ok": false, "error": all, "message": all}).to_string(),
+        );
     }
     if let Some(early) = before(fault).await {
         return early;
     }
-    let (status, reply) = lock().service.serve(&request);
-    after(fault, answer(status, &reply.to_string())).await
-}
-
-fn pairs(query: &str) -> BTreeMap<String, String> {
-    let parts = query.split('&').filter_map(|pair| pair.split_once('='));
-    parts.map(|(name, value)| (name.to_owned(), value.replace("%3D", "="))).collect()
+    let good = {
+        let mut inner = lock();
+        let etag = inner.service.etag(&request);
+        let (status, reply) = inner.service.serve(&request);
+        let mut good = answer(status, &reply.to_string());
+        if let Some(etag) = etag {
+            good.headers_mut().insert("etag", etag.parse().expect("a header value"));
+        }
+        good
+    };
+    after(fault, good).await
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sinks::kafka::{Message, Publish, PublishError};
 
-use super::{Fault, Schedule};
+use super::{Asked, Fault, Schedule};
 
 /// What the topic holds.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl Publish for Topic {
     fn publish(&mut self, message: Message) -> Result<(), PublishError> {
         let mut kept = self.lock();
         kept.requests += 1;
-        match kept.faults.next() {
+        match kept.faults.next(Asked::Write) {
             Fault::Pass | Fault::Malformed => {
                 kept.records.push(message);
                 Ok(())

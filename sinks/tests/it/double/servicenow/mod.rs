@@ -5,8 +5,9 @@
 //! query is ignored, so that the answer has more rows), `sysparm_fields`, `sysparm_offset`,
 //! `sysparm_limit`, 201 with a `sys_id`, 404 for an unknown one, `work_notes` are appended and read as empty, priority from impact and urgency, resolving
 //! needs close code and notes (403, data policy), closed and cancelled tickets are read-only. Updates
-//! are audited (`sys_audit`), references are `sys_id`s of tables that can be read. Event Management takes records that have
-//! all of its fields as text, and folds them by `message_key`.
+//! are audited (`sys_audit`), references are `sys_id`s of tables that can be read. Event Management is in `events`.
+
+mod events;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +21,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::{Fault, Schedule, Server, after, answer, before};
+use super::{Asked, Fault, Schedule, Server, after, answer, before};
+pub(crate) use events::Events;
 
 /// Columns that a client may write, and their lengths.
 const COLUMNS: [(&str, usize); 18] = [
@@ -99,8 +101,10 @@ pub(crate) struct Table {
     pub(crate) requests: Vec<String>,
     /// Whether queries are not understood, so that they are ignored.
     pub(crate) ignores_queries: bool,
-    /// Alerts of Event Management by their key: severity, state, and how many events.
-    pub(crate) alerts: BTreeMap<String, (String, String, usize)>,
+    /// Alerts of Event Management by their key.
+    pub(crate) alerts: BTreeMap<String, Events>,
+    /// Rules that an event broke.
+    pub(crate) broken: Vec<String>,
     /// Rows of `sys_audit`.
     audit: Vec<Row>,
     created: u32,
@@ -206,7 +210,7 @@ impl ServiceNow {
             .route("/api/now/table/change_request", get(list_changes))
             .route("/api/now/table/cmdb_ci", get(list_items))
             .route("/api/now/table/sys_user/{sys_id}", get(read_person))
-            .route("/api/global/em/jsonv2", post(take_events))
+            .route("/api/global/em/jsonv2", post(events::take))
             .with_state(Arc::clone(&table));
         Self { table, server: Server::start(router) }
     }
@@ -216,7 +220,7 @@ impl ServiceNow {
     }
 
     pub(crate) fn fail(&self, faults: &[Fault]) {
-        self.table().faults.0.extend(faults);
+        self.table().faults.plan(faults);
     }
 
     /// The only ticket.
@@ -252,8 +256,9 @@ async fn handle(
     let lock = || table.lock().unwrap_or_else(PoisonError::into_inner);
     let fault = {
         let mut table = lock();
+        let reads = request.starts_with("GET ");
         table.requests.push(request);
-        table.faults.next()
+        table.faults.next(if reads { Asked::Read } else { Asked::Write })
     };
     if let Some(early) = before(fault).await {
         return early;
@@ -342,38 +347,6 @@ async fn read_person(
             200,
             &json!({"result": {"user_name": PERSON.0, "name": "An operator"}}).to_string(),
         ))
-    })
-    .await
-}
-
-/// Event Management: every field is text, and these have to be there.
-async fn take_events(State(table): Shared, headers: HeaderMap, body: Bytes) -> Response<Body> {
-    const NEEDED: [&str; 6] =
-        ["source", "node", "type", "message_key", "severity", "resolution_state"];
-    handle(&table, String::from("POST em"), &headers, |table| {
-        let body = object(&body)?;
-        let records = body.get("records").and_then(Value::as_array).cloned().unwrap_or_default();
-        for record in &records {
-            let text = |field: &str| record.get(field).and_then(Value::as_str).unwrap_or_default();
-            let info: Result<Value, _> = serde_json::from_str(text("additional_info"));
-            let severity = text("severity").parse::<u8>().is_ok_and(|severity| severity <= 5);
-            let state = matches!(text("resolution_state"), "New" | "Closing");
-            let time = text("time_of_event");
-            let timed = time.len() == 19 && !time.contains('T');
-            if NEEDED.iter().any(|field| text(field).is_empty())
-                || !(severity && state && timed)
-                || !info.is_ok_and(|info| info.is_object())
-            {
-                return Err(Failure(
-                    400,
-                    "Exception while processing event",
-                    "a field is not right",
-                ));
-            }
-            let kept = table.alerts.entry(text("message_key").to_owned()).or_default();
-            *kept = (text("severity").to_owned(), text("resolution_state").to_owned(), kept.2 + 1);
-        }
-        Ok(answer(200, &json!({"result": {"events": records.len()}}).to_string()))
     })
     .await
 }
