@@ -15,9 +15,11 @@ use crate::delivery::decide::is_over;
 use crate::exchange::Stop;
 use crate::http::Answer;
 use crate::render::news::note;
-use crate::render::ticket::{close_notes, console_link, description, short_description};
+use crate::render::template::Target;
+use crate::render::ticket::close_notes;
 use crate::render::told::Told;
 use crate::render::untrusted::Untrusted;
+use crate::render::words::{self, Words};
 use crate::rest::Rest;
 use crate::sink::{Delivery, Outcome, Sink};
 
@@ -30,6 +32,7 @@ const PROPERTY_CHARS_MAX: usize = 1_000;
 pub struct JsmOps {
     name: Name,
     config: JsmOpsConfig,
+    words: Words,
     rest: Rest,
 }
 
@@ -39,6 +42,7 @@ impl JsmOps {
         Self {
             name: sink_name(&config.name),
             rest: Rest::new(&config.url, authorization, timeout(config.timeout_ms), detail),
+            words: Words::new(&config.templates, Target::Ticket, config.console_url.as_deref()),
             config: config.clone(),
         }
     }
@@ -49,15 +53,17 @@ impl JsmOps {
         let over = is_over(told.state);
         let Some(before) = before.filter(|before| !is_over(before.state) || over) else {
             // The first page, or active again. One that is over already is closed at once.
-            self.create(request, &told)?;
+            let mut notes = Vec::new();
+            self.create(request, &told, &mut notes)?;
             if over {
                 self.close(request, &told)?;
             }
-            return Ok(Outcome::Delivered { ticket: None, note: None });
+            let note = words::note(&notes);
+            return Ok(Outcome::Delivered { ticket: None, title: None, note });
         };
         if over && !is_over(before.state) {
             self.close(request, &told)?;
-            return Ok(Outcome::Delivered { ticket: None, note: None });
+            return Ok(Outcome::Delivered { ticket: None, title: None, note: None });
         }
         let news = note(request, &self.name, &told, before, None);
         let Some(news) = news.filter(|_| !over) else {
@@ -66,7 +72,7 @@ impl JsmOps {
         match self.tell(request, &told, before, &news) {
             // A person closed or deleted it: their word stands, there is nobody to tell.
             Err(stop) if stop.is_rejected(404) => Ok(Outcome::Unchanged { ticket: None }),
-            done => done.map(|()| Outcome::Delivered { ticket: None, note: None }),
+            done => done.map(|()| Outcome::Delivered { ticket: None, title: None, note: None }),
         }
     }
 
@@ -85,8 +91,13 @@ impl JsmOps {
         self.rest.post(&self.path(request.incident, "notes"), &body, request.now).map(|_| ())
     }
 
-    fn create(&self, request: &Delivery<'_>, told: &Told) -> Result<(), Stop> {
-        let body = alert(&self.config, request.incident, told);
+    fn create(
+        &self,
+        request: &Delivery<'_>,
+        told: &Told,
+        notes: &mut Vec<String>,
+    ) -> Result<(), Stop> {
+        let body = alert(&self.config, request.incident, told, &self.words, notes);
         self.rest.post("/alerts", &body, request.now).map(|_| ())
     }
 
@@ -118,8 +129,13 @@ impl Sink for JsmOps {
     }
 }
 
-fn alert(config: &JsmOpsConfig, incident: &Incident, told: &Told) -> Value {
-    let console = config.console_url.as_deref();
+fn alert(
+    config: &JsmOpsConfig,
+    incident: &Incident,
+    told: &Told,
+    words: &Words,
+    notes: &mut Vec<String>,
+) -> Value {
     let teams = config.teams.iter().map(|team| json!({"type": "team", "name": team}));
     let entity = told.services.first().cloned().unwrap_or_default();
     let property = |text: &str| Untrusted(text).line(PROPERTY_CHARS_MAX);
@@ -132,14 +148,14 @@ fn alert(config: &JsmOpsConfig, incident: &Incident, told: &Told) -> Value {
             let text = format!("{} ({} %)", cause.text, cause.percent);
             extra.insert(String::from("cause"), property(&text).into());
         }
-        if let Some(base) = console {
-            extra.insert(String::from("details"), console_link(base, incident).into());
+        if let Some(link) = words.link(incident) {
+            extra.insert(String::from("details"), link.into());
         }
     }
     json!({
-        "message": Untrusted(&short_description(told)).line(MESSAGE_CHARS_MAX),
+        "message": Untrusted(&words.title(incident, told, notes)).line(MESSAGE_CHARS_MAX),
         "alias": incident.id.to_string(),
-        "description": description(incident, told, console),
+        "description": words.body(incident, told, notes),
         "responders": teams.collect::<Vec<_>>(),
         "tags": config.tags,
         "extraProperties": extra,

@@ -55,6 +55,8 @@ pub enum Outcome {
     Delivered {
         /// The record it keeps of the incident, for sinks that have such.
         ticket: Option<Ticket>,
+        /// The title of that record, as we have written it; `None`: as before.
+        title: Option<String>,
         /// Something a person should know, in words that are safe to log.
         note: Option<String>,
     },

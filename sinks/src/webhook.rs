@@ -64,7 +64,7 @@ impl Webhook {
     fn say(&self, request: &Delivery<'_>) -> Result<Outcome, Stop> {
         let event = structured(request, &self.source, whole(request.incident));
         self.send(request.idempotency_key, &event, request.now)?;
-        Ok(Outcome::Delivered { ticket: None, note: None })
+        Ok(Outcome::Delivered { ticket: None, title: None, note: None })
     }
 
     /// One request an event; what is repeated after a failure has the same ids.
@@ -79,7 +79,7 @@ impl Webhook {
             let event = cdevents::event(request, predicate, &told, &self.source);
             self.send(&id, &event, request.now)?;
         }
-        Ok(Outcome::Delivered { ticket: None, note: None })
+        Ok(Outcome::Delivered { ticket: None, title: None, note: None })
     }
 
     fn send(&self, id: &str, event: &Value, now: Timestamp) -> Result<(), Stop> {

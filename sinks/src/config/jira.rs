@@ -11,6 +11,8 @@ use super::check::{Check, UrlPath};
 use super::delivery::DeliveryConfig;
 use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_every};
 use crate::jira::Jira;
+use crate::render::template::{Target, TemplatesConfig};
+use crate::render::words::check_templates;
 use crate::sink::Sink;
 
 /// Issues in Jira or Jira Service Management (Cloud, REST v3).
@@ -51,6 +53,9 @@ pub struct JiraConfig {
     /// Base of links to the console; no link if not given.
     #[serde(default)]
     pub console_url: Option<String>,
+    /// People's own words for the summary of an issue and the description of a new one.
+    #[serde(default)]
+    pub templates: TemplatesConfig,
     /// For one exchange. Unit: milliseconds, 100 to 60,000.
     #[serde(default = "default_timeout_ms")]
     pub timeout_ms: u64,
@@ -99,6 +104,7 @@ impl SinkSettings for JiraConfig {
     fn check(&self, check: &mut Check) {
         check.url("url", &self.url, UrlPath::Any);
         check.console_url(self.console_url.as_deref());
+        check_templates(check, &self.templates, Target::Ticket);
         check.timeout(self.timeout_ms);
         check.listen_every(self.listen_every_s);
         self.auth.check(check);

@@ -8,6 +8,8 @@ use super::delivery::DeliveryConfig;
 use super::secret::SecretRef;
 use super::{SinkSettings, default_timeout_ms};
 use crate::jsm_ops::JsmOps;
+use crate::render::template::{Target, TemplatesConfig};
+use crate::render::words::check_templates;
 use crate::sink::Sink;
 
 /// Most responders and tags of an alert.
@@ -33,6 +35,9 @@ pub struct JsmOpsConfig {
     /// Base of links to the console; no link if not given.
     #[serde(default)]
     pub console_url: Option<String>,
+    /// People's own words for `message` (cut at 130 characters) and `description` of an alert.
+    #[serde(default)]
+    pub templates: TemplatesConfig,
     /// For one exchange. Unit: milliseconds, 100 to 60,000.
     #[serde(default = "default_timeout_ms")]
     pub timeout_ms: u64,
@@ -65,6 +70,7 @@ impl SinkSettings for JsmOpsConfig {
     fn check(&self, check: &mut Check) {
         check.url("url", &self.url, UrlPath::Any);
         check.console_url(self.console_url.as_deref());
+        check_templates(check, &self.templates, Target::Ticket);
         check.timeout(self.timeout_ms);
         if self.teams.len() > LISTED_MAX {
             check.wrong("teams", format!("expected at most {LISTED_MAX}"));

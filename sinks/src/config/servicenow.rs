@@ -10,6 +10,8 @@ use super::auth::AuthConfig;
 use super::check::{Check, UrlPath};
 use super::delivery::DeliveryConfig;
 use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_every, yes};
+use crate::render::template::{Target, TemplatesConfig};
+use crate::render::words::check_templates;
 use crate::servicenow::{ServiceNow, ServiceNowEvents};
 use crate::sink::Sink;
 
@@ -62,6 +64,10 @@ pub struct ServiceNowConfig {
     /// Base of links to the console; no link if not given.
     #[serde(default)]
     pub console_url: Option<String>,
+    /// People's own words for `short_description` of a ticket and `description` of a new one; with
+    /// `mode: events` for `description`, whose first line is the title.
+    #[serde(default)]
+    pub templates: TemplatesConfig,
     /// For one exchange. Unit: milliseconds, 100 to 60,000.
     #[serde(default = "default_timeout_ms")]
     pub timeout_ms: u64,
@@ -142,6 +148,7 @@ impl SinkSettings for ServiceNowConfig {
             check.sys_id(&format!("groups.{owner}"), Some(group));
         }
         check.console_url(self.console_url.as_deref());
+        check_templates(check, &self.templates, Target::Ticket);
         check.timeout(self.timeout_ms);
         check.choice("close_code", &self.close_code);
         let choices = [

@@ -231,6 +231,7 @@ mod tests {
             content_hash: content_hash(incident),
             idempotency_key: idempotency_key(incident, &"ops".into()),
             ticket: None,
+            title: None,
             told: Told::of(incident),
         }
     }

@@ -275,10 +275,10 @@ impl Outbox {
     ) -> Done {
         self.in_flight = false;
         let (result, record) = match outcome {
-            Outcome::Delivered { ticket, note } => {
+            Outcome::Delivered { ticket, title, note } => {
                 self.stats.said += 1;
                 self.breaker.on_success();
-                (DoneResult::Said(note), Some(self.said(due, ticket, now)))
+                (DoneResult::Said(note), Some(self.said(due, ticket, title, now)))
             }
             Outcome::Unchanged { ticket } => {
                 self.stats.unchanged += 1;
@@ -333,7 +333,13 @@ impl Outbox {
 
     /// When it is over, records keep the title and weight that they had: those stay as told, so that
     /// they are compared with the record's own should it come back.
-    fn said(&self, due: &Due, ticket: Option<Ticket>, now: Timestamp) -> Delivered {
+    fn said(
+        &self,
+        due: &Due,
+        ticket: Option<Ticket>,
+        title: Option<String>,
+        now: Timestamp,
+    ) -> Delivered {
         let mut told = Told::of(&due.incident);
         let known = due.known.as_ref();
         if is_over(told.state)
@@ -352,13 +358,14 @@ impl Outbox {
             content_hash: content_hash(&due.incident),
             idempotency_key: due.idempotency_key.clone(),
             ticket: ticket.or_else(|| known.and_then(|known| known.ticket.clone())),
+            title: title.or_else(|| known.and_then(|known| known.title.clone())),
             told,
         }
     }
 
     /// Small changes add up to news: what was told stays as it was told.
     fn unchanged(&self, due: &Due, ticket: Option<Ticket>, now: Timestamp) -> Delivered {
-        let new = self.said(due, ticket, now);
+        let new = self.said(due, ticket, None, now);
         match &due.known {
             Some(known) => Delivered { at: known.at, told: known.told.clone(), ..new },
             None => new,

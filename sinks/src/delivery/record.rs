@@ -40,6 +40,9 @@ pub struct Delivered {
     pub idempotency_key: String,
     /// The record that the destination keeps.
     pub ticket: Option<Ticket>,
+    /// The title under which the destination keeps its record, as we wrote it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// What was said, for the news of the next revision.
     pub told: Told,
 }
@@ -61,6 +64,7 @@ impl Delivered {
             content_hash: Fingerprint(0),
             idempotency_key: idempotency_key(incident, sink),
             ticket: None,
+            title: None,
             told: Told::of(incident),
         }
     }
@@ -155,6 +159,7 @@ mod tests {
             content_hash: content_hash(&incident),
             idempotency_key: idempotency_key(&incident, &"ops".into()),
             ticket: None,
+            title: None,
             told: Told::of(&incident),
         };
         assert_eq!(record.key(), "ops/00000000000000ab");

@@ -10,8 +10,7 @@ use crate::config::JiraConfig;
 use crate::delivery::decide::is_over;
 use crate::heard::incident_id;
 use crate::render::news::service_of;
-use crate::render::ticket::{description, short_description};
-use crate::render::told::Told;
+use crate::render::words::Title;
 use crate::sink::Delivery;
 
 /// The label of all our issues.
@@ -48,15 +47,18 @@ fn priority(config: &JiraConfig, priority: Priority) -> Option<&String> {
     config.priorities.get(place)
 }
 
-/// A new issue. Its mark says "open" until it is resolved: a crash in between is noticed.
-pub(super) fn creation(config: &JiraConfig, incident: &Incident, told: &Told) -> Value {
-    let text = description(incident, told, config.console_url.as_deref());
+/// A new issue of this summary and text. Its mark says "open" until it is resolved: a crash in between is noticed.
+pub(super) fn creation(
+    config: &JiraConfig,
+    incident: &Incident,
+    (summary, text): (&str, &str),
+) -> Value {
     let state = if is_over(incident.state) { IncidentState::Open } else { incident.state };
     let mut fields = json!({
         "project": {"key": config.project},
         "issuetype": {"name": config.issue_type},
-        "summary": short_description(told),
-        "description": document(&text),
+        "summary": summary,
+        "description": document(text),
         "labels": [LABEL, label(incident)],
     });
     if let Some(fields) = fields.as_object_mut() {
@@ -76,7 +78,12 @@ pub(super) fn creation(config: &JiraConfig, incident: &Incident, told: &Told) ->
 
 /// Summary and priority, if our own words changed and nobody changed the issue's; and our label,
 /// if somebody took it off.
-pub(super) fn edits(config: &JiraConfig, request: &Delivery<'_>, issue: &Issue) -> Option<Value> {
+pub(super) fn edits(
+    config: &JiraConfig,
+    request: &Delivery<'_>,
+    issue: &Issue,
+    title: &Title,
+) -> Option<Value> {
     let mut fields = Map::new();
     let incident = request.incident;
     if incident_of(issue).is_none() {
@@ -84,14 +91,12 @@ pub(super) fn edits(config: &JiraConfig, request: &Delivery<'_>, issue: &Issue) 
         labels.push(label(incident));
         fields.insert(String::from("labels"), json!(labels));
     }
+    if let Some(summary) = title.change(&issue.fields.summary) {
+        fields.insert(String::from("summary"), summary.into());
+    }
     let before = request.known.map(|known| &known.told);
     if let Some(before) = before.filter(|_| !is_over(incident.state)) {
-        let told = Told::of(incident);
-        let (summary, old_summary) = (short_description(&told), short_description(before));
-        if summary != old_summary && issue.fields.summary == old_summary {
-            fields.insert(String::from("summary"), summary.into());
-        }
-        let (new, old) = (priority(config, told.priority), priority(config, before.priority));
+        let (new, old) = (priority(config, incident.priority), priority(config, before.priority));
         let theirs = issue.fields.priority.as_ref().map(|priority| &priority.name);
         if let Some(name) = new.filter(|_| new != old && theirs == old) {
             fields.insert(String::from("priority"), json!({ "name": name }));

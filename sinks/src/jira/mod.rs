@@ -23,7 +23,9 @@ use crate::delivery::decide::{ended_as_none, is_over};
 use crate::exchange::Stop;
 use crate::heard::Heard;
 use crate::render::news;
+use crate::render::template::Target;
 use crate::render::told::Told;
+use crate::render::words::{self, Words};
 use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
 use adf::document;
 use api::{Api, Issue};
@@ -44,6 +46,7 @@ pub struct Jira {
     config: JiraConfig,
     api: Api,
     ear: Ear,
+    words: Words,
     /// When at the latest an issue was perhaps made, without our knowing.
     attempts: BTreeMap<IncidentId, Timestamp>,
     /// When the first delivery of this process was: attempts before it may be as late.
@@ -56,6 +59,7 @@ impl Jira {
             name: sink_name(&config.name),
             api: Api::new(config, secret),
             ear: Ear::default(),
+            words: Words::new(&config.templates, Target::Ticket, config.console_url.as_deref()),
             config: config.clone(),
             attempts: BTreeMap::new(),
             began: None,
@@ -125,7 +129,11 @@ impl Jira {
 
     fn create(&mut self, request: &Delivery<'_>) -> Result<Outcome, Stop> {
         let told = Told::of(request.incident);
-        let body = fields::creation(&self.config, request.incident, &told);
+        let mut notes = Vec::new();
+        let title = self.words.title(request.incident, &told, &mut notes);
+        let text = self.words.body(request.incident, &told, &mut notes);
+        let body = fields::creation(&self.config, request.incident, (&title, &text));
+        let note = words::note(&notes);
         let made = self.api.create(&body, request.now);
         if made.as_ref().is_err_and(Stop::may_be_done) {
             self.note_attempt(request.incident.id, request.now);
@@ -135,9 +143,9 @@ impl Jira {
         if is_over(request.incident.state) {
             let issue = self.api.get(&made.id, request.now)?;
             let issue = issue.ok_or(Stop::again("issue vanished"))?;
-            return self.update(request, &issue, None);
+            return self.update(request, &issue, note);
         }
-        Ok(Outcome::Delivered { ticket: Some(self.ticket(&made)), note: None })
+        Ok(Outcome::Delivered { ticket: Some(self.ticket(&made)), title: Some(title), note })
     }
 
     fn update(
@@ -149,22 +157,24 @@ impl Jira {
         let (incident, now) = (request.incident, request.now);
         let ticket = Some(self.ticket(issue));
         if fields::has_it(issue, incident) {
-            return Ok(Outcome::Delivered { ticket, note });
+            return Ok(Outcome::Delivered { ticket, title: None, note });
         }
         let told = Told::of(incident);
+        let mut notes = Vec::new();
+        let title = self.words.retitle(request, &told, &mut notes);
         let step = fields::step(request, issue);
-        let edits = fields::edits(&self.config, request, issue);
+        let edits = fields::edits(&self.config, request, issue, &title);
         let owner = issue.fields.assignee.as_ref().map_or("", |person| &person.display_name);
         let comment = news::comment(request, &self.name, &told, owner);
         let stepped =
             request.known.is_some_and(|known| is_over(known.told.state) != is_over(told.state));
         if step == Step::Stay && edits.is_none() && comment.is_none() && !stepped {
             return Ok(match note {
-                Some(_) => Outcome::Delivered { ticket, note },
+                Some(_) => Outcome::Delivered { ticket, title: None, note },
                 None => Outcome::Unchanged { ticket },
             });
         }
-        let note = self.take(step, issue, now)?.or(note);
+        notes.extend(self.take(step, issue, now)?.or(note));
         if let Some(edits) = &edits {
             self.api.edit(&issue.key, edits, now)?;
         }
@@ -172,7 +182,7 @@ impl Jira {
             self.comment(request, issue, comment)?;
         }
         self.api.mark(&issue.key, &fields::mark(incident, incident.state), now)?;
-        Ok(Outcome::Delivered { ticket, note })
+        Ok(Outcome::Delivered { ticket, title: title.told(), note: words::note(&notes) })
     }
 
     /// Moves the issue to where it belongs; says so if the workflow offers no way.

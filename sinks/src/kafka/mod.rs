@@ -116,7 +116,7 @@ impl Sink for KafkaSink {
 
     fn deliver(&mut self, request: &Delivery<'_>) -> Outcome {
         match self.log.publish(self.message(request)) {
-            Ok(()) => Outcome::Delivered { ticket: None, note: None },
+            Ok(()) => Outcome::Delivered { ticket: None, title: None, note: None },
             Err(PublishError::Unavailable) => {
                 Outcome::RetryAfter(Wait::Backoff, Trouble::Transport("the log does not answer"))
             }

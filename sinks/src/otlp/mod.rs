@@ -52,7 +52,7 @@ impl Otlp {
             let span = signals::span(request.incident, &told);
             note = self.send("/v1/traces", &span, request.now)?.or(note);
         }
-        Ok(Outcome::Delivered { ticket: None, note })
+        Ok(Outcome::Delivered { ticket: None, title: None, note })
     }
 
     /// Sends; a warning of the Collector is a note.

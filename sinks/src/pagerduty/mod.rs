@@ -99,7 +99,7 @@ impl PagerDuty {
                 (Err(stop), _) => return Err(stop),
             }
         }
-        Ok(Outcome::Delivered { ticket: None, note: note(&notes) })
+        Ok(Outcome::Delivered { ticket: None, title: None, note: note(&notes) })
     }
 
     fn send(&self, action: Action, mut body: Value, now: Timestamp) -> Result<(), Stop> {

@@ -10,6 +10,7 @@ use model::incident::Incident;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ticket::capped;
 use super::told::Told;
 use super::untrusted::Untrusted;
 
@@ -47,6 +48,8 @@ pub struct TemplatesConfig {
 pub(crate) enum Target {
     /// Text that nobody reads as markup: the template's own words are encoded, too.
     Plain,
+    /// The same in a ticket's field, whose length is bounded.
+    Ticket,
     /// Slack's mrkdwn: the template's own words may hold markup, what it prints does not.
     Mrkdwn,
 }
@@ -169,8 +172,11 @@ impl Templates {
     /// The whole text once more: parts that are inert alone may not be so side by side.
     fn finish(&self, name: &str, text: &str) -> String {
         match (self.target, name == TITLE) {
-            (Target::Plain, true) => Untrusted(text).line(TITLE_CHARS_MAX),
+            (Target::Plain | Target::Ticket, true) => Untrusted(text).line(TITLE_CHARS_MAX),
             (Target::Plain, false) => Untrusted(text).block(BODY_LINES_MAX, LINE_CHARS_MAX),
+            (Target::Ticket, false) => {
+                capped(&Untrusted(text).block(BODY_LINES_MAX, LINE_CHARS_MAX))
+            }
             // A title is never markup.
             (Target::Mrkdwn, true) => Untrusted(&unescaped(text)).line(TITLE_CHARS_MAX),
             (Target::Mrkdwn, false) => whole_lines(text),
@@ -208,12 +214,19 @@ fn print(target: Target, out: &mut Output<'_>, value: &Value) -> Result<(), Erro
         ValueKind::None | ValueKind::Undefined => return Ok(()),
         _ => value.to_string(),
     };
+    let line = |text: &str| no_formula(Untrusted(text).line(VALUE_CHARS_MAX));
     let text = match target {
-        Target::Plain => Untrusted(&text).line(VALUE_CHARS_MAX),
+        Target::Plain | Target::Ticket => line(&text),
         Target::Mrkdwn if is_url(&text) => mrkdwn_url(&text),
-        Target::Mrkdwn => mrkdwn(&Untrusted(&text).line(VALUE_CHARS_MAX)),
+        Target::Mrkdwn => mrkdwn(&line(&text)),
     };
     Ok(out.write_str(&text)?)
+}
+
+/// What people export may end in a spreadsheet: a value that one would calculate is quoted as such
+/// programs do it.
+fn no_formula(line: String) -> String {
+    if line.starts_with(['=', '+', '-', '@']) { format!("'{line}") } else { line }
 }
 
 fn is_url(text: &str) -> bool {
@@ -407,6 +420,22 @@ mod tests {
             assert!(problem.contains(part), "{source}: {problem}");
         }
         assert!(problem(&"x".repeat(TEMPLATE_BYTES_MAX + 1)).contains("at most"));
+    }
+
+    #[test]
+    fn nothing_from_outside_begins_a_formula_and_a_tickets_text_is_capped() {
+        let mut hostile = incident(1);
+        for formula in ["=HYPERLINK(\"http://evil\")", "+1", "-1", "@SUM(1)"] {
+            hostile.title = formula.to_owned();
+            for source in ["{{ title }}", "{{ title[0] }}{{ title[1:] }}", "{{ ' ' ~ title }}"] {
+                let text = body(source, Target::Ticket, &hostile);
+                assert!(text.starts_with('\''), "{source}: {text}");
+            }
+            assert_eq!(body("- {{ id }}", Target::Ticket, &hostile), "- 00000000000000ab");
+        }
+        let long = "{% for n in range(99) %}{{ narrative }}{{ narrative }}\n{% endfor %}";
+        hostile.narrative = "word ".repeat(90);
+        assert!(body(long, Target::Ticket, &hostile).chars().count() < 4_000);
     }
 
     #[test]

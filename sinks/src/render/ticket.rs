@@ -143,8 +143,8 @@ fn names(all: &[Name], listed_max: usize) -> String {
     shown.join(", ")
 }
 
-/// Cuts at a line end, so that no half word from outside stands last.
-fn capped(text: &str) -> String {
+/// At most 3,900 characters and three dots. Cuts at a line end, so that no half word from outside stands last.
+pub(crate) fn capped(text: &str) -> String {
     let mut out = String::new();
     let mut left = DESCRIPTION_CHARS_MAX;
     for line in text.lines() {

@@ -6,11 +6,36 @@ use super::template::{Target, Templates, TemplatesConfig};
 use super::ticket::{console_link, description, short_description};
 use super::told::Told;
 use crate::config::Check;
+use crate::delivery::decide::is_over;
+use crate::delivery::record::Delivered;
+use crate::sink::Delivery;
 
 /// The words of one sink.
 pub(crate) struct Words {
     templates: Option<Templates>,
     console: Option<String>,
+}
+
+/// A record's title: as we wrote it last, and as we would write it now.
+pub(crate) struct Title {
+    pub(crate) now: String,
+    /// `None`: nothing was written, or what there is stays.
+    before: Option<String>,
+    /// The incident is over.
+    stays: bool,
+}
+
+impl Title {
+    /// What is to be remembered of it; `None`: as before.
+    pub(crate) fn told(self) -> Option<String> {
+        (!self.stays).then_some(self.now)
+    }
+
+    /// What to write over the record's own title: ours, if it changed and nobody changed theirs.
+    pub(crate) fn change(&self, theirs: &str) -> Option<&str> {
+        let before = self.before.as_deref()?;
+        (self.now != before && theirs == before).then_some(&self.now)
+    }
 }
 
 /// Says to `check` what is wrong with templates.
@@ -44,6 +69,21 @@ impl Words {
         taken("title", shaped, notes)
             .filter(|title| !title.is_empty())
             .unwrap_or_else(|| short_description(told))
+    }
+
+    /// The title of a record that is there. When the incident is over it stays: what it was is what
+    /// people look for later.
+    pub(crate) fn retitle(
+        &self,
+        request: &Delivery<'_>,
+        told: &Told,
+        notes: &mut Vec<String>,
+    ) -> Title {
+        let known = request.known.filter(|_| !is_over(told.state));
+        let wrote =
+            |known: &Delivered| known.title.clone().unwrap_or(short_description(&known.told));
+        let now = self.title(request.incident, told, notes);
+        Title { now, before: known.map(wrote), stays: is_over(told.state) }
     }
 
     /// The text of a template, if there is one and it can be rendered.

@@ -9,8 +9,7 @@ use super::api::{Body, Ticket};
 use crate::config::RtConfig;
 use crate::delivery::decide::is_over;
 use crate::render::news::service_of;
-use crate::render::ticket::{description, short_description};
-use crate::render::told::Told;
+use crate::render::words::Title;
 use crate::sink::Delivery;
 
 /// RT's priorities go from 0 to 100; its own words for them are 0 low, 50 medium, 100 high.
@@ -45,14 +44,13 @@ pub(super) fn standing(config: &RtConfig, status: &str) -> Standing {
     }
 }
 
-/// The fields of a new ticket; `former` is the rejected ticket of the same incident.
+/// The fields of a new ticket of this subject and text; `former` is the rejected ticket of the same incident.
 pub(super) fn creation(
     config: &RtConfig,
     incident: &Incident,
-    told: &Told,
+    (subject, mut text): (String, String),
     former: Option<u64>,
 ) -> Body {
-    let mut text = description(incident, told, config.console_url.as_deref());
     if let Some(former) = former {
         text.push_str(&format!("\nReopened; it was ticket {former} before."));
     }
@@ -62,7 +60,7 @@ pub(super) fn creation(
         body.insert(field.to_owned(), value);
     };
     set("Queue", queue_of(config, incident).into());
-    set("Subject", short_description(told).into());
+    set("Subject", subject.into());
     set("Content", text.into());
     set("ContentType", "text/plain".into());
     set("Priority", weight(incident.priority).into());
@@ -84,7 +82,12 @@ pub(super) fn queue_of<'a>(config: &'a RtConfig, incident: &Incident) -> &'a str
 
 /// The fields that change. A ticket that a person resolved or reopened is left as it is: only the
 /// step from active to over, or back, is ours.
-pub(super) fn patch(config: &RtConfig, request: &Delivery<'_>, ticket: &Ticket) -> Body {
+pub(super) fn patch(
+    config: &RtConfig,
+    request: &Delivery<'_>,
+    ticket: &Ticket,
+    title: &Title,
+) -> Body {
     let incident = request.incident;
     let mut body = Body::new();
     let standing = standing(config, &ticket.status);
@@ -102,13 +105,11 @@ pub(super) fn patch(config: &RtConfig, request: &Delivery<'_>, ticket: &Ticket) 
         }
         _ => {}
     }
+    if let Some(subject) = title.change(&ticket.subject) {
+        body.insert(String::from("Subject"), subject.into());
+    }
     if let Some(before) = before.filter(|_| !is_over(incident.state)) {
-        let told = Told::of(incident);
-        let (subject, old_subject) = (short_description(&told), short_description(before));
-        if subject != old_subject && ticket.subject == old_subject {
-            body.insert(String::from("Subject"), subject.into());
-        }
-        let (priority, old_priority) = (weight(told.priority), weight(before.priority));
+        let (priority, old_priority) = (weight(incident.priority), weight(before.priority));
         if priority != old_priority && ticket.priority == old_priority {
             body.insert(String::from("Priority"), priority.into());
         }

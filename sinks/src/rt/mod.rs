@@ -21,8 +21,10 @@ use crate::config::{RtConfig, sink_name};
 use crate::delivery::decide::{ended_as_none, is_over};
 use crate::exchange::Stop;
 use crate::heard::Heard;
+use crate::render::news;
+use crate::render::template::Target;
 use crate::render::told::Told;
-use crate::render::{news, words};
+use crate::render::words::{self, Title, Words};
 use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
 use api::{Api, Put, Ticket};
 use fields::Standing;
@@ -40,6 +42,7 @@ pub struct RequestTracker {
     config: RtConfig,
     api: Api,
     ear: Ear,
+    words: Words,
     /// Queues that are known to hold our custom field.
     queues_checked: BTreeSet<String>,
 }
@@ -50,6 +53,7 @@ impl RequestTracker {
             name: sink_name(&config.name),
             api: Api::new(config, secret),
             ear: Ear::default(),
+            words: Words::new(&config.templates, Target::Ticket, config.console_url.as_deref()),
             config: config.clone(),
             queues_checked: BTreeSet::new(),
         }
@@ -143,13 +147,18 @@ impl RequestTracker {
         note: Option<String>,
     ) -> Result<Outcome, Stop> {
         let told = Told::of(request.incident);
-        let body = fields::creation(&self.config, request.incident, &told, former);
+        let mut notes: Vec<String> = note.into_iter().collect();
+        let title = self.words.title(request.incident, &told, &mut notes);
+        let text = self.words.body(request.incident, &told, &mut notes);
+        let said = (title.clone(), text);
+        let body = fields::creation(&self.config, request.incident, said, former);
+        let note = words::note(&notes);
         let id = self.api.create(body, request.now)?;
         if is_over(request.incident.state) {
             let made = self.api.get(id, request.now)?.ok_or(Stop::again("ticket vanished"))?;
             return self.update(request, &made, note);
         }
-        Ok(Outcome::Delivered { ticket: Some(self.linked(id)), note })
+        Ok(Outcome::Delivered { ticket: Some(self.linked(id)), title: Some(title), note })
     }
 
     /// First the fields, then the comment: a comment of this revision says that all of it is there.
@@ -164,15 +173,17 @@ impl RequestTracker {
         let left_alone = fields::standing(&self.config, &ticket.status) == Standing::LeftAlone;
         let owner = if ticket.owner.id == NOBODY { "" } else { &ticket.owner.id };
         let comment = news::comment(request, &self.name, &told, owner).filter(|_| !left_alone);
+        let mut notes = Vec::new();
+        let title = self.words.retitle(request, &told, &mut notes);
         let subject = fields::comment_subject(request.incident);
         let in_doubt = request.in_doubt_since.is_some();
         if in_doubt
             && comment.is_some()
             && self.api.has_comment(ticket.id, &subject, request.now)?
         {
-            return Ok(Outcome::Delivered { ticket: linked, note });
+            return Ok(Outcome::Delivered { ticket: linked, title: title.told(), note });
         }
-        let changed = self.change(request, ticket)?;
+        let changed = self.change(request, ticket, &title)?;
         if let Some(comment) = &comment {
             self.api.comment(ticket.id, &subject, comment, request.now)?;
         }
@@ -180,14 +191,16 @@ impl RequestTracker {
         // A state that people decided there is known to them: nothing was sent, but it is told.
         let stepped = before.is_none_or(|before| is_over(before) != is_over(told.state));
         if changed || comment.is_some() || note.is_some() || stepped {
-            return Ok(Outcome::Delivered { ticket: linked, note });
+            notes.extend(note);
+            let note = words::note(&notes);
+            return Ok(Outcome::Delivered { ticket: linked, title: title.told(), note });
         }
         Ok(Outcome::Unchanged { ticket: linked })
     }
 
     /// Changes the fields; tells whether there was anything to change.
-    fn change(&self, request: &Delivery<'_>, ticket: &Ticket) -> Result<bool, Stop> {
-        if fields::patch(&self.config, request, ticket).is_empty()
+    fn change(&self, request: &Delivery<'_>, ticket: &Ticket, title: &Title) -> Result<bool, Stop> {
+        if fields::patch(&self.config, request, ticket, title).is_empty()
             && self.api.value(ticket).is_some()
         {
             return Ok(false);
@@ -196,7 +209,7 @@ impl RequestTracker {
             let Some(fresh) = self.api.get(ticket.id, request.now)? else {
                 return Err(Stop::again("ticket vanished"));
             };
-            let mut body = fields::patch(&self.config, request, &fresh);
+            let mut body = fields::patch(&self.config, request, &fresh, title);
             if self.api.value(&fresh).is_none() {
                 let id = request.incident.id.to_string();
                 let field = serde_json::json!({ &self.config.custom_field: id });

@@ -16,9 +16,11 @@ use crate::config::secret::Secret;
 use crate::config::{ServiceNowConfig, sink_name, timeout};
 use crate::delivery::decide::is_over;
 use crate::render::news::note;
-use crate::render::ticket::{close_notes, console_link, description};
+use crate::render::template::Target;
+use crate::render::ticket::{capped, close_notes};
 use crate::render::told::Told;
 use crate::render::untrusted::Untrusted;
+use crate::render::words::{self, Words};
 use crate::rest::Rest;
 use crate::sink::{Delivery, Outcome, Sink};
 
@@ -30,7 +32,7 @@ const PATH: &str = "/api/global/em/jsonv2";
 /// Events in ServiceNow.
 pub struct ServiceNowEvents {
     name: Name,
-    console_url: Option<String>,
+    words: Words,
     rest: Rest,
 }
 
@@ -39,7 +41,7 @@ impl ServiceNowEvents {
         let authorization = config.auth.header("Bearer", secret);
         Self {
             name: sink_name(&config.name),
-            console_url: config.console_url.clone(),
+            words: Words::new(&config.templates, Target::Ticket, config.console_url.as_deref()),
             rest: Rest::new(&config.url, authorization, timeout(config.timeout_ms), detail),
         }
     }
@@ -61,22 +63,29 @@ impl Sink for ServiceNowEvents {
         if !self.is_news(request, &told) {
             return Outcome::Unchanged { ticket: None };
         }
-        let record = event(request.incident, &told, &self.name, self.console_url.as_deref());
+        let mut notes = Vec::new();
+        let record = event(request.incident, &told, &self.name, &self.words, &mut notes);
         let body = json!({ "records": [record] });
         match self.rest.exchange(Method::POST, PATH, &[], Some(&body), request.now) {
-            Ok(_) => Outcome::Delivered { ticket: None, note: None },
+            Ok(_) => Outcome::Delivered { ticket: None, title: None, note: words::note(&notes) },
             Err(stop) => stop.into(),
         }
     }
 }
 
-fn event(incident: &Incident, told: &Told, sink: &Name, console: Option<&str>) -> Value {
+fn event(
+    incident: &Incident,
+    told: &Told,
+    sink: &Name,
+    words: &Words,
+    notes: &mut Vec<String>,
+) -> Value {
     let over = is_over(incident.state);
     let cause = incident.hypotheses.first().filter(|first| !first.entity.service.is_empty());
     let node = cause.map(|first| &first.entity.service).or(incident.services.first());
     let place = |text: &str| Untrusted(text).data(PLACE_CHARS_MAX);
-    let text =
-        if over { close_notes(incident, told) } else { description(incident, told, console) };
+    let text = if over { close_notes(incident, told) } else { words.body(incident, told, notes) };
+    let title = words.title(incident, told, notes);
     json!({
         "source": "faultline",
         "event_class": sink.as_str(),
@@ -89,9 +98,9 @@ fn event(incident: &Incident, told: &Told, sink: &Name, console: Option<&str>) -
         "severity": severity(incident.priority, over),
         "time_of_event": times::written(at(incident)),
         "resolution_state": if over { "Closing" } else { "New" },
-        "description": format!("{}\n{text}", crate::render::ticket::short_description(told)),
+        "description": capped(&format!("{title}\n{text}")),
         // The field is text that holds JSON.
-        "additional_info": additional(incident, told, console).to_string(),
+        "additional_info": additional(incident, told, words).to_string(),
     })
 }
 
@@ -111,7 +120,7 @@ const fn severity(priority: Priority, over: bool) -> &'static str {
     }
 }
 
-fn additional(incident: &Incident, told: &Told, console: Option<&str>) -> Value {
+fn additional(incident: &Incident, told: &Told, words: &Words) -> Value {
     json!({
         "incident": incident.id.to_string(),
         "revision": incident.revision.to_string(),
@@ -120,6 +129,6 @@ fn additional(incident: &Incident, told: &Told, console: Option<&str>) -> Value 
         "cause": told.cause.as_ref().map(|cause| cause.text.clone()),
         "probability_percent": told.cause.as_ref().map(|cause| cause.percent.to_string()),
         "owner": told.owner,
-        "console": console.map(|base| console_link(base, incident)),
+        "console": words.link(incident),
     })
 }

@@ -11,8 +11,9 @@ use super::api::{Body, Record, TicketState};
 use crate::config::ServiceNowConfig;
 use crate::delivery::decide::is_over;
 use crate::render::news::{self, service_of};
-use crate::render::ticket::{close_notes, description, short_description, work_note};
+use crate::render::ticket::{close_notes, work_note};
 use crate::render::told::Told;
+use crate::render::words::Title;
 use crate::sink::Delivery;
 
 const STATE_IN_PROGRESS: &str = "2";
@@ -57,11 +58,11 @@ const fn impact_urgency(priority: Priority) -> (&'static str, &'static str) {
     }
 }
 
-/// The fields of a new ticket; `former` is the closed ticket of the same incident.
+/// The fields of a new ticket of this title and text; `former` is the closed ticket of the same incident.
 pub(super) fn creation(
     config: &ServiceNowConfig,
     incident: &Incident,
-    told: &Told,
+    (title, mut text): (&str, String),
     marker: Marker,
     former: Option<&Record>,
 ) -> Body {
@@ -72,8 +73,7 @@ pub(super) fn creation(
     };
     set("correlation_id", &incident.id.to_string());
     set("correlation_display", &marker.text());
-    set("short_description", &short_description(told));
-    let mut text = description(incident, told, config.console_url.as_deref());
+    set("short_description", title);
     if let Some(former) = former {
         text.push_str(&format!("\nReopened; it was ticket {} before.", former.sys_id));
     }
@@ -127,6 +127,7 @@ pub(super) fn patch(
     request: &Delivery<'_>,
     record: &Record,
     told: &Told,
+    title: &Title,
 ) -> Body {
     let incident = request.incident;
     let mark = Marker::parse(&record.correlation_display);
@@ -154,7 +155,7 @@ pub(super) fn patch(
         | TicketState::Closed
         | TicketState::Cancelled => {}
     }
-    set_changed(&mut set, request, record, told);
+    set_changed(&mut set, request, record, told, title);
     if let Some(note) = note(request, sink, record, told) {
         set("work_notes", &note);
     }
@@ -176,14 +177,14 @@ fn set_changed(
     request: &Delivery<'_>,
     record: &Record,
     told: &Told,
+    title: &Title,
 ) {
+    if let Some(title) = title.change(&record.short_description) {
+        set("short_description", title);
+    }
     let before = request.known.map(|known| &known.told);
     // When it is over, title and weight stay: what it was is what people look for later.
     let Some(before) = before.filter(|_| !is_over(told.state)) else { return };
-    let (title, old_title) = (short_description(told), short_description(before));
-    if title != old_title && record.short_description == old_title {
-        set("short_description", &title);
-    }
     let (weight, old_weight) = (impact_urgency(told.priority), impact_urgency(before.priority));
     if weight != old_weight && (record.impact.as_str(), record.urgency.as_str()) == old_weight {
         set("impact", weight.0);

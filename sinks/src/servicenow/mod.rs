@@ -23,7 +23,9 @@ use crate::config::{ServiceNowConfig, sink_name};
 use crate::delivery::decide::{ended_as_none, is_over};
 use crate::exchange::Stop;
 use crate::heard::Heard;
+use crate::render::template::Target;
 use crate::render::told::Told;
+use crate::render::words::{Words, note};
 use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
 use api::{Api, Found, Record, TicketState};
 pub use events::ServiceNowEvents;
@@ -36,6 +38,7 @@ pub struct ServiceNow {
     config: ServiceNowConfig,
     api: Api,
     ear: Ear,
+    words: Words,
 }
 
 impl ServiceNow {
@@ -43,6 +46,7 @@ impl ServiceNow {
         Self {
             name: sink_name(&config.name),
             api: Api::new(config, secret),
+            words: Words::new(&config.templates, Target::Ticket, config.console_url.as_deref()),
             config: config.clone(),
             ear: Ear::default(),
         }
@@ -94,40 +98,50 @@ impl ServiceNow {
         // The mark says "open" until the ticket is closed: a crash in between is noticed.
         let state = if over { IncidentState::Open } else { incident.state };
         let marker = Marker { revision: incident.revision, state };
-        let mut body = fields::creation(&self.config, incident, &told, marker, former);
+        let mut notes = Vec::new();
+        let title = self.words.title(incident, &told, &mut notes);
+        let text = self.words.body(incident, &told, &mut notes);
+        let said = (title.as_str(), text);
+        let mut body = fields::creation(&self.config, incident, said, marker, former);
         self.blame(request, None, &mut body)?;
         self.place(request, &mut body)?;
         let record = self.api.create(&body, request.now)?;
         if over {
-            let closing = patch(&self.config, &self.name, request, &record, &told);
+            let stays = self.words.retitle(request, &told, &mut Vec::new());
+            let closing = patch(&self.config, &self.name, request, &record, &told, &stays);
             self.api.patch(&record.sys_id, &closing, request.now)?;
         }
-        Ok(Outcome::Delivered { ticket: Some(self.ticket(&record)), note: None })
+        let (ticket, note) = (Some(self.ticket(&record)), note(&notes));
+        Ok(Outcome::Delivered { ticket, title: Some(title), note })
     }
 
     fn update(
         &self,
         request: &Delivery<'_>,
         record: &Record,
-        note: Option<String>,
+        doubles: Option<String>,
     ) -> Result<Outcome, Stop> {
         let ticket = Some(self.ticket(record));
         if fields::has_it(request.incident, record) {
-            return Ok(Outcome::Delivered { ticket, note });
+            return Ok(Outcome::Delivered { ticket, title: None, note: doubles });
         }
         let told = Told::of(request.incident);
-        let mut body = patch(&self.config, &self.name, request, record, &told);
+        let mut notes = Vec::new();
+        let title = self.words.retitle(request, &told, &mut notes);
+        let mut body = patch(&self.config, &self.name, request, record, &told, &title);
         if !body.is_empty() {
             self.blame(request, Some(record), &mut body)?;
         }
         if body.is_empty() {
-            return Ok(match note {
-                Some(_) => Outcome::Delivered { ticket, note },
+            return Ok(match doubles {
+                Some(_) => Outcome::Delivered { ticket, title: None, note: doubles },
                 None => Outcome::Unchanged { ticket },
             });
         }
+        notes.extend(doubles);
+        let note = note(&notes);
         match self.api.patch(&record.sys_id, &body, request.now) {
-            Ok(()) => Ok(Outcome::Delivered { ticket, note }),
+            Ok(()) => Ok(Outcome::Delivered { ticket, title: title.told(), note }),
             // It was deleted between our two requests: look again, and create.
             Err(Stop::Refuse(Trouble::Rejected { status: 404, .. })) => {
                 Err(Stop::Retry(Wait::Backoff, Trouble::Malformed("ticket vanished")))

@@ -86,7 +86,7 @@ impl Slack {
         let message = self.api.post(&self.channel, None, body, request.now)?;
         let url = self.api.permalink(&message, request.now);
         let ticket = Some(self.ticket(&message, url));
-        Ok(Outcome::Delivered { ticket, note: note(&notes) })
+        Ok(Outcome::Delivered { ticket, title: None, note: note(&notes) })
     }
 
     /// The message first: changing it twice is harmless. Then the thread, if there are news.
@@ -118,7 +118,11 @@ impl Slack {
             Some(url) => Some(url),
             None => self.api.permalink(&message, request.now),
         };
-        Ok(Outcome::Delivered { ticket: Some(self.ticket(&message, url)), note: note(&notes) })
+        Ok(Outcome::Delivered {
+            ticket: Some(self.ticket(&message, url)),
+            title: None,
+            note: note(&notes),
+        })
     }
 
     /// Whether the thread has this revision's news: an earlier attempt came through.

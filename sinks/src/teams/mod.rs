@@ -54,7 +54,7 @@ impl Teams {
         // Without the character set Teams counts two bytes for each character.
         let headers = [("content-type", "application/json; charset=utf-8")];
         self.client.bytes(self.url.expose(), &headers, body, request.now)?;
-        Ok(Outcome::Delivered { ticket: None, note: note(&notes) })
+        Ok(Outcome::Delivered { ticket: None, title: None, note: note(&notes) })
     }
 }
 

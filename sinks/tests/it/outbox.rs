@@ -21,7 +21,7 @@ fn numbered(id: u64, state: IncidentState) -> Arc<Incident> {
 }
 
 fn said() -> Outcome {
-    Outcome::Delivered { ticket: None, note: None }
+    Outcome::Delivered { ticket: None, title: None, note: None }
 }
 
 fn failed() -> Outcome {

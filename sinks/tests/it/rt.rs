@@ -166,6 +166,29 @@ fn a_ticket_that_lost_its_id_is_known_by_its_number_and_gets_it_back() {
     assert_eq!(double.lock().service.tickets.len(), 1);
 }
 
+#[test]
+fn a_shaped_subject_follows_the_incident_until_a_person_writes_their_own() {
+    let double = Served::start(Tracker::default());
+    let mut setup = sink_config(&double);
+    let templates =
+        r#""templates": {"title": "{{ services_total }} services: {{ title }}"}, "queue""#;
+    setup.json = setup.json.replace(r#""queue""#, templates);
+    let mut world = World::new(&setup);
+    tell(&mut world, &incident(1), 10);
+    assert_eq!(ticket(&double, 1).subject, "2 services: Checkout is slow and fails");
+    tell(&mut world, &with_service(2, "cart"), 50);
+    assert_eq!(ticket(&double, 1).subject, "3 services: Checkout is slow and fails");
+    // What was written is remembered over a restart, and stays when it is over.
+    world.restart(at(60));
+    tell(&mut world, &in_state(3, IncidentState::Resolved), 100);
+    assert_eq!(ticket(&double, 1).subject, "3 services: Checkout is slow and fails");
+    tell(&mut world, &incident(4), 200);
+    assert_eq!(ticket(&double, 1).subject, "2 services: Checkout is slow and fails");
+    double.lock().service.tickets[0].subject = String::from("the pool again");
+    tell(&mut world, &with_service(5, "cart"), 300);
+    assert_eq!(ticket(&double, 1).subject, "the pool again");
+}
+
 fn heard(world: &mut World, cursor: &mut Option<String>) -> Vec<Act> {
     let heard = world.listen(cursor.as_deref(), at(1_000)).expect("it answers");
     assert_eq!(heard.notes, Vec::<String>::new());

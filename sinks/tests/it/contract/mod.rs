@@ -4,14 +4,20 @@
 
 mod rows;
 mod suite;
+mod templates;
 
 use crate::double::{Fault, Schedule};
-use crate::world::World;
+use crate::world::{Setup, World};
 
 /// A double, as the suite sees it.
 pub(crate) trait Destination {
-    /// A sink that speaks to it, with the right secrets.
-    fn world(&self) -> World;
+    /// The configuration of a sink that speaks to it, with the right secrets.
+    fn setup(&self) -> Setup;
+
+    /// Such a sink.
+    fn world(&self) -> World {
+        World::new(&self.setup())
+    }
 
     /// Changes what goes wrong there.
     fn faults(&self, change: &mut dyn FnMut(&mut Schedule));
@@ -106,24 +112,30 @@ pub(crate) struct Row {
     pub(crate) start: fn() -> Box<dyn Destination>,
     pub(crate) repeats: Repeats,
     pub(crate) over: Over,
+    /// Whether people's templates shape its text; else it carries data.
+    pub(crate) has_templates: bool,
 }
 
 /// All sinks.
 pub(crate) const ROWS: [Row; 12] = [
     row("webhook", rows::webhook, Repeats::Recognised),
     row("cdevents", rows::cdevents, Repeats::Recognised),
-    row("servicenow", rows::servicenow, Repeats::Recognised),
-    row("servicenow_events", rows::servicenow_events, Repeats::Recognised),
-    row("rt", rows::rt, Repeats::Recognised),
-    row("jira", rows::jira, Repeats::Recognised),
-    row("jsm_ops", rows::jsm_ops, Repeats::Recognised),
-    row("pagerduty", rows::pagerduty, Repeats::Recognised),
-    row("slack", rows::slack, Repeats::Recognised),
-    row("teams", rows::teams, Repeats::Possible),
+    shaped("servicenow", rows::servicenow, Repeats::Recognised),
+    shaped("servicenow_events", rows::servicenow_events, Repeats::Recognised),
+    shaped("rt", rows::rt, Repeats::Recognised),
+    shaped("jira", rows::jira, Repeats::Recognised),
+    shaped("jsm_ops", rows::jsm_ops, Repeats::Recognised),
+    shaped("pagerduty", rows::pagerduty, Repeats::Recognised),
+    shaped("slack", rows::slack, Repeats::Recognised),
+    shaped("teams", rows::teams, Repeats::Possible),
     row("otlp", rows::otlp, Repeats::Possible),
     Row { over: Over::Log, ..row("kafka", rows::kafka, Repeats::Recognised) },
 ];
 
 const fn row(name: &'static str, start: fn() -> Box<dyn Destination>, repeats: Repeats) -> Row {
-    Row { name, start, repeats, over: Over::Http }
+    Row { name, start, repeats, over: Over::Http, has_templates: false }
+}
+
+const fn shaped(name: &'static str, start: fn() -> Box<dyn Destination>, repeats: Repeats) -> Row {
+    Row { has_templates: true, ..row(name, start, repeats) }
 }

@@ -344,7 +344,7 @@ fn no_text_from_outside_becomes_markup_mention_or_link() {
     }
 }
 
-fn is_inert(row: &str, shown: &Shown, text: &str, forbidden: &[&str]) {
+pub(super) fn is_inert(row: &str, shown: &Shown, text: &str, forbidden: &[&str]) {
     match shown {
         Shown::Words(words) => {
             for part in forbidden {

@@ -11,7 +11,7 @@ use crate::double::collector::{Collector, attribute};
 use crate::double::receiver::Receiver;
 use crate::double::served::Served;
 use crate::double::topic::Topic;
-use crate::world::World;
+use crate::world::{Setup, World};
 
 struct Webhook {
     receiver: Receiver,
@@ -25,8 +25,8 @@ pub(super) fn boxed_receiver(config: fn(&Receiver) -> crate::world::Setup) -> Bo
 }
 
 impl Destination for Webhook {
-    fn world(&self) -> World {
-        World::new(&(self.config)(&self.receiver))
+    fn setup(&self) -> Setup {
+        (self.config)(&self.receiver)
     }
 
     fn faults(&self, change: &mut dyn FnMut(&mut Schedule)) {
@@ -64,8 +64,8 @@ impl Destination for Webhook {
 }
 
 impl Destination for Served<Collector> {
-    fn world(&self) -> World {
-        World::new(&crate::otlp::sink_config(self))
+    fn setup(&self) -> Setup {
+        crate::otlp::sink_config(self)
     }
 
     fn faults(&self, change: &mut dyn FnMut(&mut Schedule)) {
@@ -104,8 +104,12 @@ impl Destination for Served<Collector> {
 }
 
 impl Destination for Topic {
+    fn setup(&self) -> Setup {
+        crate::kafka::sink_config("binary", "whole")
+    }
+
     fn world(&self) -> World {
-        World::over(&crate::kafka::sink_config("binary", "whole"), Some(Box::new(self.clone())))
+        World::over(&self.setup(), Some(Box::new(self.clone())))
     }
 
     fn faults(&self, change: &mut dyn FnMut(&mut Schedule)) {

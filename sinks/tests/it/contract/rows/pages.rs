@@ -10,11 +10,11 @@ use crate::double::pagerduty::PagerDuty;
 use crate::double::served::Served;
 use crate::double::slack::{Message, Slack};
 use crate::double::teams::Teams;
-use crate::world::World;
+use crate::world::Setup;
 
 impl Destination for JsmOps {
-    fn world(&self) -> World {
-        World::new(&crate::jsm_ops::sink_config(self))
+    fn setup(&self) -> Setup {
+        crate::jsm_ops::sink_config(self)
     }
 
     fn faults(&self, change: &mut dyn FnMut(&mut Schedule)) {
@@ -53,8 +53,8 @@ impl Destination for JsmOps {
 }
 
 impl Destination for Served<PagerDuty> {
-    fn world(&self) -> World {
-        World::new(&crate::pagerduty::sink_config(self))
+    fn setup(&self) -> Setup {
+        crate::pagerduty::sink_config(self)
     }
 
     fn faults(&self, change: &mut dyn FnMut(&mut Schedule)) {
@@ -96,8 +96,8 @@ impl Destination for Served<PagerDuty> {
 }
 
 impl Destination for Served<Slack> {
-    fn world(&self) -> World {
-        World::new(&crate::slack::sink_config(self))
+    fn setup(&self) -> Setup {
+        crate::slack::sink_config(self)
     }
 
     fn faults(&self, change: &mut dyn FnMut(&mut Schedule)) {
@@ -157,8 +157,8 @@ fn blocks(value: &Value, found: &mut Vec<Shown>) {
 }
 
 impl Destination for Served<Teams> {
-    fn world(&self) -> World {
-        World::new(&crate::teams::sink_config(self))
+    fn setup(&self) -> Setup {
+        crate::teams::sink_config(self)
     }
 
     fn faults(&self, change: &mut dyn FnMut(&mut Schedule)) {

@@ -9,11 +9,11 @@ use crate::double::jira::{Issue, Jira, TOKEN};
 use crate::double::rt::{self, Tracker};
 use crate::double::served::Served;
 use crate::double::servicenow::{Events, PASSWORD, ServiceNow};
-use crate::world::World;
+use crate::world::Setup;
 
 impl Destination for ServiceNow {
-    fn world(&self) -> World {
-        World::new(&crate::servicenow::sink_config(self, PASSWORD))
+    fn setup(&self) -> Setup {
+        crate::servicenow::sink_config(self, PASSWORD)
     }
 
     fn faults(&self, change: &mut dyn FnMut(&mut Schedule)) {
@@ -51,8 +51,8 @@ impl Destination for ServiceNow {
 }
 
 impl Destination for Jira {
-    fn world(&self) -> World {
-        World::new(&crate::jira::sink_config(self, TOKEN))
+    fn setup(&self) -> Setup {
+        crate::jira::sink_config(self, TOKEN)
     }
 
     fn faults(&self, change: &mut dyn FnMut(&mut Schedule)) {
@@ -98,8 +98,8 @@ impl Destination for Jira {
 }
 
 impl Destination for Served<Tracker> {
-    fn world(&self) -> World {
-        World::new(&crate::rt::sink_config(self))
+    fn setup(&self) -> Setup {
+        crate::rt::sink_config(self)
     }
 
     fn faults(&self, change: &mut dyn FnMut(&mut Schedule)) {
@@ -143,8 +143,8 @@ impl Destination for Served<Tracker> {
 pub(super) struct EventManagement(pub(super) ServiceNow);
 
 impl Destination for EventManagement {
-    fn world(&self) -> World {
-        World::new(&crate::servicenow_events::sink_config(&self.0))
+    fn setup(&self) -> Setup {
+        crate::servicenow_events::sink_config(&self.0)
     }
 
     fn faults(&self, change: &mut dyn FnMut(&mut Schedule)) {
