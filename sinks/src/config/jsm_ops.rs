@@ -1,12 +1,14 @@
 //! What the configuration of Jira Service Management's Operations holds.
 
+use model::time::Nanos;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::auth::AuthConfig;
 use super::check::{Check, UrlPath};
 use super::delivery::DeliveryConfig;
-use super::secret::SecretRef;
-use super::{SinkSettings, default_timeout_ms};
+use super::secret::{Secret, SecretRef};
+use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_every};
 use crate::jsm_ops::JsmOps;
 use crate::render::template::{Target, TemplatesConfig};
 use crate::render::words::check_templates;
@@ -32,6 +34,12 @@ pub struct JsmOpsConfig {
     /// Tags of all alerts: at most 20 of 50 characters.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// Where it is heard what people do to alerts; nothing is heard if not given.
+    #[serde(default)]
+    pub rest_api: Option<JsmOpsRest>,
+    /// How often people's work on alerts is read back. Unit: seconds, 5 to 3,600; 0: never. Needs `rest_api`.
+    #[serde(default = "default_listen_every_s")]
+    pub listen_every_s: u32,
     /// Base of links to the console; no link if not given.
     #[serde(default)]
     pub console_url: Option<String>,
@@ -44,6 +52,45 @@ pub struct JsmOpsConfig {
     /// What is said, and how often.
     #[serde(default)]
     pub delivery: DeliveryConfig,
+}
+
+/// The REST API of Jira Service Management's Operations: only alerts, their notes and activity are read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JsmOpsRest {
+    /// Where it is.
+    #[serde(default = "default_rest_url")]
+    pub url: String,
+    /// The cloud id of the site, as `https://SITE.atlassian.net/_edge/tenant_info` has it.
+    pub cloud_id: String,
+    /// The e-mail address of an account that may see the alerts of the teams.
+    pub user: String,
+    /// Its API token: one of the scope `read:ops-alert:jira-service-management` suffices.
+    pub token: SecretRef,
+}
+
+impl JsmOpsRest {
+    /// The value of the `authorization` header.
+    pub(crate) fn header(&self, token: &Secret) -> Secret {
+        let password = self.token.clone();
+        AuthConfig::Basic { user: self.user.clone(), password }.header("Basic", token)
+    }
+
+    fn check(&self, check: &mut Check) {
+        check.url("rest_api.url", &self.url, UrlPath::Any);
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        if !(8..=64).contains(&self.cloud_id.len()) || !self.cloud_id.bytes().all(fits) {
+            check.wrong("rest_api.cloud_id", "expected an id of letters, digits and -");
+        }
+        let user = &self.user;
+        if user.is_empty() || user.contains(':') || user.chars().any(char::is_control) {
+            check.wrong("rest_api.user", "expected an e-mail address");
+        }
+    }
+}
+
+fn default_rest_url() -> String {
+    String::from("https://api.atlassian.com/jsm/ops/api")
 }
 
 fn default_url() -> String {
@@ -67,7 +114,15 @@ impl SinkSettings for JsmOpsConfig {
         &self.delivery
     }
 
+    fn listen_every(&self) -> Option<Nanos> {
+        listen_every(self.listen_every_s).filter(|_| self.rest_api.is_some())
+    }
+
     fn check(&self, check: &mut Check) {
+        check.listen_every(self.listen_every_s);
+        if let Some(rest) = &self.rest_api {
+            rest.check(check);
+        }
         check.url("url", &self.url, UrlPath::Any);
         check.console_url(self.console_url.as_deref());
         check_templates(check, &self.templates, Target::Ticket);
@@ -86,6 +141,12 @@ impl SinkSettings for JsmOpsConfig {
 
     fn build(&self, check: &mut Check) -> Option<Box<dyn Sink>> {
         let key = check.secret("api_key", &self.api_key)?;
-        Some(Box::new(JsmOps::new(self, &key)))
+        let rest = self.rest_api.as_ref();
+        let token = match rest.map(|rest| check.secret("rest_api.token", &rest.token)) {
+            None => None,
+            Some(Some(token)) => Some(token),
+            Some(None) => return None,
+        };
+        Some(Box::new(JsmOps::new(self, &key, token.as_ref())))
     }
 }

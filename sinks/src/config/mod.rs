@@ -37,7 +37,7 @@ use check::check;
 pub use check::validate;
 pub use delivery::DeliveryConfig;
 pub use jira::{JiraConfig, JiraService};
-pub use jsm_ops::JsmOpsConfig;
+pub use jsm_ops::{JsmOpsConfig, JsmOpsRest};
 pub use kafka::{KafkaBody, KafkaFormat, KafkaSinkConfig};
 pub use otlp::OtlpConfig;
 pub use pagerduty::{PagerDutyConfig, PagerDutyRest};

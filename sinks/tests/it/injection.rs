@@ -132,7 +132,7 @@ fn issues_and_alerts_hold_inert_text_in_every_field_and_note() {
         tell_poisoned(&mut World::new(&jsm_ops::sink_config(&ops)), text);
         let alert = ops.alert();
         shown.extend(texts(&alert.fields));
-        shown.extend(alert.notes);
+        shown.extend(alert.notes.into_iter().map(|note| note.note));
         for shown in shown {
             for part in forbidden {
                 assert!(!shown.contains(part), "{part:?} of {text:?} in {shown:?}");

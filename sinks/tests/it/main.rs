@@ -15,6 +15,7 @@ mod servicenow_references;
 mod rt;
 mod jira;
 mod jsm_ops;
+mod jsm_ops_heard;
 mod webhook;
 mod pagerduty;
 mod pagerduty_heard;

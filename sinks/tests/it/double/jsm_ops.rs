@@ -20,14 +20,33 @@ use serde_json::{Value, json};
 use super::{Asked, Fault, Schedule, Server, after, answer, before};
 
 pub(crate) const KEY: &str = "0123-4567";
+/// What our integration is called there.
+pub(super) const INTEGRATION: &str = "faultline API";
 
 /// An alert.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Alert {
     pub(crate) fields: Value,
+    pub(crate) id: String,
     pub(crate) open: bool,
     pub(crate) count: usize,
-    pub(crate) notes: Vec<String>,
+    pub(crate) notes: Vec<Note>,
+    /// When it last changed, was acknowledged, was closed.
+    pub(super) changed: String,
+    pub(super) acked: Option<String>,
+    pub(super) closed: Option<String>,
+    pub(super) owner: String,
+    /// What was done: when, and by whom.
+    pub(super) activity: Vec<(String, String)>,
+}
+
+/// A note.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Note {
+    pub(super) id: String,
+    pub(crate) note: String,
+    pub(super) owner: String,
+    pub(super) at: String,
 }
 
 /// What the site holds.
@@ -36,11 +55,60 @@ pub(crate) struct Ops {
     pub(crate) alerts: Vec<Alert>,
     pub(crate) faults: Schedule,
     pub(crate) requests: usize,
+    /// Notes and activity come oldest first.
+    pub(crate) oldest_first: bool,
+    /// Seconds since the site began: its own clock.
+    clock: u32,
 }
 
 impl Ops {
+    /// The site's time, a second later each time it is asked.
+    fn tick(&mut self) -> String {
+        self.clock += 1;
+        format!("2026-03-17T02:{:02}:{:02}.000Z", self.clock / 60, self.clock % 60)
+    }
+
+    /// Time goes by.
+    pub(crate) fn pass(&mut self, secs: u32) {
+        self.clock += secs;
+    }
+
+    /// Somebody does something to the alert at a place.
+    fn touch(&mut self, place: usize, who: &str) -> (String, &mut Alert) {
+        let at = self.tick();
+        let alert = self.alerts.get_mut(place).expect("there is an alert");
+        alert.changed.clone_from(&at);
+        alert.activity.push((at.clone(), who.to_owned()));
+        (at, alert)
+    }
+
+    /// A person acknowledges the alert at a place, and owns it from then on.
+    pub(crate) fn acknowledge(&mut self, place: usize, who: &str) {
+        let (at, alert) = self.touch(place, who);
+        (alert.acked, alert.owner) = (Some(at), who.to_owned());
+    }
+
+    /// A person, or a policy (`system`), closes the alert at a place.
+    pub(crate) fn close(&mut self, place: usize, who: &str) {
+        let (at, alert) = self.touch(place, who);
+        (alert.closed, alert.open) = (Some(at), false);
+    }
+
+    /// Somebody writes a note to the alert at a place.
+    pub(crate) fn say(&mut self, place: usize, who: &str, note: &str) {
+        let (at, alert) = self.touch(place, who);
+        let id = format!("17048694433120000{:02}", alert.notes.len());
+        let (note, owner) = (note.to_owned(), who.to_owned());
+        alert.notes.push(Note { id, note, owner, at });
+    }
+
+    fn place(&self, alias: &str) -> Option<usize> {
+        self.alerts.iter().rposition(|alert| alert.open && alert.fields["alias"] == alias)
+    }
+
     fn open(&mut self, alias: &str) -> Option<&mut Alert> {
-        self.alerts.iter_mut().rev().find(|alert| alert.open && alert.fields["alias"] == alias)
+        let place = self.place(alias)?;
+        self.alerts.get_mut(place)
     }
 }
 
@@ -53,7 +121,10 @@ pub(crate) struct JsmOps {
 impl JsmOps {
     pub(crate) fn start() -> Self {
         let ops = Arc::new(Mutex::new(Ops::default()));
-        let router = Router::new().route("/v2/{*path}", any(handle)).with_state(Arc::clone(&ops));
+        let router = Router::new()
+            .route("/v2/{*path}", any(handle))
+            .route("/api/{*path}", any(super::jsm_ops_rest::handle))
+            .with_state(Arc::clone(&ops));
         Self { ops, server: Server::start(router) }
     }
 
@@ -107,21 +178,24 @@ fn route(ops: &mut Ops, method: &str, parts: &[&str], by_alias: bool, body: &Val
     match (method, parts) {
         ("POST", ["alerts"]) => create(ops, body),
         (_, ["alerts", alias, what]) => {
-            let found = by_alias.then(|| ops.open(alias)).flatten();
-            let Some(alert) = found else { return 404 };
+            let found = by_alias.then(|| ops.place(alias)).flatten();
+            let Some(place) = found else { return 404 };
             let note = body["note"].as_str().unwrap_or_default().to_owned();
             if note.chars().count() > 25_000 {
                 return 422;
             }
             match (method, *what) {
-                ("POST", "close") => alert.open = false,
+                ("POST", "close") => ops.close(place, INTEGRATION),
                 ("POST", "notes") if note.is_empty() => return 422,
                 ("POST", "notes") => {}
-                ("PUT", "priority") => alert.fields["priority"] = body["priority"].clone(),
+                ("PUT", "priority") => {
+                    let (_, alert) = ops.touch(place, INTEGRATION);
+                    alert.fields["priority"] = body["priority"].clone();
+                }
                 _ => return 405,
             }
             if !note.is_empty() {
-                alert.notes.push(note);
+                ops.say(place, INTEGRATION, &note);
             }
             202
         }
@@ -145,7 +219,10 @@ fn create(ops: &mut Ops, body: &Value) -> u16 {
     match ops.open(&alias) {
         Some(alert) => alert.count += 1,
         None => {
-            ops.alerts.push(Alert { fields: body.clone(), open: true, count: 1, notes: Vec::new() })
+            let id = format!("4513b7ea-3b91-438f-b7e4-{:012}", ops.alerts.len());
+            let fields = body.clone();
+            ops.alerts.push(Alert { id, fields, open: true, count: 1, ..Alert::default() });
+            ops.touch(ops.alerts.len() - 1, INTEGRATION);
         }
     }
     202

@@ -24,6 +24,7 @@ pub(crate) mod collector;
 pub(crate) mod topic;
 pub(crate) mod jira;
 pub(crate) mod jsm_ops;
+pub(crate) mod jsm_ops_rest;
 pub(crate) mod rt;
 pub(crate) mod ticket_sql;
 

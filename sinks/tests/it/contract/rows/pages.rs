@@ -42,7 +42,7 @@ impl Destination for JsmOps {
         let mut found = Vec::new();
         for alert in &self.ops().alerts {
             strings(&alert.fields, &mut found);
-            found.extend(alert.notes.iter().cloned().map(Shown::Words));
+            found.extend(alert.notes.iter().map(|note| Shown::Words(note.note.clone())));
         }
         found
     }

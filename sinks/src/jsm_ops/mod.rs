@@ -3,16 +3,22 @@
 //! The alias is the incident's id: a create for an open alert of that alias is counted there as a
 //! repeat and makes no second one, so it needs no look-up. The API is asynchronous (202); requests of
 //! one alias are worked off in order. After a close, a create with the same alias opens a new alert,
-//! which is what an incident that is active again should do.
+//! which is what an incident that is active again should do. All our notes begin with the same words, so
+//! that what we wrote is told apart from what people did, which the REST API tells.
+
+mod desk;
+mod listen;
 
 use model::incident::Incident;
 use model::name::Name;
+use model::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::config::secret::Secret;
 use crate::config::{JsmOpsConfig, sink_name, timeout};
 use crate::delivery::decide::is_over;
 use crate::exchange::Stop;
+use crate::heard::Heard;
 use crate::http::Answer;
 use crate::render::news::note;
 use crate::render::template::Target;
@@ -21,8 +27,12 @@ use crate::render::told::Told;
 use crate::render::untrusted::Untrusted;
 use crate::render::words::{self, Words};
 use crate::rest::Rest;
-use crate::sink::{Delivery, Outcome, Sink};
+use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
+use desk::Desk;
+use listen::Ear;
 
+/// Of what all our alerts and notes say that they come.
+const SOURCE: &str = "faultline";
 /// Longest `message`. Unit: characters.
 const MESSAGE_CHARS_MAX: usize = 130;
 /// Longest value of an extra property. Unit: characters. (All together may have 8,000.)
@@ -34,13 +44,19 @@ pub struct JsmOps {
     config: JsmOpsConfig,
     words: Words,
     rest: Rest,
+    /// What it takes to hear what people do.
+    listening: Option<(Desk, Ear)>,
 }
 
 impl JsmOps {
-    pub(crate) fn new(config: &JsmOpsConfig, key: &Secret) -> Self {
+    /// `token` is that of the REST API, if it is configured.
+    pub(crate) fn new(config: &JsmOpsConfig, key: &Secret, token: Option<&Secret>) -> Self {
+        let listening = config.rest_api.as_ref().zip(token);
         let authorization = Secret::new(&format!("GenieKey {}", key.expose()));
         Self {
             name: sink_name(&config.name),
+            listening: listening
+                .map(|(rest, token)| (Desk::new(rest, token, config.timeout_ms), Ear::default())),
             rest: Rest::new(&config.url, authorization, timeout(config.timeout_ms), detail),
             words: Words::new(&config.templates, Target::Ticket, config.console_url.as_deref()),
             config: config.clone(),
@@ -87,7 +103,7 @@ impl JsmOps {
             let body = json!({ "priority": told.priority.label() });
             self.rest.put(&self.path(request.incident, "priority"), &body, request.now)?;
         }
-        let body = json!({ "note": news, "source": "faultline" });
+        let body = json!({ "note": news, "source": SOURCE });
         self.rest.post(&self.path(request.incident, "notes"), &body, request.now).map(|_| ())
     }
 
@@ -102,9 +118,9 @@ impl JsmOps {
     }
 
     fn close(&self, request: &Delivery<'_>, told: &Told) -> Result<(), Stop> {
-        let body = json!({
-            "note": close_notes(request.incident, told), "source": "faultline",
-        });
+        let why = close_notes(request.incident, told);
+        let note = format!("{MARK}{}:\n{why}", request.incident.revision);
+        let body = json!({ "note": note, "source": SOURCE });
         let path = self.path(request.incident, "close");
         match self.rest.post(&path, &body, request.now) {
             // A person deleted it: there is nothing to close.
@@ -127,6 +143,19 @@ impl Sink for JsmOps {
     fn deliver(&mut self, request: &Delivery<'_>) -> Outcome {
         self.say(request).unwrap_or_else(Outcome::from)
     }
+
+    fn listen(&mut self, cursor: Option<&str>, now: Timestamp) -> Result<Heard, (Wait, Trouble)> {
+        let Some((desk, ear)) = &mut self.listening else { return Ok(Heard::default()) };
+        ear.listen(desk, &self.name, cursor, now).map_err(Stop::unheard)
+    }
+}
+
+/// How all our notes begin.
+const MARK: &str = "faultline, revision ";
+
+/// Whether we wrote a note.
+fn is_ours(note: &str) -> bool {
+    note.starts_with(MARK)
 }
 
 fn alert(
@@ -160,7 +189,7 @@ fn alert(
         "tags": config.tags,
         "extraProperties": extra,
         "entity": entity,
-        "source": "faultline",
+        "source": SOURCE,
         "priority": told.priority.label(),
     })
 }

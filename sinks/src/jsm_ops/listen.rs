@@ -1,0 +1,299 @@
+//! What people did to our alerts in Jira Service Management's Operations.
+//!
+//! The alerts that changed last are read until one is older than what was heard. An alert says that and
+//! when it was acknowledged or closed, its notes say who wrote what; who did something stands in its
+//! activity. Alerts appear a little late in the list, so the last minute is read again, and what was
+//! heard is passed over. What we wrote ourselves bears our mark; what policies do has no person as its
+//! owner.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::command::Decision;
+use model::id::IncidentId;
+use model::name::Name;
+use model::time::{Nanos, Timestamp};
+
+use super::desk::{Alert, Desk, Entry, Note};
+use super::{SOURCE, is_ours};
+use crate::exchange::Stop;
+use crate::heard::{Deed, Heard, More, Patience, incident_id};
+
+/// Alerts of one page: each may have texts of 25 KB.
+const PAGE: usize = 10;
+/// Alerts of one answer whose notes are asked for.
+const ASKED_MAX: usize = 4;
+/// Pages of one alert's notes or activity that are read.
+const PARTS_MAX: usize = 10;
+/// How many alerts back the site's list goes. (Its own bound is 20,000.)
+const OFFSET_MAX: usize = 19_000;
+/// How far back is read again.
+const OVERLAP: Nanos = Nanos::from_secs(60);
+/// How far moments of one deed may be apart.
+const NEAR: Nanos = Nanos::from_secs(5);
+/// Alerts and deeds that are remembered.
+const KEPT_MAX: usize = 10_000;
+
+/// What was heard already in this process.
+#[derive(Debug, Default)]
+pub(super) struct Ear {
+    /// Alerts, and when they had changed.
+    seen: BTreeMap<String, String>,
+    /// Deeds that were told.
+    told: BTreeSet<String>,
+    patience: Patience,
+}
+
+/// Where we are in the list: the cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    /// What changed before it was heard.
+    since: Timestamp,
+    /// While a list is read: its newest change, and how many alerts of it were read.
+    rest: Option<(Timestamp, usize)>,
+}
+
+impl Place {
+    /// `2026-03-17T02:07:00.000Z`, and behind it the newest change and a count.
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(' ');
+        let since = Timestamp::parse_rfc3339(parts.next()?)?;
+        let rest = match (parts.next(), parts.next()) {
+            (Some(until), Some(count)) => {
+                Some((Timestamp::parse_rfc3339(until)?, count.parse().ok()?))
+            }
+            _ => None,
+        };
+        Some(Self { since, rest })
+    }
+
+    fn text(self) -> String {
+        let since = self.since.to_rfc3339();
+        match self.rest {
+            Some((until, count)) => format!("{since} {} {count}", until.to_rfc3339()),
+            None => since,
+        }
+    }
+}
+
+/// What one alert tells.
+struct Read {
+    notes: Vec<Note>,
+    activity: Vec<Entry>,
+}
+
+impl Ear {
+    pub(super) fn listen(
+        &mut self,
+        desk: &Desk,
+        sink: &Name,
+        cursor: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Heard, Stop> {
+        let Some(place) = cursor.and_then(Place::parse) else {
+            let newest = desk.alerts(0, 1, now)?;
+            let since = newest.first().and_then(changed).unwrap_or(Timestamp::EPOCH);
+            let cursor = Some(Place { since, rest: None }.text());
+            return Ok(Heard { cursor, ..Heard::default() });
+        };
+        let offset = place.rest.map_or(0, |(_, count)| count);
+        let (page, size) = match desk.alerts(offset, PAGE, now) {
+            Err(stop) if stop.is_too_large() => (desk.alerts(offset, 1, now)?, 1),
+            page => (page?, PAGE),
+        };
+        let newest = page.first().and_then(changed).unwrap_or(place.since);
+        let until = place.rest.map_or(newest, |(until, _)| until).max(place.since);
+        let begin = Timestamp(place.since.0.saturating_sub(OVERLAP.0));
+        let mut heard = Heard::default();
+        let (mut passed, mut asked, mut is_end) = (0, 0, page.len() < size);
+        for alert in &page {
+            if changed(alert).is_none_or(|at| at < begin) {
+                is_end = true;
+                break;
+            }
+            if self.seen.get(&alert.id) != Some(&alert.updated_at) {
+                if asked >= ASKED_MAX {
+                    is_end = false;
+                    break;
+                }
+                asked += 1;
+                self.take(desk, sink, alert, begin, &mut heard, now)?;
+            }
+            passed += 1;
+        }
+        let count = offset + passed;
+        if !is_end && count > OFFSET_MAX {
+            heard.notes.push(format!("more than {OFFSET_MAX} alerts changed at once"));
+            is_end = true;
+        }
+        self.remember(page.iter().take(passed), &heard);
+        let next = if is_end {
+            Place { since: until, rest: None }
+        } else {
+            heard.more = More::Yes;
+            Place { rest: Some((until, count)), ..place }
+        };
+        heard.acts.sort_by_key(|act| act.at);
+        heard.cursor = Some(next.text());
+        Ok(heard)
+    }
+
+    /// After all of an answer was heard: what was heard before an error is heard again.
+    fn remember<'a>(&mut self, alerts: impl Iterator<Item = &'a Alert>, heard: &Heard) {
+        if self.seen.len() > KEPT_MAX || self.told.len() > KEPT_MAX {
+            // What is heard twice has the same id.
+            *self = Self::default();
+        }
+        self.seen.extend(alerts.map(|alert| (alert.id.clone(), alert.updated_at.clone())));
+        self.told.extend(heard.acts.iter().map(|act| act.id.to_string()));
+        self.patience.renew();
+    }
+
+    /// The acts of one alert since a moment.
+    fn take(
+        &mut self,
+        desk: &Desk,
+        sink: &Name,
+        alert: &Alert,
+        since: Timestamp,
+        heard: &mut Heard,
+        now: Timestamp,
+    ) -> Result<(), Stop> {
+        let Some(incident) = incident_id(&alert.alias) else { return Ok(()) };
+        let read = read(desk, alert, since, now);
+        let Some(read) = self.patience.read(&alert.id, read)? else {
+            heard.notes.push(format!("the notes of alert {incident} cannot be read"));
+            return Ok(());
+        };
+        for (entry, author, at, reason, decision) in deeds(alert, &read, incident, since) {
+            let act = Deed { via: sink, entry: &entry, author: &author, at, reason: &reason }
+                .act(decision);
+            if !self.told.contains(act.id.as_str()) {
+                heard.acts.push(act);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Entry, author, moment, words, decision.
+type Told = (String, String, Timestamp, String, Decision);
+
+fn deeds(alert: &Alert, read: &Read, incident: IncidentId, since: Timestamp) -> Vec<Told> {
+    let recent = |text: Option<&String>| {
+        let at = Timestamp::parse_rfc3339(text?)?;
+        (at >= since).then_some(at)
+    };
+    let mut deeds = Vec::new();
+    for note in &read.notes {
+        let Some(at) = recent(Some(&note.created_at)) else { continue };
+        if !is_ours(&note.note) && !is_machine(alert, &note.owner) && !note.note.trim().is_empty() {
+            let entry = format!("{}:{}", alert.id, note.id);
+            let (author, words) = (note.owner.clone(), note.note.clone());
+            deeds.push((entry, author, at, words, Decision::Comment { incident }));
+        }
+    }
+    let done = |at: Timestamp| format!("{}:{}", alert.id, at.millis());
+    if alert.acknowledged
+        && let Some(at) = recent(alert.ack_time.as_ref())
+    {
+        // We never acknowledge one, so somebody did, also where the activity names nobody.
+        let owner = alert.owner.clone().unwrap_or_default();
+        let who = person(alert, read, at).unwrap_or(owner);
+        deeds.push((done(at), who, at, String::new(), Decision::Acknowledge { incident }));
+    }
+    let ours = |at: Timestamp| {
+        read.notes.iter().any(|note| is_ours(&note.note) && near(note_at(note), at))
+    };
+    if alert.status == "closed"
+        && let Some(at) = recent(alert.close_time.as_ref())
+        && !ours(at)
+        && let Some(who) = person(alert, read, at)
+    {
+        deeds.push((done(at), who, at, String::new(), Decision::Resolve { incident }));
+    }
+    deeds
+}
+
+/// Who did what was done at that moment, if a person did: of several, the one nearest to it.
+fn person(alert: &Alert, read: &Read, at: Timestamp) -> Option<String> {
+    let apart = |entry: &Entry| {
+        let moment = Timestamp::parse_rfc3339(&entry.log_time);
+        moment.filter(|_| near(moment, at)).map(|moment| moment.0.abs_diff(at.0))
+    };
+    let people = read.activity.iter().filter(|entry| !is_machine(alert, &entry.owner));
+    let nearest = people.filter_map(|entry| Some((apart(entry)?, entry))).min_by_key(|(d, _)| *d);
+    nearest.map(|(_, entry)| entry.owner.clone())
+}
+
+/// The site itself, its policies, our integration, we.
+fn is_machine(alert: &Alert, owner: &str) -> bool {
+    owner.is_empty()
+        || owner.eq_ignore_ascii_case("system")
+        || owner == SOURCE
+        || alert.integration_name.as_deref() == Some(owner)
+}
+
+fn near(one: Option<Timestamp>, other: Timestamp) -> bool {
+    one.is_some_and(|one| one.0.abs_diff(other.0) <= NEAR.0.unsigned_abs())
+}
+
+fn note_at(note: &Note) -> Option<Timestamp> {
+    Timestamp::parse_rfc3339(&note.created_at)
+}
+
+fn changed(alert: &Alert) -> Option<Timestamp> {
+    Timestamp::parse_rfc3339(&alert.updated_at)
+}
+
+/// Notes since a moment; the activity only if something was done that needs a name.
+fn read(desk: &Desk, alert: &Alert, since: Timestamp, now: Timestamp) -> Result<Read, Stop> {
+    let moment = |note: &Note| note_at(note);
+    let notes = parts(since, moment, |after| desk.notes(&alert.id, after, now))?;
+    let done = [alert.ack_time.as_deref(), alert.close_time.as_deref()];
+    let is_news = |text: &str| Timestamp::parse_rfc3339(text).is_some_and(|at| at >= since);
+    let activity = if done.into_iter().flatten().any(is_news) {
+        let moment = |entry: &Entry| Timestamp::parse_rfc3339(&entry.log_time);
+        parts(since, moment, |after| desk.activity(&alert.id, after, now))?
+    } else {
+        Vec::new()
+    };
+    Ok(Read { notes, activity })
+}
+
+/// Pages until there are no more. The site does not say in which order they are: from the newest on
+/// it is enough to read until one is too old.
+fn parts<T>(
+    since: Timestamp,
+    moment: impl Fn(&T) -> Option<Timestamp>,
+    ask: impl Fn(Option<&str>) -> Result<super::desk::Part<T>, Stop>,
+) -> Result<Vec<T>, Stop> {
+    let mut all = Vec::new();
+    let mut after = None;
+    for _ in 0..PARTS_MAX {
+        let (part, next) = ask(after.as_deref())?;
+        let (first, last) = (part.first().and_then(&moment), part.last().and_then(&moment));
+        let is_falling = first > last;
+        all.extend(part);
+        if next.is_none() || (is_falling && last.is_some_and(|last| last < since)) {
+            break;
+        }
+        after = next;
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_the_list_survives_its_text() {
+        let at = |secs| Timestamp::EPOCH + Nanos::from_secs(secs);
+        for place in
+            [Place { since: at(5), rest: None }, Place { since: at(5), rest: Some((at(9), 40)) }]
+        {
+            assert_eq!(Place::parse(&place.text()), Some(place));
+        }
+        assert_eq!(Place::parse("yesterday"), None);
+    }
+}
