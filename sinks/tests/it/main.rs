@@ -13,6 +13,7 @@ mod servicenow_heard;
 mod servicenow_events;
 mod servicenow_references;
 mod rt;
+mod real_rt;
 mod jira;
 mod jsm_ops;
 mod jsm_ops_heard;

@@ -21,6 +21,20 @@ pub(crate) trait Service: Send + 'static {
     fn etag(&self, _request: &Request) -> Option<String> {
         None
     }
+
+    /// The whole answer.
+    fn reply(&mut self, request: &Request) -> Reply {
+        let etag = self.etag(request);
+        let (status, body) = self.serve(request);
+        Reply { status, body, etag }
+    }
+}
+
+/// An answer.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+    pub(crate) etag: Option<String>,
 }
 
 /// A request as it came.
@@ -28,6 +42,8 @@ pub(crate) trait Service: Send + 'static {
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
+    /// As it came, percent signs and all.
+    pub(crate) raw_query: String,
     pub(crate) query: BTreeMap<String, String>,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: Vec<u8>,
@@ -83,6 +99,7 @@ async fn take<S: Service>(
     let request = Request {
         method: method.to_string(),
         path: uri.path().to_owned(),
+        raw_query: uri.query().unwrap_or_default().to_owned(),
         query: Query::try_from_uri(&uri).map(|Query(pairs)| pairs).unwrap_or_default(),
         headers: headers
             .iter()
@@ -109,10 +126,9 @@ async fn take<S: Service>(
     }
     let good = {
         let mut inner = lock();
-        let etag = inner.service.etag(&request);
-        let (status, reply) = inner.service.serve(&request);
-        let mut good = answer(status, &reply.to_string());
-        if let Some(etag) = etag {
+        let reply = inner.service.reply(&request);
+        let mut good = answer(reply.status, &reply.body.to_string());
+        if let Some(etag) = reply.etag {
             good.headers_mut().insert("etag", etag.parse().expect("a header value"));
         }
         good
