@@ -179,6 +179,46 @@ mod tests {
     }
 
     #[test]
+    fn a_bad_template_is_found_in_every_sink_that_takes_some() {
+        let auth = r#""auth": {"basic": {"user": "u", "password": {"env": "X"}}}"#;
+        let bad = r#""templates": {"title": "{{ titel }}", "body": "{% for %}"}"#;
+        for (kind, more) in [
+            ("servicenow", auth.to_owned()),
+            ("rt", format!(r#"{auth}, "queue": "Incidents""#)),
+            ("jira", format!(r#"{auth}, "project": "OPS""#)),
+            ("jsm_ops", String::from(r#""api_key": {"env": "X"}"#)),
+        ] {
+            let text =
+                format!(r#"{{"{kind}": {{"name": "a", "url": "http://h", {more}, {bad}}}}}"#);
+            let errors = validate(&[parse(&text).unwrap()]);
+            let paths: Vec<&str> = errors.iter().map(|error| error.path.as_str()).collect();
+            assert_eq!(paths, ["sinks.a.templates.title", "sinks.a.templates.body"], "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_rest_api_of_jsm_operations_is_checked_and_its_token_is_read() {
+        let sink = parse(
+            r#"{"jsm_ops": {"name": "ops", "api_key": {"env": "PATH"}, "listen_every_s": 1,
+                "rest_api": {"url": "ftp://h", "cloud_id": "../x", "user": "a:b",
+                    "token": {"env": "FAULTLINE_NO_SUCH_SECRET"}}}}"#,
+        )
+        .unwrap();
+        let errors = build(&sink).err().unwrap_or_default();
+        let paths: Vec<&str> = errors.iter().map(|error| error.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "sinks.ops.listen_every_s",
+                "sinks.ops.rest_api.url",
+                "sinks.ops.rest_api.cloud_id",
+                "sinks.ops.rest_api.user",
+                "sinks.ops.rest_api.token",
+            ]
+        );
+    }
+
+    #[test]
     fn urls_are_http_with_a_host_and_nothing_hidden() {
         let errors = |url: &str| {
             let mut check = Check::new("a");

@@ -23,7 +23,7 @@ const PAGE: usize = 10;
 /// Alerts of one answer whose notes are asked for.
 const ASKED_MAX: usize = 4;
 /// Pages of one alert's notes or activity that are read.
-const PARTS_MAX: usize = 10;
+const PARTS_MAX: usize = 30;
 /// How many alerts back the site's list goes. (Its own bound is 20,000.)
 const OFFSET_MAX: usize = 19_000;
 /// How far back is read again.
@@ -79,6 +79,8 @@ impl Place {
 struct Read {
     notes: Vec<Note>,
     activity: Vec<Entry>,
+    /// There was more than is read.
+    is_cut: bool,
 }
 
 impl Ear {
@@ -164,6 +166,9 @@ impl Ear {
             heard.notes.push(format!("the notes of alert {incident} cannot be read"));
             return Ok(());
         };
+        if read.is_cut {
+            heard.notes.push(format!("alert {incident} has more notes than are read"));
+        }
         for (entry, author, at, reason, decision) in deeds(alert, &read, incident, since) {
             let act = Deed { via: sink, entry: &entry, author: &author, at, reason: &reason }
                 .act(decision);
@@ -248,25 +253,25 @@ fn changed(alert: &Alert) -> Option<Timestamp> {
 /// Notes since a moment; the activity only if something was done that needs a name.
 fn read(desk: &Desk, alert: &Alert, since: Timestamp, now: Timestamp) -> Result<Read, Stop> {
     let moment = |note: &Note| note_at(note);
-    let notes = parts(since, moment, |after| desk.notes(&alert.id, after, now))?;
+    let (notes, cut_notes) = parts(since, moment, |after| desk.notes(&alert.id, after, now))?;
     let done = [alert.ack_time.as_deref(), alert.close_time.as_deref()];
     let is_news = |text: &str| Timestamp::parse_rfc3339(text).is_some_and(|at| at >= since);
-    let activity = if done.into_iter().flatten().any(is_news) {
+    let (activity, cut_activity) = if done.into_iter().flatten().any(is_news) {
         let moment = |entry: &Entry| Timestamp::parse_rfc3339(&entry.log_time);
         parts(since, moment, |after| desk.activity(&alert.id, after, now))?
     } else {
-        Vec::new()
+        (Vec::new(), false)
     };
-    Ok(Read { notes, activity })
+    Ok(Read { notes, activity, is_cut: cut_notes || cut_activity })
 }
 
 /// Pages until there are no more. The site does not say in which order they are: from the newest on
-/// it is enough to read until one is too old.
+/// it is enough to read until one is too old. The flag says that there was more than is read.
 fn parts<T>(
     since: Timestamp,
     moment: impl Fn(&T) -> Option<Timestamp>,
     ask: impl Fn(Option<&str>) -> Result<super::desk::Part<T>, Stop>,
-) -> Result<Vec<T>, Stop> {
+) -> Result<(Vec<T>, bool), Stop> {
     let mut all = Vec::new();
     let mut after = None;
     for _ in 0..PARTS_MAX {
@@ -275,11 +280,11 @@ fn parts<T>(
         let is_falling = first > last;
         all.extend(part);
         if next.is_none() || (is_falling && last.is_some_and(|last| last < since)) {
-            break;
+            return Ok((all, false));
         }
         after = next;
     }
-    Ok(all)
+    Ok((all, true))
 }
 
 #[cfg(test)]

@@ -102,6 +102,18 @@ fn what_we_and_policies_do_is_nobodys_act() {
 }
 
 #[test]
+fn what_we_wrote_is_nobodys_act_under_whatever_name_the_site_shows_it() {
+    let (double, mut world, mut cursor) = world();
+    double.ops().acts_as = Some("Ann Example");
+    world.publish(&with_service(2, "cart"), at(50));
+    world.run(at(50));
+    world.publish(&in_state(3, IncidentState::Resolved), at(100));
+    world.run(at(100));
+    assert_eq!((double.alert().notes.len(), double.alert().open), (2, false));
+    assert_eq!(hear(&mut world, &mut cursor), []);
+}
+
+#[test]
 fn an_acknowledgement_is_heard_also_where_the_activity_names_nobody() {
     let (double, mut world, mut cursor) = world();
     double.ops().acknowledge(0, "system");

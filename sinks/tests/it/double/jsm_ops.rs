@@ -57,6 +57,8 @@ pub(crate) struct Ops {
     pub(crate) requests: usize,
     /// Notes and activity come oldest first.
     pub(crate) oldest_first: bool,
+    /// As whom our integration acts, if not under its own name: who made its key.
+    pub(crate) acts_as: Option<&'static str>,
     /// Seconds since the site began: its own clock.
     clock: u32,
 }
@@ -71,6 +73,10 @@ impl Ops {
     /// Time goes by.
     pub(crate) fn pass(&mut self, secs: u32) {
         self.clock += secs;
+    }
+
+    fn us(&self) -> &'static str {
+        self.acts_as.unwrap_or(INTEGRATION)
     }
 
     /// Somebody does something to the alert at a place.
@@ -185,17 +191,17 @@ fn route(ops: &mut Ops, method: &str, parts: &[&str], by_alias: bool, body: &Val
                 return 422;
             }
             match (method, *what) {
-                ("POST", "close") => ops.close(place, INTEGRATION),
+                ("POST", "close") => ops.close(place, ops.us()),
                 ("POST", "notes") if note.is_empty() => return 422,
                 ("POST", "notes") => {}
                 ("PUT", "priority") => {
-                    let (_, alert) = ops.touch(place, INTEGRATION);
+                    let (_, alert) = ops.touch(place, ops.us());
                     alert.fields["priority"] = body["priority"].clone();
                 }
                 _ => return 405,
             }
             if !note.is_empty() {
-                ops.say(place, INTEGRATION, &note);
+                ops.say(place, ops.us(), &note);
             }
             202
         }
@@ -222,7 +228,7 @@ fn create(ops: &mut Ops, body: &Value) -> u16 {
             let id = format!("4513b7ea-3b91-438f-b7e4-{:012}", ops.alerts.len());
             let fields = body.clone();
             ops.alerts.push(Alert { id, fields, open: true, count: 1, ..Alert::default() });
-            ops.touch(ops.alerts.len() - 1, INTEGRATION);
+            ops.touch(ops.alerts.len() - 1, ops.us());
         }
     }
     202
