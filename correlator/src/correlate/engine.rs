@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use model::alert::{Alert, AlertStatus};
-use model::command::{Act, Command, Decision};
+use model::command::Command;
 use model::id::{CellId, IncidentId};
 use model::journal::{JournalEntry, JournalRecord};
 use model::name::Name;
@@ -17,12 +17,18 @@ use super::binding;
 use super::config::CorrelateConfig;
 use super::facts::{AlertFact, BatchVerdict, Ring};
 use super::lifecycle;
-use super::limits::RING_FACTS_MAX;
 use super::output::{CorrelateStats, Output, ShedReason};
-use super::people::{self, ActFault, ActsSeen, Cover, Decree, Standing};
-use super::publish::{Around, Done, Registry, Told};
+use super::people::{ActsSeen, Standing};
+use super::publish::Registry;
 use super::stamps::Stamps;
-use super::world::{Layer, Rules, World};
+use super::world::{Rules, World};
+
+mod acts;
+mod looks;
+mod view;
+
+use looks::Looks;
+use view::Scope;
 
 /// The third machine of the mind: folds the journal of one cell into incidents.
 ///
@@ -51,6 +57,8 @@ pub struct Correlator {
     judged: Option<Pane>,
     newest_arrival: Option<Timestamp>,
     derived_pane: Option<Pane>,
+    #[serde(default)]
+    looks: Looks,
     stats: CorrelateStats,
 }
 
@@ -75,6 +83,7 @@ impl Correlator {
             judged: None,
             newest_arrival: None,
             derived_pane: None,
+            looks: Looks::default(),
             stats: CorrelateStats::default(),
         }
     }
@@ -88,21 +97,23 @@ impl Correlator {
         }
         let pane = self.config.width.pane_of(entry.arrival);
         let news = match &entry.record {
-            JournalRecord::Symptoms(batch) => self.take_batch(batch),
+            JournalRecord::Symptoms(batch) => self.take_batch(batch).then_some(Scope::All),
             JournalRecord::Alert(alert) => self.take_alert(alert, entry.arrival),
             JournalRecord::Change(change) => {
                 self.ring.put_change(change.clone(), pane);
-                false
+                None
             }
             JournalRecord::Topology(document) => {
                 self.ring.put_document(document.clone(), entry.arrival, pane);
-                false
+                None
             }
-            JournalRecord::Command(command) => self.take_command(command, entry.arrival),
+            JournalRecord::Command(command) => {
+                self.take_command(command, entry.arrival).then_some(Scope::All)
+            }
         };
-        if news {
+        if let Some(scope) = news {
             self.settle();
-            self.derive();
+            self.derive(&scope);
         }
     }
 
@@ -117,7 +128,7 @@ impl Correlator {
         lifecycle::pass_time(&mut self.settled, self.now, rules);
         self.close_ended();
         let world = self.settled.clone();
-        self.tell(&world, true);
+        self.tell(&world, &Scope::Last);
     }
 
     /// The next output, oldest first.
@@ -171,30 +182,32 @@ impl Correlator {
         self.judged > before || revised
     }
 
-    /// True if the view must be derived again: an alert of a service without an open incident, or the
-    /// first alert of another pane. Alerts of one pane that only join wait for each other.
-    fn take_alert(&mut self, alert: &Alert, arrival: Timestamp) -> bool {
+    /// What must be derived again: all with the first alert of another pane; what is about its service, with
+    /// an alert of one that has no open incident, when a look is due. Alerts of one pane that only join wait for
+    /// each other.
+    fn take_alert(&mut self, alert: &Alert, arrival: Timestamp) -> Option<Scope> {
         let fact = AlertFact::new(alert.clone(), arrival, self.config.alert_lateness);
         let at = fact.at;
         if !self.ring.put_alert(fact, self.config.width) {
             self.stats.repeats += 1;
-            return false;
+            return None;
         }
         self.newest_arrival = self.newest_arrival.max(Some(arrival));
         self.now = self.now.max(arrival);
         if self.derived_pane.is_none_or(|pane| self.config.width.pane_of(self.now) > pane) {
-            return true;
+            return Some(Scope::All);
         }
         let trace_at = |trace| self.settled.activity.service_of_trace(trace);
         let bound = binding::bind(alert, &self.config.bindings, &self.settled.map, trace_at);
-        let Some(service) = bound.node().filter(|_| alert.status == AlertStatus::Firing) else {
-            return false;
-        };
+        let service = bound.node().filter(|_| alert.status == AlertStatus::Firing)?;
+        if self.registry.is_open_for(service) {
+            return None;
+        }
         // What is covered opens nothing: a storm in a silence is looked at once a pane.
         let node = |name: &Name| self.settled.map.node(name);
         let in_force = self.standing.mutes.in_force((at, at), node);
         let is_covered = in_force.covers(alert, Some(service), at).is_some();
-        !is_covered && !self.registry.is_open_for(service)
+        if is_covered { None } else { self.looks.ask(service).map(Scope::Services) }
     }
 
     /// True if the view must be derived again.
@@ -207,165 +220,6 @@ impl Correlator {
             }
             Command::Act(act) => self.take_act(act, arrival),
         }
-    }
-
-    /// Carries out what a person decided, once. True if the view must be derived again.
-    fn take_act(&mut self, act: &Act, arrival: Timestamp) -> bool {
-        if self.acts.knows(&act.id) {
-            self.stats.repeats += 1;
-            return false;
-        }
-        let done = people::check(act).and_then(|()| match act.decision.incident() {
-            Some(incident) => self.about_one(act, incident, arrival),
-            None => self.about_all(act, arrival),
-        });
-        match done {
-            Ok(news) => {
-                self.acts.note(act.id.clone());
-                self.stats.acts += 1;
-                news
-            }
-            Err(fault) => {
-                self.stats.acts_unknown += 1;
-                self.outputs.push_back(Output::Refused { act: act.id.clone(), why: fault.told() });
-                false
-            }
-        }
-    }
-
-    fn about_one(
-        &mut self,
-        act: &Act,
-        incident: IncidentId,
-        arrival: Timestamp,
-    ) -> Result<bool, ActFault> {
-        let rules = Rules::new(&self.cell, &self.config, &self.standing);
-        let now = self.now.max(arrival);
-        let around = Around { world: &self.settled, rules, now };
-        let Done { outputs, bond, judged } = self.registry.act(act, incident, around)?;
-        self.outputs.extend(outputs);
-        if let Some((id, cause, is_cause)) = judged
-            && let Some(incident) = self.registry.newest(id)
-        {
-            let said = (act.id.clone(), arrival);
-            self.standing.opinions.note(incident, &cause, is_cause, said);
-        }
-        let Some(bond) = bond else { return Ok(false) };
-        // Not after what is known: time passes for cases by what is told of them.
-        let pane = self.config.width.pane_of(arrival.min(self.now));
-        self.ring.put_decree(Decree { at: arrival, act: act.id.clone(), bond }, pane);
-        Ok(true)
-    }
-
-    fn about_all(&mut self, act: &Act, arrival: Timestamp) -> Result<bool, ActFault> {
-        let id = act.id.clone();
-        let mutes = &mut self.standing.mutes;
-        // Panes that wait may be of the time of a mute that is over: they are folded again, and it counts there.
-        if self.ring.len() == 0 {
-            mutes.forget(self.now.min(arrival));
-        }
-        match &act.decision {
-            Decision::Silence { matchers, starts_at, ends_at } => {
-                mutes.silence(id, matchers.clone(), (*starts_at, *ends_at), arrival)?;
-            }
-            Decision::Maintenance { services, starts_at, ends_at } => {
-                mutes.maintain(id, services.clone(), (*starts_at, *ends_at), arrival)?;
-            }
-            Decision::Inhibit { source, target, equal } => {
-                mutes.inhibit(id, (source.clone(), target.clone()), equal.clone(), arrival)?;
-            }
-            Decision::Expire { target } | Decision::Uninhibit { target } => {
-                mutes.end(target, arrival)?;
-            }
-            _ => return Ok(false),
-        }
-        self.newest_act = self.newest_act.max(Some(arrival));
-        Ok(true)
-    }
-
-    /// Folds for good what can no longer change.
-    fn settle(&mut self) {
-        let width = self.config.width;
-        let without = self.newest_arrival.map(|at| at - self.config.settle_without_telemetry_after);
-        let judged = self.judged.map(|pane| width.end(pane));
-        let frontier = if self.stamps.any_judged() { judged } else { without };
-        if let Some(frontier) = frontier {
-            let through = width.pane_of(frontier - self.config.settle_after).plus(-1);
-            self.settle_through(through);
-        }
-        let mut early = 0;
-        while self.ring.len() > RING_FACTS_MAX {
-            let Some((oldest, _)) = self.ring.bounds() else { break };
-            self.settle_through(oldest);
-            early += 1;
-        }
-        if early > 0 {
-            self.shed(ShedReason::Limit, early);
-        }
-    }
-
-    fn settle_through(&mut self, through: Pane) {
-        let rules = Rules::new(&self.cell, &self.config, &self.standing);
-        while let Some((pane, mut facts)) = self.ring.take_settled(through) {
-            self.settled.fold(pane, &mut facts, Layer::Settled, rules);
-        }
-        self.ring.settle(through);
-        self.standing.mutes.forget(self.config.width.end(through));
-        let shed = std::mem::take(&mut self.settled.shed);
-        if shed > 0 {
-            self.shed(ShedReason::Limit, shed);
-        }
-        self.close_ended();
-    }
-
-    /// Tells the last word on cases that may no longer be reopened, and lets them go.
-    fn close_ended(&mut self) {
-        let Some((through, _)) = self.settled.recent.back() else { return };
-        let end = self.config.width.end(*through);
-        let ended = self.settled.take_ended(end, &self.config);
-        if ended.is_empty() {
-            return;
-        }
-        let rules = Rules::new(&self.cell, &self.config, &self.standing);
-        let cover = Cover::of(&self.settled, self.covered_at(), rules);
-        for case in ended {
-            if let Some(told) = Told::of(&self.settled, &case, &cover, rules) {
-                let around = Around { world: &self.settled, rules, now: self.now };
-                self.outputs.extend(self.registry.close(told.settled(true), around));
-            }
-        }
-    }
-
-    /// When mutes are asked: one that has just arrived counts at once, even if telemetry is behind.
-    fn covered_at(&self) -> Timestamp {
-        self.newest_act.map_or(self.now, |act| self.now.max(act))
-    }
-
-    /// Derives the provisional view: the settled world and a fold of what is unsettled.
-    fn derive(&mut self) {
-        self.stats.derivations += 1;
-        self.derived_pane = Some(self.config.width.pane_of(self.now));
-        let rules = Rules::new(&self.cell, &self.config, &self.standing);
-        let mut world = self.settled.clone();
-        for (pane, facts) in self.ring.iter_mut() {
-            world.fold(pane, facts, Layer::Provisional, rules);
-        }
-        lifecycle::pass_time(&mut world, self.now, rules);
-        self.tell(&world, false);
-    }
-
-    fn tell(&mut self, world: &World, last: bool) {
-        let rules = Rules::new(&self.cell, &self.config, &self.standing);
-        let cover = Cover::of(world, self.covered_at(), rules);
-        self.stats.alerts_muted = cover.muted.len() as u64;
-        let mut told = Vec::new();
-        for case in world.cases.values().filter(|case| case.is_told()) {
-            let same = self.settled.cases.get(&case.id).is_some_and(|known| known == case);
-            let settled = last || (same && !case.is_live());
-            told.extend(Told::of(world, case, &cover, rules).map(|one| one.settled(settled)));
-        }
-        let around = Around { world, rules, now: self.now };
-        self.outputs.extend(self.registry.update(told, around));
     }
 
     fn shed(&mut self, reason: ShedReason, count: u64) {

@@ -41,6 +41,7 @@ pub(super) fn assign(
         held.extend(case.nodes.keys().map(|key| (key.clone(), case.id)));
     }
     let components = parted_by_people(world, nodes, components);
+    let mut added: Added = BTreeMap::new();
     for component in components.iter() {
         part_from_the_past(world, nodes, component, &mut held, rules);
         let owners = owners(world, nodes, component, &held);
@@ -53,9 +54,10 @@ pub(super) fn assign(
             several => join_cases(world, several, nodes, around, &mut held),
         };
         if let Some(id) = case {
-            enlist(world, id, pane, nodes, component, &mut held, rules);
+            added.extend(enlist(world, id, pane, nodes, component, &mut held, rules));
         }
     }
+    take_over(world, &added);
     split_cases(world, pane, around, rules);
 }
 
@@ -97,6 +99,9 @@ fn parted_by_people<'a>(
 
 /// Which live case each node is a member of.
 type Holders = BTreeMap<NodeKey, IncidentId>;
+
+/// Alerts that became members in this pane, with the node that they speak of and the case that has them.
+type Added<'a> = BTreeMap<Fingerprint, (&'a NodeKey, IncidentId)>;
 
 /// The live cases whose members are in a cluster, the oldest first.
 fn owners(
@@ -322,21 +327,22 @@ fn common_cause(a: &Name, b: &Name, around: &Surroundings<'_>) -> bool {
     around.map.callees(a).iter().any(|name| shared(&name))
 }
 
-/// Makes the nodes of a cluster members, unless they are members of another live case.
-fn enlist(
+/// Makes the nodes of a cluster members, unless they are members of another live case. Returns the alerts
+/// that came with them.
+fn enlist<'a>(
     world: &mut World,
     id: IncidentId,
     pane: Pane,
-    nodes: &[ActiveNode],
+    nodes: &'a [ActiveNode],
     component: &Component,
     held: &mut Holders,
     rules: Rules<'_>,
-) {
-    let recent = world.recent.clone();
-    let Some(slot) = world.cases.get_mut(&id) else { return };
+) -> Added<'a> {
+    let mut added: Added<'a> = BTreeMap::new();
+    let World { cases, recent, .. } = world;
+    let Some(slot) = cases.get_mut(&id) else { return added };
     let case = Arc::make_mut(slot);
     let mut joined: BTreeMap<Name, Pane> = BTreeMap::new();
-    let mut added: Vec<(Fingerprint, &NodeKey)> = Vec::new();
     for (at, reason) in &component.members {
         let free = |node: &&ActiveNode| held.get(&node.key).is_none_or(|holder| *holder == id);
         let Some(node) = nodes.get(*at).filter(free) else { continue };
@@ -362,26 +368,37 @@ fn enlist(
                 case.frozen = None;
             }
             if is_new {
-                added.push((*fingerprint, &node.key));
+                added.insert(*fingerprint, (&node.key, id));
             }
         }
     }
-    catch_up(case, &joined, &recent, rules);
-    take_over(world, id, &added);
+    catch_up(case, &joined, recent, rules);
+    added
 }
 
 /// An alert is heard in one live case: one that let go of the service kept what had ended of it, and
 /// would be held open by it, or come back for it, once it fires anew.
-fn take_over(world: &mut World, id: IncidentId, added: &[(Fingerprint, &NodeKey)]) {
-    let others = world.cases.values_mut().filter(|case| case.id != id && case.is_live());
-    for slot in others {
-        let gone = |(fingerprint, key): &&(Fingerprint, &NodeKey)| {
-            slot.alerts.contains_key(fingerprint) && !slot.nodes.contains_key(key)
+fn take_over(world: &mut World, added: &Added<'_>) {
+    if added.is_empty() {
+        return;
+    }
+    for slot in world.cases.values_mut().filter(|case| case.is_live()) {
+        let taken = |fingerprint: &&Fingerprint| {
+            let has = |(key, id): &(&NodeKey, IncidentId)| {
+                *id != slot.id && !slot.nodes.contains_key(*key)
+            };
+            added.get(fingerprint).is_some_and(has)
         };
-        let gone: Vec<&Fingerprint> = added.iter().filter(gone).map(|(fp, _)| fp).collect();
+        // By the shorter of the two: one alert asks all cases, a storm asks each case for its own.
+        let gone: Vec<Fingerprint> = if slot.alerts.len() < added.len() {
+            slot.alerts.keys().filter(taken).copied().collect()
+        } else {
+            let known = added.keys().filter(|fingerprint| slot.alerts.contains_key(fingerprint));
+            known.filter(taken).copied().collect()
+        };
         if !gone.is_empty() {
             let case = Arc::make_mut(slot);
-            gone.into_iter().for_each(|fingerprint| case.let_go(fingerprint));
+            gone.iter().for_each(|fingerprint| case.let_go(fingerprint));
         }
     }
 }

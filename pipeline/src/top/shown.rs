@@ -40,7 +40,7 @@ pub struct IncidentRow {
     pub priority: Priority,
     /// State.
     pub state: &'static str,
-    /// Since its onset, in event time. Unit: seconds.
+    /// Since its onset, in event time; since it was told, where telemetry shows it later. Unit: seconds.
     pub age_s: u64,
     /// One line.
     pub title: String,
@@ -152,7 +152,7 @@ fn incident_row(incident: &IncidentSummary, now: Timestamp) -> IncidentRow {
         id: short_id(incident.id),
         priority: incident.priority,
         state: incident.state.label(),
-        age_s: seconds(incident.onset_at, now),
+        age_s: seconds(incident.onset_at.min(incident.opened_at), now),
         title: clean(&incident.title),
         cause: clean(&cause(incident)),
         who: incident.assignee.as_ref().or(incident.owner.as_ref()).map(|who| clean(who)),

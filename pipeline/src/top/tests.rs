@@ -125,6 +125,14 @@ fn eighty_columns_show_what_is_needed_to_act() {
 }
 
 #[test]
+fn an_age_does_not_shrink_where_telemetry_dates_the_onset_later() {
+    let mut incident = incident(2, Priority::P1, "checkout fails");
+    incident.onset_at = Timestamp::from_millis(NOW_MS - 60_000);
+    let shown = shown(vec![incident]);
+    assert_eq!(shown.incidents[0].age_s, 300);
+}
+
+#[test]
 fn who_has_an_incident_in_hand_is_shown() {
     let mut incident = incident(2, Priority::P1, "checkout fails");
     incident.acknowledged = Some(Said {

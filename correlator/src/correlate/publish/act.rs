@@ -38,6 +38,7 @@ impl Registry {
         id: IncidentId,
         around: Around<'_>,
     ) -> Result<Done, ActFault> {
+        self.in_trouble = None;
         let id = self.heir(id).ok_or(ActFault::UnknownIncident(id))?;
         let mut done = Done::default();
         match &act.decision {

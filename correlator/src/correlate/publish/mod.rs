@@ -24,6 +24,7 @@ use super::world::{Rules, World};
 mod act;
 mod lineage;
 mod spoken;
+mod standing;
 
 #[cfg(test)]
 mod tests;
@@ -69,6 +70,9 @@ impl Published {
 pub(super) struct Registry {
     records: BTreeMap<IncidentId, Published>,
     closed: BTreeSet<IncidentId>,
+    /// The services of all that is not over; made when it is asked for, gone with the next word.
+    #[serde(skip)]
+    in_trouble: Option<BTreeSet<Name>>,
 }
 
 /// A told case as a record, with what its lineage refers to.
@@ -122,17 +126,24 @@ impl Told {
 }
 
 impl Registry {
-    /// Compares all told cases with what was published and returns what is new.
-    pub(super) fn update(&mut self, told: Vec<Told>, around: Around<'_>) -> Vec<Output> {
+    /// Compares told cases with what was published and returns what is new. `standing` are the other cases that
+    /// are told, each with its record, of which nothing new is said.
+    pub(super) fn compare(
+        &mut self,
+        told: Vec<Told>,
+        standing: BTreeMap<IncidentId, IncidentId>,
+        around: Around<'_>,
+    ) -> Vec<Output> {
+        self.in_trouble = None;
         let mut outputs = Vec::new();
         let merged: BTreeMap<IncidentId, IncidentId> = told
             .iter()
             .flat_map(|one| one.merged_from.iter().map(|from| (*from, one.case)))
             .collect();
-        let places = self.places(&told, &merged);
-        let by_case: BTreeMap<IncidentId, IncidentId> =
-            told.iter().zip(&places).map(|(one, place)| (one.case, *place)).collect();
-        let present: BTreeSet<IncidentId> = places.iter().copied().collect();
+        let places = self.places(&told, &merged, standing.values().copied().collect());
+        let mut by_case = standing;
+        by_case.extend(told.iter().zip(&places).map(|(one, place)| (one.case, *place)));
+        let present: BTreeSet<IncidentId> = by_case.values().copied().collect();
         for (one, place) in told.into_iter().zip(places) {
             outputs.extend(self.tell(one, place, around));
         }
@@ -152,16 +163,19 @@ impl Registry {
     }
 
     /// The public id of each told case: the one it had, else the one of the record with most members
-    /// in common, else its own.
-    fn places(&self, told: &[Told], merged: &BTreeMap<IncidentId, IncidentId>) -> Vec<IncidentId> {
-        let mut taken: BTreeSet<IncidentId> = BTreeSet::new();
+    /// in common, else its own. None of those that are `taken`.
+    fn places(
+        &self,
+        told: &[Told],
+        merged: &BTreeMap<IncidentId, IncidentId>,
+        mut taken: BTreeSet<IncidentId>,
+    ) -> Vec<IncidentId> {
         let mut places: Vec<Option<IncidentId>> = Vec::new();
+        let by_case = self.by_case();
         for one in told {
-            let known = self.records.iter().find(|(id, record)| {
-                record.case == one.case && !record.closed && !taken.contains(id)
-            });
-            taken.extend(known.map(|(id, _)| *id));
-            places.push(known.map(|(id, _)| *id));
+            let known = by_case.get(&one.case).filter(|id| !taken.contains(id)).copied();
+            taken.extend(known);
+            places.push(known);
         }
         for (one, place) in told.iter().zip(&mut places).filter(|(_, place)| place.is_none()) {
             let free = self.records.iter().filter(|(id, record)| {
@@ -176,6 +190,12 @@ impl Registry {
             *place = Some(id);
         }
         places.into_iter().zip(told).map(|(place, one)| place.unwrap_or(one.case)).collect()
+    }
+
+    /// The records that are not closed by their cases; the first where several have one.
+    fn by_case(&self) -> BTreeMap<IncidentId, IncidentId> {
+        let open = self.records.iter().rev().filter(|(_, record)| !record.closed);
+        open.map(|(id, record)| (record.case, *id)).collect()
     }
 
     fn free_id(&self, wanted: IncidentId, taken: &BTreeSet<IncidentId>) -> IncidentId {
@@ -257,7 +277,8 @@ impl Registry {
 
     /// Closes the record of a case that can no longer change, with its last word.
     pub(super) fn close(&mut self, told: Told, around: Around<'_>) -> Option<Output> {
-        let places = self.places(std::slice::from_ref(&told), &BTreeMap::new());
+        self.in_trouble = None;
+        let places = self.places(std::slice::from_ref(&told), &BTreeMap::new(), BTreeSet::new());
         let id = *places.first()?;
         let output = self.tell(told, id, around);
         if let Some(record) = self.records.get_mut(&id) {
@@ -315,15 +336,6 @@ impl Registry {
         let gone = |id: &IncidentId| self.records.get(id).is_some_and(Published::is_gone);
         let closed = self.closed.iter().copied().filter(|id| !gone(id));
         closed.chain(live).collect::<BTreeSet<_>>().into_iter().collect()
-    }
-
-    /// Whether an incident that is not over names the service.
-    pub(super) fn is_open_for(&self, service: &Name) -> bool {
-        let open = |record: &Published| {
-            matches!(record.incident.state, IncidentState::Open | IncidentState::Suspected)
-                && !record.closed
-        };
-        self.records.values().any(|r| open(r) && r.incident.services.contains(service))
     }
 
     /// How many incidents are open.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use std::collections::BTreeMap;
+
 use model::alert::Severity::Critical;
 use model::command::Decision;
 use model::id::{CellId, IncidentId};
@@ -53,6 +55,13 @@ impl Place {
     fn around(&self, now: Timestamp) -> Around<'_> {
         let rules = Rules::new(&self.cell, &self.config, &self.standing);
         Around { world: &self.world, rules, now }
+    }
+}
+
+impl Registry {
+    /// Compares all told cases.
+    fn update(&mut self, told: Vec<Told>, around: Around<'_>) -> Vec<Output> {
+        self.compare(told, BTreeMap::new(), around)
     }
 }
 

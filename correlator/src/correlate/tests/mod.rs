@@ -3,6 +3,7 @@
 pub(super) mod dsl;
 mod stories;
 mod times;
+mod storm;
 mod words;
 mod laws;
 mod changes;

@@ -81,13 +81,15 @@ function table(rows) {
 
 function line(row) {
   const ended = row.state === "resolved";
+  // What was told had begun by then, also where telemetry dates the onset later.
+  const began = row.onset_at < row.opened_at ? row.onset_at : row.opened_at;
   return h("li", { class: "row", "data-id": row.id },
     h("span", { class: "c-state" }, stateChip(row.state)),
     h("span", { class: `c-priority prio prio-${row.priority}`, title: PRIORITY[row.priority] }, row.priority),
     h("div", { class: "c-title" },
       h("a", { class: "title", href: `/incidents/${encodeURIComponent(row.id)}`, "data-key": `row-${row.id}` }, said(row.title)),
       row.cause && h("p", { class: "sub" }, cause(row.cause)), decided(row)),
-    h("span", { class: "c-age num" }, h("span", { class: "label" }, ended ? "Ended " : "Began "), ticking(ended ? row.resolved_at ?? row.updated_at : row.onset_at, " ago")),
+    h("span", { class: "c-age num" }, h("span", { class: "label" }, ended ? "Ended " : "Began "), ticking(ended ? row.resolved_at ?? row.updated_at : began, " ago")),
     h("span", { class: "c-services", title: row.services.join(", ") },
       row.services.length ? [h("span", { class: "num" }, plural(row.services.length, "service")), ", ", h("span", { class: "num" }, plural(row.alerts_count, "alert"))] : "none named"),
     h("span", { class: "c-ticket" }, row.tickets.length ? row.tickets.map((t, i) => [i > 0 && ", ", said(t.number ?? t.id)]) : h("span", { class: "quiet" }, "no ticket")));

@@ -10,11 +10,13 @@ pub const FILES: &str = "files";
 /// The schema of what people ask.
 pub const PUBLIC: &str = "public";
 
-/// `incidents`: the newest revision of each, and how long it took to understand, take and end it.
+/// `incidents`: the newest revision of each, and how long it took to understand, take and end it. A fault that came
+/// back has its newest onset, which may be after the first hypothesis: what was told had begun by then.
 const INCIDENTS: &str = "
 SELECT r.*,
     r.state IN ('suspected', 'open') AS is_open,
-    date_part('epoch', n.hypothesis_at) - date_part('epoch', r.onset_at) AS seconds_to_hypothesis,
+    date_part('epoch', n.hypothesis_at) - date_part('epoch', least(r.onset_at, r.opened_at))
+        AS seconds_to_hypothesis,
     date_part('epoch', r.acknowledged_at) - date_part('epoch', r.opened_at)
         AS seconds_to_acknowledge,
     date_part('epoch', r.resolved_at) - date_part('epoch', r.opened_at) AS seconds_to_resolve

@@ -89,6 +89,19 @@ fn a_fresh_incident_is_seen_before_it_is_in_a_file_and_after() {
 }
 
 #[test]
+fn what_was_told_had_begun_by_then() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut recorder = open(directory.path());
+    let engine = engine(&recorder, Limits::default());
+    // Opened at 20 by an alert, first explained at 30; telemetry dates the onset to 50.
+    let late = model::incident::Incident { onset_at: at(50), ..incident(1, 1) };
+    assert!(recorder.incident(&late));
+    recorder.publish().unwrap();
+    let query = "SELECT CAST(seconds_to_hypothesis AS bigint) FROM incidents";
+    assert_eq!(count(&engine, query), 10);
+}
+
+#[test]
 fn repeats_are_recognised_also_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let cell = CellId("default".into());

@@ -1,0 +1,39 @@
+//! Stories of storms: many services begin to alert inside of one pane.
+
+use std::collections::BTreeSet;
+
+use model::alert::Severity::Critical;
+use model::incident::IncidentState;
+use model::time::Timestamp;
+
+use super::dsl::{Ending, Story, at};
+
+/// So many services begin to alert at 302, one after the other in the journal.
+fn storm(services: usize) -> Ending {
+    let alert = |number: usize| format!("Down service=s{number:03}");
+    let story = Story::new("front>back", 700);
+    (0..services).fold(story, |story, number| story.fires(302, &alert(number), Critical)).run()
+}
+
+/// The services of which an incident was told by then.
+fn told_by(ending: &Ending, moment: Timestamp) -> BTreeSet<&str> {
+    let told = ending.revisions.iter().filter(|(incident, _)| incident.updated_at <= moment);
+    told.flat_map(|(incident, _)| incident.services.iter().map(|name| name.as_str())).collect()
+}
+
+#[test]
+fn each_service_of_a_storm_has_its_incident_by_the_end_of_the_pane() {
+    let ending = storm(300);
+    let open = ending.last.values().filter(|incident| incident.state == IncidentState::Open);
+    assert_eq!(open.count(), 300);
+    assert!(told_by(&ending, at(302)).len() >= 280, "{}", told_by(&ending, at(302)).len());
+    assert_eq!(told_by(&ending, at(310)).len(), 300);
+}
+
+#[test]
+fn a_storm_is_told_once_a_service_and_not_once_an_alert() {
+    let ending = storm(300);
+    let early = ending.revisions.iter().filter(|(incident, _)| incident.updated_at <= at(310));
+    let count = early.count();
+    assert!(count <= 2 * 300, "{count} revisions of 300 incidents");
+}
