@@ -18,6 +18,7 @@ use super::metrics::{Metric, Stage, UNKNOWN, UNMEASURED, render_gauge};
 use super::summary::STATES;
 use super::view::Filter;
 use crate::auth::{Caller, Means};
+use crate::clock;
 
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1_000;
@@ -58,6 +59,7 @@ fn lag(state: &HttpState) -> Value {
 
 pub(super) async fn metrics(State(state): State<HttpState>) -> Response {
     let mut text = state.metrics.render();
+    state.metrics.outboxes.render(&mut text, clock::now());
     let counts = state.incidents.counts().map(|(is, count)| (is.label(), count));
     let name = "faultline_incidents";
     render_gauge(&mut text, name, "Incidents held by the view.", "state", &counts);

@@ -21,6 +21,13 @@ impl Exposition {
     pub fn get(&self, name: &str, label: &str) -> Option<f64> {
         self.0.get(&(name.to_owned(), label.to_owned())).copied()
     }
+
+    /// The labels under which a metric has series, in their order.
+    pub fn labels<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let from = self.0.range((name.to_owned(), String::new())..);
+        let keys = from.map(|((of, label), _)| (of, label));
+        keys.take_while(move |(of, _)| *of == name).map(|(_, label)| label.as_str())
+    }
 }
 
 fn series(line: &str) -> Option<((String, String), f64)> {

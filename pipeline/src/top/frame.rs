@@ -19,7 +19,7 @@ const COLUMNS_MIN: u16 = 40;
 /// As above.
 const LINES_MIN: u16 = 8;
 /// Lines that a printed frame may have beyond those of its incidents.
-const PRINTED_LINES: u16 = 16;
+const PRINTED_LINES: u16 = 17;
 
 /// What is drawn.
 #[derive(Clone, Debug)]
@@ -43,8 +43,10 @@ pub fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
     let stages = view.shown.map_or(0, |shown| shown.stages.len() + 1);
     // Incidents are what one acts on: in a low terminal the stages give way.
     let stages = if area.height < 16 { 0 } else { u16::try_from(stages).unwrap_or(0) + 1 };
+    let is_owed = view.shown.is_some_and(|shown| shown.sinks.iter().any(|s| s.owed_count > 0));
+    let owed = u16::from(is_owed);
     let parts = Layout::vertical([
-        Constraint::Length(2),
+        Constraint::Length(2 + owed),
         Constraint::Length(stages),
         Constraint::Min(3),
         Constraint::Length(1),
@@ -79,7 +81,23 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, shown: &Shown) {
         _ => "no event time yet".to_owned(),
     };
     let second = format!("{} open, {} suspected  {time}", shown.open_count, shown.suspected_count);
-    frame.render_widget(Paragraph::new(vec![first, Line::raw(second)]), area);
+    frame.render_widget(Paragraph::new(vec![first, Line::raw(second), owed_line(shown)]), area);
+}
+
+/// Which sinks have not been told what they should have been by now.
+fn owed_line(shown: &Shown) -> Line<'static> {
+    let behind = shown.sinks.iter().filter(|sink| sink.owed_count > 0);
+    let parts: Vec<Span<'static>> = behind
+        .map(|sink| {
+            let since = age(sink.oldest_s as u64);
+            let words = format!("  {}: {} since {since}", sink.sink, sink.owed_count);
+            let late = sink.oldest_s >= 60.0;
+            if late { Span::styled(words, bad()) } else { Span::raw(words) }
+        })
+        .collect();
+    let mut line = Line::from("not told yet");
+    line.extend(parts);
+    line
 }
 
 fn draw_stages(frame: &mut Frame<'_>, area: Rect, shown: &Shown) {

@@ -5,7 +5,7 @@ use model::time::Timestamp;
 use serde::Serialize;
 
 use super::look::Look;
-use crate::http::metrics::{Metric, Stage};
+use crate::http::metrics::{Metric, Stage, outboxes};
 use crate::http::summary::IncidentSummary;
 use crate::tell::{cause, clean, hands, short_id};
 
@@ -29,6 +29,17 @@ pub struct StageRow {
     pub lost: u64,
     /// Attempts that were tried again, since the start.
     pub retries: u64,
+}
+
+/// One sink.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SinkRow {
+    /// Its name.
+    pub sink: String,
+    /// Incidents of which it should have been told by now and was not.
+    pub owed_count: u64,
+    /// How long the oldest of them has been due. Unit: seconds.
+    pub oldest_s: f64,
 }
 
 /// One incident.
@@ -80,6 +91,8 @@ pub struct Shown {
     pub resolved_count: u64,
     /// The stages, in walking order.
     pub stages: Vec<StageRow>,
+    /// The sinks that this process tells.
+    pub sinks: Vec<SinkRow>,
     /// Active incidents: open before suspected, then by priority, then the oldest.
     pub incidents: Vec<IncidentRow>,
     /// How many active incidents there are.
@@ -109,6 +122,7 @@ impl Shown {
             suspected_count: count("suspected"),
             resolved_count: count("resolved"),
             stages: Stage::ALL.iter().map(|stage| stage_row(*stage, look, before)).collect(),
+            sinks: sink_rows(look),
             incidents: incidents
                 .into_iter()
                 .map(|i| incident_row(i, now.unwrap_or(look.at)))
@@ -145,6 +159,16 @@ fn stage_row(stage: Stage, look: &Look, before: Option<&Look>) -> StageRow {
         lost: sum(&[Metric::DeadLetters, Metric::ItemsDropped, Metric::ItemsLate]),
         retries: sum(&[Metric::Retries]),
     }
+}
+
+fn sink_rows(look: &Look) -> Vec<SinkRow> {
+    let value = |name, sink: &str| look.metrics.get(name, sink).unwrap_or(0.0).max(0.0);
+    let row = |sink: &str| SinkRow {
+        sink: clean(sink),
+        owed_count: value(outboxes::INCIDENTS, sink) as u64,
+        oldest_s: value(outboxes::OLDEST, sink),
+    };
+    look.metrics.labels(outboxes::INCIDENTS).map(row).collect()
 }
 
 fn incident_row(incident: &IncidentSummary, now: Timestamp) -> IncidentRow {

@@ -16,6 +16,7 @@ use super::look::{Check, Look, Status};
 use super::shown::Shown;
 use crate::http::metrics::{Metric, Metrics, Stage, UNKNOWN};
 use crate::http::summary::{IncidentSummary, LeadingCause};
+use sinks::delivery::outbox::Owed;
 
 const NOW_MS: i64 = 1_773_713_220_000;
 
@@ -158,6 +159,28 @@ fn a_lag_that_nobody_knows_is_not_shown_as_none() {
     let row = shown.stages.iter().find(|row| row.stage == "observe").unwrap();
     assert_eq!((row.lag_records, row.lag_s), (None, None));
     assert!(drawn(80, 24, &of(&shown)).contains('?'));
+}
+
+#[test]
+fn sinks_that_were_not_told_are_named_with_how_late_they_are() {
+    let now = Timestamp::from_millis(NOW_MS);
+    let with = |owed: u64| {
+        let metrics = Metrics::default();
+        let oldest_since = (owed > 0).then(|| Timestamp::from_millis(NOW_MS - 300_000));
+        metrics.outboxes.set(&"itsm".into(), Owed { incidents: owed, oldest_since });
+        metrics.outboxes.set(&"chat".into(), Owed::default());
+        let mut text = metrics.render();
+        metrics.outboxes.render(&mut text, now);
+        let mut look = look(NOW_MS, 5_000, vec![incident(2, Priority::P1, "checkout fails")]);
+        look.metrics = Exposition::read(&text);
+        Shown::new("u", &look, None)
+    };
+    let late = with(3);
+    assert_eq!(late.sinks.iter().map(|sink| sink.owed_count).collect::<Vec<_>>(), [0, 3]);
+    let frame = drawn(80, 24, &of(&late));
+    assert!(frame.contains("not told yet  itsm: 3 since 5m"), "{frame}");
+    assert!(!frame.contains("chat") && frame.contains("checkout fails"), "{frame}");
+    assert!(!drawn(80, 24, &of(&with(0))).contains("not told yet"));
 }
 
 #[test]

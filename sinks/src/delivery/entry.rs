@@ -20,6 +20,8 @@ pub(super) struct Entry {
     pub(super) failures: u32,
     pub(super) slot: Slot,
     pub(super) snooze: Option<Snooze>,
+    /// Since when something is due that was not said; may lie ahead.
+    pub(super) owed_since: Option<Timestamp>,
 }
 
 /// A snooze, and how bad the incident was when it was first seen with it.
@@ -38,6 +40,7 @@ impl Entry {
             failures: 0,
             slot: Slot::Idle(now),
             snooze: None,
+            owed_since: None,
         }
     }
 
@@ -53,6 +56,14 @@ impl Entry {
         self.snooze.map(|snooze| snooze.priority)
     }
 
+    /// It is due at this moment. A newer revision, a failed attempt or a restart in the middle of one
+    /// make nothing younger; what is put off is not owed until then.
+    pub(super) fn owed(&mut self, due: Timestamp, now: Timestamp) {
+        let tried = self.known.as_ref().filter(|known| known.in_doubt()).map(|known| known.at);
+        let before = [self.owed_since, tried].into_iter().flatten().fold(due, Timestamp::min);
+        self.owed_since = Some(if due > now { due } else { before });
+    }
+
     /// Finds the slot of a newer revision.
     pub(super) fn schedule(&mut self, incident: Arc<Incident>, decision: Decision, now: Timestamp) {
         match (decision, self.slot) {
@@ -60,6 +71,7 @@ impl Entry {
             (_, Slot::InFlight) => self.newest = Some(incident),
             (Decision::Skip(_), _) => {
                 self.newest = None;
+                self.owed_since = None;
                 self.slot = Slot::Idle(now);
             }
             (Decision::Say(reason, due), old) => {
@@ -68,6 +80,7 @@ impl Entry {
                     Slot::Waiting(at, _) if self.failures > 0 => at.max(due),
                     _ => due,
                 };
+                self.owed(due, now);
                 let rank = rank(&incident, reason);
                 self.newest = Some(incident);
                 self.slot = if not_before <= now {

@@ -73,6 +73,12 @@ impl Queue {
         self.waiting.first().map(|(at, _, _)| *at)
     }
 
+    /// Those that have something to be said, in no order that matters.
+    pub(super) fn ids(&self) -> impl Iterator<Item = IncidentId> + '_ {
+        let ready = self.ready.iter().map(|(_, id)| *id);
+        ready.chain(self.waiting.iter().map(|(_, _, id)| *id))
+    }
+
     /// Incidents that have something to be said.
     pub(super) fn queued(&self) -> usize {
         self.ready.len() + self.waiting.len()

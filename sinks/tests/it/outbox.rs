@@ -6,7 +6,7 @@ use model::id::IncidentId;
 use model::incident::{Incident, IncidentState, Priority};
 use model::time::Nanos;
 use sinks::delivery::decide::{Decision, DeliveryPolicy, SayReason, SkipReason};
-use sinks::delivery::outbox::{DoneResult, Due, Outbox, OutboxLimits};
+use sinks::delivery::outbox::{DoneResult, Due, Outbox, OutboxLimits, Owed};
 use sinks::retry::{BreakerState, Jitter, RetryPolicy};
 use sinks::sink::{Outcome, Trouble, Wait};
 
@@ -209,4 +209,34 @@ fn a_destination_in_trouble_or_that_asked_for_quiet_is_left_alone_by_who_listens
         outbox.on_outcome(&due, failed(), at(20), Jitter(u32::MAX));
     }
     assert!(outbox.is_quiet(at(21)) && !outbox.is_quiet(at(60)));
+}
+
+#[test]
+fn what_is_owed_counts_from_when_it_was_due_whatever_failed_since() {
+    let mut outbox = outbox(OutboxLimits::default());
+    let owed = |incidents, since| Owed { incidents, oldest_since: since };
+    assert_eq!(outbox.owed(at(10)), owed(0, None));
+    outbox.on_incident(Arc::new(incident(1)), at(10));
+    outbox.on_incident(numbered(9, IncidentState::Open), at(12));
+    assert_eq!(outbox.owed(at(12)), owed(2, Some(at(10))));
+    let due = poll(&mut outbox, 20);
+    outbox.on_outcome(&due, failed(), at(21), Jitter(0));
+    outbox.on_incident(Arc::new(with_service(2, "cart")), at(22));
+    assert_eq!(outbox.owed(at(22)), owed(2, Some(at(10))), "a newer revision is as late");
+    let mut told = 0;
+    for secs in 23..600 {
+        if let Some(due) = outbox.poll_due(at(secs)) {
+            outbox.on_outcome(&due, said(), at(secs), Jitter(0));
+            told += 1;
+        }
+    }
+    assert_eq!((told, outbox.owed(at(600))), (2, owed(0, None)));
+    // What waits for others to come, or for its escalation, is not late.
+    outbox.on_incident(Arc::new(with_service(3, "search")), at(600));
+    let due = poll(&mut outbox, 600);
+    outbox.on_outcome(&due, said(), at(600), Jitter(0));
+    outbox.on_incident(Arc::new(with_service(4, "mail")), at(610));
+    assert_eq!(outbox.queued(), 1);
+    assert_eq!(outbox.owed(at(610)), owed(0, None));
+    assert_eq!(outbox.owed(at(640)), owed(1, Some(at(630))));
 }

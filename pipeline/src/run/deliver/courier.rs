@@ -1,13 +1,7 @@
-//! DELIVER: one thread per sink drives its outbox over the log.
-//!
-//! `faultline.incidents` is the outbox's input, read from its oldest record at each start; what was
-//! said before comes from the compacted `faultline.deliveries`. A sink that is down costs lag, not
-//! incidents, and does not hold up another sink. What people did at a destination goes into the
-//! journal as acts, and then how far it was heard into `faultline.deliveries`.
+//! One sink's turn: revisions in, what is due out, people's acts back.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -16,91 +10,32 @@ use model::id::{CellId, stable_hash};
 use model::incident::Incident;
 use model::journal::{JournalEntry, JournalRecord};
 use model::name::Name;
-use model::time::Timestamp;
-use sinks::config::{SinkConfig, build_over};
+use model::time::{Nanos, Timestamp};
+use sinks::config::SinkConfig;
 use sinks::delivery::outbox::{Done, DoneResult, Due, Outbox, OutboxLimits};
 use sinks::delivery::record::Delivered;
 use sinks::heard::{Heard, HeardRecord};
 use sinks::retry::Jitter;
 use sinks::sink::{Sink, Trouble, Wait};
 
-use crate::cli::Role;
 use crate::clock;
-use crate::config::{Config, ConfigErrors};
 use crate::http::metrics::{Metric, Stage as StageName};
 use crate::log::{Log, LogReader, NewRecord, Start, TopicPartition};
 use crate::run::Starter;
 use crate::run::listening::Listening;
 use crate::run::monitor::StageMonitor;
 use crate::run::places::Places;
-use crate::run::publish::LogPublisher;
 use crate::run::stop::Stop;
 use crate::stages::settings::Settings;
 use crate::stages::wire;
 
-/// A sink, and how it was configured.
-pub(super) type Built = (SinkConfig, Box<dyn Sink>);
-
 /// How long one turn waits for new revisions.
 const TURN: Duration = Duration::from_millis(200);
-
-/// The configured sinks, if the roles tell any.
-///
-/// # Errors
-/// All that cannot be used, such as secrets that are not there, at once.
-pub(super) fn build(config: &Config, log: &Arc<dyn Log>, roles: &[Role]) -> Result<Vec<Built>> {
-    if !roles.contains(&Role::Deliver) {
-        return Ok(Vec::new());
-    }
-    let (mut built, mut wrong) = (Vec::new(), Vec::new());
-    for sink in &config.sinks {
-        match build_over(sink, Box::new(LogPublisher::new(log.clone()))) {
-            Ok(done) => built.push((sink.clone(), done)),
-            Err(errors) => wrong.extend(errors.iter().map(ToString::to_string)),
-        }
-    }
-    if wrong.is_empty() { Ok(built) } else { Err(ConfigErrors::new("sinks", wrong).into()) }
-}
-
-/// Starts a thread for each sink.
-///
-/// # Errors
-/// When no thread can be started, or the log does not answer.
-pub(super) fn start(
-    starter: &Starter<'_>,
-    sinks: Vec<Built>,
-) -> Result<Vec<JoinHandle<Result<()>>>> {
-    if sinks.is_empty() {
-        // Nobody to tell: a process of this role alone is as ready as it will ever be.
-        StageMonitor::new(StageName::Deliver, starter.http.clone()).ready();
-    }
-    sinks.into_iter().map(|(config, sink)| start_sink(starter, &config, sink)).collect()
-}
-
-fn start_sink(
-    starter: &Starter<'_>,
-    config: &SinkConfig,
-    sink: Box<dyn Sink>,
-) -> Result<JoinHandle<Result<()>>> {
-    let outbox =
-        Outbox::new(sink.name().clone(), config.policy(), config.retry(), OutboxLimits::default());
-    let from = starter.partitions_of(&starter.settings.own.incidents)?;
-    let mut courier = Courier {
-        sink,
-        outbox,
-        log: starter.log.clone(),
-        settings: starter.settings.clone(),
-        stop: starter.stop.clone(),
-        http: starter.http.metrics.clone(),
-        listen_every: config.listen_every(),
-        places: Places::default(),
-        behind: from.iter().cloned().collect(),
-    };
-    starter.thread(StageName::Deliver, move |monitor| courier.run(&from, monitor))
-}
+/// How often it is counted what the sink should have been told.
+const COUNT_EVERY: Nanos = Nanos::from_secs(1);
 
 /// One sink at work.
-struct Courier {
+pub(super) struct Courier {
     sink: Box<dyn Sink>,
     outbox: Outbox,
     log: Arc<dyn Log>,
@@ -108,12 +43,14 @@ struct Courier {
     stop: Stop,
     http: Arc<crate::http::metrics::Metrics>,
     /// How often it is asked what people did; `None`: never.
-    listen_every: Option<model::time::Nanos>,
+    listen_every: Option<Nanos>,
     /// Where the journals of incidents are. Empty with one cell.
     places: Places,
     /// Partitions of which the end was not seen yet. A restart reads them again: only then is the
     /// newest revision known, and where acts belong.
     behind: BTreeSet<TopicPartition>,
+    /// When it was counted last what the sink should have been told.
+    counted_at: Timestamp,
 }
 
 /// Whether the log has what was appended.
@@ -126,7 +63,29 @@ enum Kept {
 }
 
 impl Courier {
-    fn run(&mut self, from: &[TopicPartition], monitor: &StageMonitor) -> Result<()> {
+    /// The courier of a sink, over the partitions of incidents.
+    pub(super) fn new(
+        starter: &Starter<'_>,
+        config: &SinkConfig,
+        sink: Box<dyn Sink>,
+        from: &[TopicPartition],
+    ) -> Self {
+        let (name, policy, retry) = (sink.name().clone(), config.policy(), config.retry());
+        Self {
+            sink,
+            outbox: Outbox::new(name, policy, retry, OutboxLimits::default()),
+            log: starter.log.clone(),
+            settings: starter.settings.clone(),
+            stop: starter.stop.clone(),
+            http: starter.http.metrics.clone(),
+            listen_every: config.listen_every(),
+            places: Places::default(),
+            behind: from.iter().cloned().collect(),
+            counted_at: Timestamp::EPOCH,
+        }
+    }
+
+    pub(super) fn run(&mut self, from: &[TopicPartition], monitor: &StageMonitor) -> Result<()> {
         let heard = self.remember()?;
         let sink = self.outbox.sink().clone();
         let mut ear = self.listen_every.map(|every| Listening::new(sink, every, heard));
@@ -136,6 +95,7 @@ impl Courier {
         let mut wait = TURN;
         while !self.stop.is_set() {
             self.read(&mut *reader, wait, monitor);
+            self.count(clock::now());
             // What is full has to be emptied before the rest can be read.
             let speaks = self.behind.is_empty() || !self.outbox.has_room();
             if let Some(ear) = ear.as_mut()
@@ -156,6 +116,16 @@ impl Courier {
             }
         }
         Ok(())
+    }
+
+    /// Tells how far the sink is behind. Nothing is said before the topic was read: until then it is
+    /// not known what is owed.
+    fn count(&mut self, now: Timestamp) {
+        let is_time = now >= self.counted_at + COUNT_EVERY || now < self.counted_at;
+        if is_time && (self.behind.is_empty() || !self.outbox.has_room()) {
+            self.counted_at = now;
+            self.http.outboxes.set(self.outbox.sink(), self.outbox.owed(now));
+        }
     }
 
     /// Takes in what was said before the start; tells up to where was heard.
