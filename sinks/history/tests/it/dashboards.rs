@@ -4,9 +4,10 @@ use std::path::Path;
 
 use history::sql::engine::Limits;
 use model::id::CellId;
+use model::journal::JournalRecord;
 use serde_json::Value;
 
-use crate::keeping::{change, entry, journal};
+use crate::keeping::{alert, change, entry, journal};
 use crate::sample::{ask, at, engine, incident, open};
 
 /// Whatever asks in SQL below a value.
@@ -88,4 +89,47 @@ fn what_the_dashboards_ask_is_answered_and_a_change_is_one_row() {
         }
     }
     assert!(asked > 40 && of_changes == 3, "{asked} {of_changes}");
+}
+
+/// What a panel of a dashboard asks.
+fn asked_by_panel(file: &str, title: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/grafana/dashboards");
+    let dashboard: Value =
+        serde_json::from_slice(&std::fs::read(path.join(file)).unwrap()).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let panel = panels.iter().find(|panel| panel["title"] == title).unwrap();
+    let mut found = Vec::new();
+    queries(panel, &mut found);
+    found
+}
+
+#[test]
+fn noise_counts_an_alert_once_however_often_it_is_sent() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut recorder = open(directory.path());
+    recorder.incident(&incident(1, 1));
+    let mut again = alert("Slow");
+    if let JournalRecord::Alert(alert) = &mut again {
+        alert.starts_at = at(60);
+    }
+    // One that is sent thirty times, and fires again later; one that is sent twice.
+    let sent = std::iter::repeat_n(alert("Slow"), 30).chain([again]);
+    let sent = sent.chain([alert("Down"), alert("Down")]);
+    for (offset, record) in (10..).zip(sent) {
+        recorder.journal(&journal(), &CellId("default".into()), &entry(offset, 0, record));
+    }
+    recorder.publish().unwrap();
+    let engine = engine(&recorder, Limits::default());
+    let answer = |title: &str, place: usize| {
+        let sql = expanded(&asked_by_panel("noise.json", title)[place]);
+        ask(&engine, &sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    };
+    assert_eq!(answer("Alerts in", 0)[0][0], 3);
+    let reduction = answer("Noise reduction", 0)[0][0].as_f64().unwrap();
+    assert!((reduction - 2.0 / 3.0).abs() < 1e-9, "{reduction}");
+    let over_time = answer("Alerts in, incidents out", 0);
+    let alerts: i64 = over_time.iter().map(|row| row[2].as_i64().unwrap()).sum();
+    assert_eq!(alerts, 3);
+    let noisiest = answer("Noisiest alerts", 0);
+    assert_eq!(noisiest[0][..4], ["Slow".into(), 2.into(), 1.into(), 31.into()]);
 }

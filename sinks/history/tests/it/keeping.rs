@@ -44,7 +44,7 @@ pub(crate) fn change(id: &str, targets: &[&str]) -> JournalRecord {
     })
 }
 
-fn alert(name: &str) -> JournalRecord {
+pub(crate) fn alert(name: &str) -> JournalRecord {
     let labels = Labels::new(vec![("alertname".into(), name.into())]);
     JournalRecord::Alert(Alert {
         fingerprint: labels.fingerprint(),
