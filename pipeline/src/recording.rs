@@ -3,9 +3,13 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail};
 use model::recording::TopicRecord;
+
+use crate::progress::Extent;
 
 /// Longest line that is read: a 30 MB payload in base64 and its frame. Unit: bytes.
 const LINE_BYTES_MAX: u64 = 48 << 20;
@@ -24,13 +28,23 @@ impl Reader {
     /// # Errors
     /// When the file cannot be read.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_counted(path, &Arc::default())
+    }
+
+    /// The same; bytes of the file are counted as they are read, packed as they are.
+    fn open_counted(path: &Path, read: &Arc<AtomicU64>) -> Result<Self> {
         let name = path.display().to_string();
         let bytes: Box<dyn Read + Send> = if name == "-" {
             Box::new(io::stdin())
         } else {
-            Box::new(File::open(path).with_context(|| format!("cannot open recording {name}"))?)
+            Box::new(File::open(path).with_context(|| {
+                format!(
+                    "cannot open recording {name} (`faultline record -c FILE -o RECORDING` makes one, \
+                     `faultline corpus DIR` some with a known truth)"
+                )
+            })?)
         };
-        let mut bytes = BufReader::new(bytes);
+        let mut bytes = BufReader::new(Counted { bytes, read: Arc::clone(read) });
         let compressed = bytes.fill_buf()?.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
         let lines: Box<dyn BufRead + Send> = if compressed {
             Box::new(BufReader::new(zstd::Decoder::with_buffer(bytes)?))
@@ -71,6 +85,20 @@ impl Iterator for Reader {
     type Item = Result<TopicRecord>;
     fn next(&mut self) -> Option<Self::Item> {
         self.read().transpose()
+    }
+}
+
+/// Counts what is read.
+struct Counted {
+    bytes: Box<dyn Read + Send>,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.bytes.read(buffer)?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
     }
 }
 
@@ -123,13 +151,25 @@ impl Writer {
 pub struct Recordings {
     left: std::vec::IntoIter<std::path::PathBuf>,
     open: Option<Reader>,
+    read: Arc<AtomicU64>,
+    all: Option<u64>,
 }
 
 impl Recordings {
     /// The records of these files, in this order; each is opened when its turn comes.
     #[must_use]
     pub fn new(paths: Vec<std::path::PathBuf>) -> Self {
-        Self { left: paths.into_iter(), open: None }
+        let bytes = |path: &std::path::PathBuf| {
+            std::fs::metadata(path).ok().filter(|file| file.is_file()).map(|file| file.len())
+        };
+        let all = paths.iter().map(bytes).sum();
+        Self { left: paths.into_iter(), open: None, read: Arc::default(), all }
+    }
+
+    /// How much there is to read; unknown where one of them is standard input.
+    #[must_use]
+    pub fn extent(&self) -> Extent {
+        self.all.map_or(Extent::Unknown, |all| Extent::Bytes(Arc::clone(&self.read), all))
     }
 }
 
@@ -140,7 +180,7 @@ impl Iterator for Recordings {
             if let Some(record) = self.open.as_mut().and_then(Iterator::next) {
                 return Some(record);
             }
-            match Reader::open(&self.left.next()?) {
+            match Reader::open_counted(&self.left.next()?, &self.read) {
                 Ok(reader) => self.open = Some(reader),
                 Err(error) => return Some(Err(error)),
             }
@@ -172,6 +212,21 @@ mod tests {
                 Reader::open(&path).unwrap().collect::<Result<_>>().unwrap();
             assert_eq!(read, vec![record.clone(), record.clone()], "{name}");
         }
+    }
+
+    #[test]
+    fn recordings_say_how_much_of_them_was_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.jsonl");
+        let line = "{\"topic\":\"alerts\",\"timestamp\":1,\"value\":{}}\n";
+        std::fs::write(&path, line.repeat(3)).unwrap();
+        let recordings = Recordings::new(vec![path.clone(), path.clone()]);
+        let Extent::Bytes(read, all) = recordings.extent() else { panic!("files have a length") };
+        assert_eq!(all, 6 * line.len() as u64);
+        assert_eq!(recordings.map(Result::unwrap).count(), 6);
+        assert_eq!(read.load(Ordering::Relaxed), all);
+        let piped = Recordings::new(vec![path, "-".into()]).extent();
+        assert!(matches!(piped, Extent::Unknown));
     }
 
     #[test]

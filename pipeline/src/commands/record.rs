@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::backlog::{Backlog, From};
 use crate::cli::RecordArgs;
 use crate::clock::{self, StopWatch};
-use crate::progress::Progress;
+use crate::progress::{Extent, Progress};
 use crate::recording::Writer;
 
 /// Writes a recording.
@@ -19,21 +19,28 @@ use crate::recording::Writer;
 pub fn record(args: &RecordArgs) -> Result<()> {
     let config = args.config.load()?;
     let log = config.open_log_to_read()?;
-    let from = match args.last {
-        Some(last) => From::Since(clock::now().millis() - millis(last)),
-        None if args.from_now => From::Newest,
-        None => From::Oldest,
+    let now = clock::now().millis();
+    let (from, mut extent) = match args.last {
+        Some(last) => {
+            let since = now.saturating_sub(millis(last));
+            (From::Since(since), Extent::Time(Some(since), now))
+        }
+        None if args.from_now => (From::Newest, Extent::Unknown),
+        None => (From::Oldest, Extent::Time(None, now)),
     };
     let mut backlog = Backlog::open(&log, &[&config.settings.inputs], from)?;
     let mut writer = Writer::create(&args.output)?;
-    let progress = Progress::spinner("recording");
-    let (mut count, mut since_end) = (0_u64, None);
+    let progress = Progress::over("recording", &extent);
+    let (mut count, mut at, mut since_end) = (0_u64, now, None);
     loop {
         for record in backlog.poll()? {
             writer.write(&record)?;
             count += 1;
+            at = record.timestamp_ms;
         }
-        progress.say(format!("{count} records"));
+        if count > 0 {
+            progress.reached(&mut extent, at, format!("{count} records"));
+        }
         if backlog.is_read() {
             let watch = *since_end.get_or_insert_with(StopWatch::start);
             if watch.elapsed() >= Duration::from_secs(args.follow_s) {

@@ -18,7 +18,7 @@ use crate::commands::record::millis;
 use crate::commands::what_if::what_if;
 use crate::config;
 use crate::player::Player;
-use crate::progress::Progress;
+use crate::progress::{Extent, Progress};
 use crate::recording::Recordings;
 use crate::run::stop::Stop;
 use crate::stages::line::LineOutput;
@@ -34,21 +34,23 @@ pub fn replay(args: &ReplayArgs) -> Result<()> {
         return what_if(args, against);
     }
     let settings = settings_of(args)?;
-    let records = records(args, &settings, None)?;
+    let (records, mut extent) = records(args, &settings, None)?;
     let mut player = Player::new(settings.clone(), args.partitions.max(1));
     let mut printer = Printer::new(args.json, args.last_only);
     let mut pace = Pace::new(args.speed);
-    let progress = Progress::spinner("replaying");
+    let progress = Progress::over("replaying", &extent);
     let topics = settings.inputs.all().map(|(name, _)| name.to_owned());
     let (mut count, mut known) = (0_u64, 0_u64);
     for record in records {
         let record = record?;
         known += u64::from(topics.contains(&record.topic));
-        pace.wait_for(record.timestamp_ms);
+        let at = record.timestamp_ms;
+        pace.wait_for(at);
         player.play(record, &mut |output| printer.take(output))?;
         count += 1;
         if count.is_multiple_of(1024) {
-            progress.say(format!("{count} records, {}", player.place()));
+            let place = format!("{count} records, {}", player.place());
+            progress.reached(&mut extent, at, place);
         }
     }
     player.finish(&mut |output| printer.take(output))?;
@@ -96,20 +98,29 @@ pub fn settings_of(args: &ReplayArgs) -> Result<Settings> {
 /// Records from wherever they come.
 pub type Records = Box<dyn Iterator<Item = Result<TopicRecord>>>;
 
-/// The records that the command line names: recordings, or what came into the log lately; of the
-/// topics of these settings, and of `also`.
+/// The records that the command line names and how much they are: recordings, or what came into the
+/// log lately; of the topics of these settings, and of `also`.
 ///
 /// # Errors
 /// When the log cannot be read.
-pub fn records(args: &ReplayArgs, settings: &Settings, also: Option<&Settings>) -> Result<Records> {
+pub fn records(
+    args: &ReplayArgs,
+    settings: &Settings,
+    also: Option<&Settings>,
+) -> Result<(Records, Extent)> {
     let (Some(last), Some(path)) = (args.last, &args.config) else {
-        return Ok(Box::new(Recordings::new(args.recordings.clone())));
+        let recordings = Recordings::new(args.recordings.clone());
+        let extent = recordings.extent();
+        return Ok((Box::new(recordings), extent));
     };
     let log = config::load_with(path, &args.set)?.open_log_to_read()?;
-    let from = From::Since(clock::now().millis() - millis(last));
+    let now = clock::now().millis();
+    let since = now.saturating_sub(millis(last));
+    let from = From::Since(since);
     let mut inputs = vec![&settings.inputs];
     inputs.extend(also.map(|also| &also.inputs));
-    Ok(Box::new(Backlog::open(&log, &inputs, from)?))
+    let backlog = Backlog::open(&log, &inputs, from)?;
+    Ok((Box::new(backlog), Extent::Time(Some(since), now)))
 }
 
 /// Holds a replay back to a multiple of life's speed.

@@ -27,12 +27,13 @@ pub fn what_if(args: &ReplayArgs, against: &Path) -> Result<()> {
     if let Some(tasks) = args.tasks {
         old.observe_tasks = tasks.max(1);
     }
-    let records = records(args, &new, Some(&old))?;
-    let progress = Progress::spinner("playing both");
+    let (records, mut extent) = records(args, &new, Some(&old))?;
+    let progress = Progress::over("playing both", &extent);
     let runs = play(old, new, args.partitions.max(1), records, |count, record| {
         if count.is_multiple_of(1024) {
             let place = Timestamp::from_millis(record.timestamp_ms).to_rfc3339();
-            progress.say(format!("{count} records, {place}"));
+            let said = format!("{count} records, {place}");
+            progress.reached(&mut extent, record.timestamp_ms, said);
         }
     })?;
     progress.clear();
