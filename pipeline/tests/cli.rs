@@ -27,17 +27,40 @@ fn examples(document: &str) -> Vec<String> {
     blocks.filter_map(|block| Some(block.split_once("```")?.0.to_owned())).collect()
 }
 
-#[test]
-fn the_configuration_of_the_tutorial_has_no_errors() {
-    let is_ours =
-        |block: &String| block.starts_with("# faultline.yaml\n") || block.starts_with("sinks:\n");
-    let blocks: Vec<String> = examples("docs/tutorial.md").into_iter().filter(is_ours).collect();
-    assert_eq!(blocks.len(), 2, "the file and its sinks");
+/// Whether `check` takes a configuration; what it said.
+fn checked(yaml: &str) -> (bool, String) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("faultline.yaml");
-    std::fs::write(&path, blocks.concat()).expect("written");
+    std::fs::write(&path, yaml).expect("written");
     let output = faultline(&["check", "-c", &path.display().to_string()]);
-    assert!(output.status.success(), "{}", said(&output));
+    (output.status.success(), said(&output))
+}
+
+#[test]
+fn the_configuration_of_the_tutorial_has_no_errors() {
+    let all = examples("docs/tutorial.md");
+    let of = |first: &str| -> Vec<&str> {
+        all.iter().map(String::as_str).filter(|block| block.starts_with(first)).collect()
+    };
+    let (files, sinks, history) = (of("# faultline.yaml\n"), of("sinks:\n"), of("history:\n"));
+    assert_eq!((files.len(), sinks.len(), history.len()), (1, 2, 1), "the file, two ITSMs, SQL");
+    for sink in sinks {
+        let tickets = format!("{}{sink}", files[0]);
+        let (ok, said) = checked(&tickets);
+        assert!(ok, "{said}");
+        // A build without the history says that it has none.
+        let (ok, said) = checked(&format!("{tickets}{}", history[0]));
+        assert_eq!(ok, cfg!(feature = "history"), "{said}");
+    }
+}
+
+#[test]
+fn the_grouping_rules_of_the_documentation_have_no_errors() {
+    let all = examples("docs/control.md");
+    let rules: Vec<_> = all.iter().filter(|block| block.starts_with("grouping:\n")).collect();
+    assert_eq!(rules.len(), 1);
+    let (ok, said) = checked(&format!("log: {{kind: embedded, directory: d}}\n{}", rules[0]));
+    assert!(ok, "{said}");
 }
 
 #[test]
@@ -144,6 +167,10 @@ fn every_command_with_wrong_input_says_what_to_do() {
         (&["dead-letters", "list", "-c", &embedded], 1, "there is no embedded log"),
         (&["dead-letters", "replay", "-c", &embedded], 2, "NUMBERS"),
         (&["dead-letters", "replay", "1", "--all", "-c", &embedded], 2, "--all"),
+        (&["dead-letters", "show", "1", "--json", "--raw", "-c", &embedded], 2, "--raw"),
+        (&["sinks", "test", "nope", "-c", &embedded], 1, "none is configured; docs/sinks.md"),
+        (&["health", "--url", nobody], 1, "faultline run -c"),
+        (&["replay", "nope.zst"], 1, "faultline record"),
         (&["replay"], 2, "RECORDINGS"),
         (&["replay", "--last", "4h"], 2, "--config"),
         (&["replay", "--last", "4x", "-c", &embedded], 2, "30m"),

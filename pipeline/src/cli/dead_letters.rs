@@ -56,6 +56,9 @@ pub struct DeadLettersShowArgs {
     /// Write the payload alone, byte by byte: for a file or a pipe, not for a terminal.
     #[arg(long)]
     pub raw: bool,
+    /// Print it as JSON on one line; without this it is JSON over several.
+    #[arg(long, conflicts_with = "raw")]
+    pub json: bool,
 }
 
 /// Options of `dead-letters replay`.
@@ -79,4 +82,7 @@ pub struct DeadLettersReplayArgs {
     /// Only tell what would be produced.
     #[arg(long)]
     pub dry_run: bool,
+    /// Print how many were produced as one JSON object; with --dry-run, the letters as JSON Lines.
+    #[arg(long)]
+    pub json: bool,
 }

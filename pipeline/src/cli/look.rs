@@ -32,6 +32,9 @@ pub struct HealthArgs {
     /// Only whether the program lives, not whether it is ready.
     #[arg(long)]
     pub live: bool,
+    /// Print what was learnt as one JSON object; the exit code is the same.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `incidents`.

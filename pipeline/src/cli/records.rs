@@ -87,7 +87,9 @@ alike are paired. Who is left joins the pair with which it shares most (a split,
 nothing appears or vanishes.
 
 Both engines begin without history: give them more time than you look at, so that they have learnt
-what is normal. --last reads the topology's topic whole.";
+what is normal. --last reads the topology's topic whole.
+
+What people decided (silences, snoozes, merges, splits, verdicts) is in neither run.";
 
 /// Options of `eval`.
 #[derive(Debug, Args)]
@@ -134,6 +136,9 @@ pub struct CorpusArgs {
     /// Only this stream, by its name in suite.json; may be given several times. Default: all.
     #[arg(long, value_name = "NAME")]
     pub stream: Vec<String>,
+    /// Print what was written as one JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A list of frozen streams.
@@ -168,6 +173,9 @@ pub struct TapArgs {
     /// Stop after so many records.
     #[arg(short, long)]
     pub number: Option<u64>,
+    /// Print JSON Lines, as it does without this, too.
+    #[arg(long)]
+    pub json: bool,
 }
 
 fn parse_speed(text: &str) -> Result<Speed, String> {

@@ -43,4 +43,7 @@ pub struct SinksTestArgs {
     /// Leave the test incident open at the destination.
     #[arg(long)]
     pub keep: bool,
+    /// Print the steps as JSON Lines.
+    #[arg(long)]
+    pub json: bool,
 }

@@ -2,12 +2,13 @@
 //! time.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulator::corpus::{self, Seeds, Stream};
 
 use crate::cli::{CorpusArgs, CorpusSeeds};
@@ -25,6 +26,12 @@ pub fn corpus(args: &CorpusArgs) -> Result<()> {
     };
     let streams = chosen(corpus::corpus(seeds), &args.stream)?;
     write(&args.directory, seeds, &streams)?;
+    if args.json {
+        let directory = args.directory.display().to_string();
+        let told =
+            json!({"suite": seeds.suite(), "streams": streams.len(), "directory": directory});
+        writeln!(io::stdout().lock(), "{told}")?;
+    }
     eprintln!("{} streams of {} in {}", streams.len(), seeds.suite(), args.directory.display());
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::cli::{
     DeadLettersShowArgs,
 };
 use crate::dead_letter::{Letter, letters, replay};
+use crate::progress::Progress;
 use crate::tell::clean;
 
 /// Longest reason in a list. Unit: characters.
@@ -58,7 +59,11 @@ fn show(args: &DeadLettersShowArgs, out: &mut impl Write) -> Result<()> {
     if args.raw {
         return Ok(out.write_all(letter.payload())?);
     }
-    writeln!(out, "{:#}", as_json(letter))?;
+    if args.json {
+        writeln!(out, "{}", as_json(letter))?;
+    } else {
+        writeln!(out, "{:#}", as_json(letter))?;
+    }
     Ok(())
 }
 
@@ -66,7 +71,10 @@ fn again(args: &DeadLettersReplayArgs, out: &mut impl Write) -> Result<()> {
     let config = args.config.load()?;
     let log = config.open_log_to_read()?;
     let inputs = &config.settings.inputs;
-    let found = letters(&*log, &config.settings.own.dead_letters)?;
+    let reading = Progress::waiting("reading dead letters");
+    let found = letters(&*log, &config.settings.own.dead_letters);
+    reading.clear();
+    let found = found?;
     let chosen: Vec<&Letter> = if args.all {
         let wanted = |letter: &&Letter| {
             inputs.kind_of(&letter.place.topic).is_some()
@@ -76,24 +84,30 @@ fn again(args: &DeadLettersReplayArgs, out: &mut impl Write) -> Result<()> {
     } else {
         args.numbers.iter().map(|number| named(&found, *number)).collect::<Result<_>>()?
     };
-    let (mut done, mut failed) = (0, 0);
-    for letter in &chosen {
-        if args.dry_run {
-            writeln!(out, "{}", line(letter))?;
-            continue;
+    if args.dry_run {
+        for letter in &chosen {
+            let json = args.json.then(|| as_json(letter).to_string());
+            writeln!(out, "{}", json.unwrap_or_else(|| line(letter)))?;
         }
+        eprintln!("{} records would be produced again", chosen.len());
+        return Ok(());
+    }
+    let (mut done, mut failed) = (0_u64, 0_u64);
+    let progress = Progress::bar("producing again", chosen.len() as u64);
+    for letter in &chosen {
         // One that cannot be produced stops none of the others.
         match replay(&*log, inputs, letter) {
             Ok(()) => done += 1,
             Err(error) => {
                 failed += 1;
-                eprintln!("faultline: {}", clean(&format!("{error:#}")));
+                progress.line(&format!("faultline: {}", clean(&format!("{error:#}"))));
             }
         }
+        progress.at(done + failed);
     }
-    if args.dry_run {
-        eprintln!("{} records would be produced again", chosen.len());
-        return Ok(());
+    progress.clear();
+    if args.json {
+        writeln!(out, "{}", json!({"produced": done, "failed": failed}))?;
     }
     eprintln!("{done} records were produced again");
     if failed > 0 {

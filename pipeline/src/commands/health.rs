@@ -1,10 +1,12 @@
 //! `faultline health`: whether a running system is ready, as an exit code, for images that hold no
 //! other HTTP client.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
+use serde_json::json;
 
 use crate::cli::HealthArgs;
 
@@ -24,8 +26,16 @@ pub fn health(args: &HealthArgs) -> Result<ExitCode> {
         .build()
         .into();
     let answer = agent.get(&url).call().map_err(|error| {
-        anyhow::anyhow!("no running faultline answers at {} ({error}); give --url", args.url)
+        anyhow::anyhow!(
+            "no running faultline answers at {} ({error}); start one (`faultline run -c FILE`), or \
+             say where it is with --url (http.listen in its configuration)",
+            args.url
+        )
     })?;
+    if args.json {
+        let (ok, status) = (answer.status().is_success(), answer.status().as_u16());
+        writeln!(io::stdout().lock(), "{}", json!({"url": url, "ok": ok, "status": status}))?;
+    }
     if answer.status().is_success() {
         return Ok(ExitCode::SUCCESS);
     }

@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::cli::SqlArgs;
 #[cfg(feature = "history")]
+use crate::progress::Progress;
+#[cfg(feature = "history")]
 use crate::remote::Remote;
 
 /// How long an answer may take. The statement's own time is bounded where it runs.
@@ -21,10 +23,13 @@ const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(600);
 #[cfg(feature = "history")]
 pub fn sql(args: &SqlArgs) -> Result<()> {
     let query = query(args)?;
+    let progress = Progress::waiting("asking");
     let sheet = match &args.config {
-        Some(path) => of_files(path, &query)?,
-        None => of_running_system(args, &query)?,
+        Some(path) => of_files(path, &query),
+        None => of_running_system(args, &query),
     };
+    progress.clear();
+    let sheet = sheet?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     if args.json {
         for row in sheet.to_objects() {
@@ -78,7 +83,12 @@ fn of_files(path: &std::path::Path, query: &str) -> Result<history::sql::answer:
     if let Place::Directory(directory) = &kept.recorder.place
         && !directory.is_dir()
     {
-        bail!("{}: there is no history yet", directory.display());
+        bail!(
+            "{}: there is no history yet; `faultline run -c {}` writes one (its role `history`), and \
+             a relative directory is looked for where the command is started",
+            directory.display(),
+            path.display()
+        );
     }
     let store = Store::open(&kept.recorder.place)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -32,6 +32,7 @@ pub fn json(runs: &Runs, names: &Names<'_>) -> Value {
     let differences: Vec<_> = all.iter().filter(|d| d.kind != Kind::Same).collect();
     json!({
         "records": runs.records,
+        "acts": false,
         "from": runs.span_ms.map(|(first, _)| at(first)),
         "to": runs.span_ms.map(|(_, last)| at(last)),
         "old": run(names.old, &runs.old),
@@ -58,6 +59,7 @@ fn write(text: &mut String, runs: &Runs, names: &Names<'_>) -> std::fmt::Result 
     writeln!(text, "{} records{span}", runs.records)?;
     write_run(text, "old", names.old, &runs.old)?;
     write_run(text, "new", names.new, &runs.new)?;
+    writeln!(text, "What people decided (silences, merges, verdicts) is in neither run.")?;
     let same = all.iter().filter(|difference| difference.kind == Kind::Same).count();
     let different: Vec<_> = all.iter().filter(|d| d.kind != Kind::Same).collect();
     if different.is_empty() {

@@ -1,11 +1,13 @@
 //! `faultline sinks`: which sinks there are, and whether one of them works.
 
+mod told;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use model::incident::{Incident, Ticket};
+use model::incident::Incident;
 use serde_json::json;
 use sinks::config::{ConfigError, SinkConfig, build, build_over};
 use sinks::delivery::outbox::{DoneResult, Outbox, OutboxLimits};
@@ -18,6 +20,7 @@ use crate::clock;
 use crate::commands::check::EXIT_CONFIG;
 use crate::config::Config;
 use crate::run::publish::LogPublisher;
+use told::{Teller, Went};
 
 /// Does what is asked of the sinks.
 ///
@@ -54,21 +57,26 @@ fn test(args: &SinksTestArgs) -> Result<ExitCode> {
     let config = args.config.load()?;
     let Some(sink) = config.sinks.iter().find(|sink| sink.name() == args.name) else {
         let names: Vec<&str> = config.sinks.iter().map(SinkConfig::name).collect();
+        if names.is_empty() {
+            bail!("there is no sink {}: none is configured; docs/sinks.md says how", args.name);
+        }
         bail!("there is no sink {}; there are: {}", args.name, names.join(", "));
     };
     let mut out = io::stdout().lock();
-    writeln!(out, "sink {}: {} to {}", sink.name(), sink.kind(), sink.destination())?;
+    let mut teller = Teller { out: &mut out, json: args.json };
+    teller.begin(sink)?;
+    let what = "configuration and secrets";
     let built = match ready(&config, sink)? {
         Ok(built) => built,
         Err(errors) => {
             for error in errors {
-                writeln!(out, "  FAILED  {error}")?;
+                teller.failed(what, &error.to_string(), "")?;
             }
             return Ok(ExitCode::from(EXIT_CONFIG));
         }
     };
-    writeln!(out, "  ok      configuration and secrets")?;
-    let passed = Trial::new(built).run(sink, args, &mut out)?;
+    teller.ok(what, &Went::default())?;
+    let passed = Trial::new(built).run(sink, args, &mut teller)?;
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -100,97 +108,62 @@ impl Trial {
         &mut self,
         config: &SinkConfig,
         args: &SinksTestArgs,
-        out: &mut impl Write,
+        teller: &mut Teller<'_>,
     ) -> Result<bool> {
         let open = trial::incident(self.sink.name(), clock::now());
-        if !self.step("test incident told", &open, out)? {
+        if !self.step("test incident told", &open, teller)? {
             return Ok(false);
         }
         let heard = match config.listen_every() {
-            Some(_) => self.listen(out)?,
+            Some(_) => self.listen(teller)?,
             None => true,
         };
         if args.keep {
-            writeln!(out, "  left    the test incident stays open there (--keep)")?;
+            teller.left()?;
             return Ok(heard);
         }
         let over = trial::resolved(&open, clock::now());
-        Ok(self.step("test incident resolved", &over, out)? && heard)
+        Ok(self.step("test incident resolved", &over, teller)? && heard)
     }
 
-    fn step(&mut self, what: &str, incident: &Incident, out: &mut impl Write) -> Result<bool> {
+    fn step(&mut self, what: &str, incident: &Incident, teller: &mut Teller<'_>) -> Result<bool> {
         let now = clock::now();
         self.outbox.on_incident(Arc::new(incident.clone()), now);
         let Some(due) = self.outbox.poll_due(now) else {
-            writeln!(out, "  FAILED  {what}: nothing is due")?;
+            teller.failed(what, "nothing is due", "")?;
             return Ok(false);
         };
         let outcome = self.sink.deliver(&due.request(now));
         let done = self.outbox.on_outcome(&due, outcome, clock::now(), Jitter(0));
-        match done.result {
+        let went = match done.result {
             DoneResult::Said(note) => {
-                writeln!(out, "  ok      {what}")?;
-                if let Some(note) = note {
-                    writeln!(out, "  note    {note}")?;
-                }
-                let ticket = done.record.and_then(|record| record.ticket);
-                if let Some(ticket) = ticket {
-                    writeln!(out, "  ticket  {}", place(&ticket))?;
-                }
-                Ok(true)
+                Went { note, ticket: done.record.and_then(|record| record.ticket) }
             }
             DoneResult::Unchanged => {
-                writeln!(out, "  ok      {what}: there was nothing to change")?;
-                Ok(true)
+                Went { note: Some("there was nothing to change".into()), ticket: None }
             }
             DoneResult::Later(_, trouble) | DoneResult::Refused(trouble) => {
-                failed(out, what, &trouble)?;
-                Ok(false)
+                teller.trouble(what, &trouble)?;
+                return Ok(false);
             }
-        }
+        };
+        teller.ok(what, &went)?;
+        Ok(true)
     }
 
     /// Whether people's work there can be read.
-    fn listen(&mut self, out: &mut impl Write) -> Result<bool> {
+    fn listen(&mut self, teller: &mut Teller<'_>) -> Result<bool> {
         let what = "people's acts there can be read";
         let asked = self.sink.listen(None, clock::now());
         let heard: Result<(), (Wait, Trouble)> = asked
             .and_then(|from| self.sink.listen(from.cursor.as_deref(), clock::now()).map(|_| ()));
         match heard {
-            Ok(()) => {
-                writeln!(out, "  ok      {what}")?;
-                Ok(true)
-            }
+            Ok(()) => teller.ok(what, &Went::default())?,
             Err((_, trouble)) => {
-                failed(out, what, &trouble)?;
-                Ok(false)
+                teller.trouble(what, &trouble)?;
+                return Ok(false);
             }
         }
-    }
-}
-
-/// The trouble, and what to do about it where that is known.
-fn failed(out: &mut impl Write, what: &str, trouble: &Trouble) -> Result<()> {
-    writeln!(out, "  FAILED  {what}: {trouble}")?;
-    let advice = match trouble {
-        Trouble::Credentials(_) => "check auth, and the rights of the account (docs/sinks.md)",
-        Trouble::Transport(_) | Trouble::Timeout => "check url, network and timeout_ms",
-        Trouble::Redirect(_) => "give the url that it leads to; redirects are not followed",
-        Trouble::Throttled => "wait; the destination counts our requests",
-        Trouble::Setup(_) => "docs/sinks.md says what the destination needs",
-        Trouble::Unavailable(_) => "it is in trouble itself; the service would try again",
-        Trouble::Unsure(_) => "wait a minute; the service would try again",
-        Trouble::Malformed(_) => "check whether url leads to the API and not to a page",
-        Trouble::Rejected { .. } | Trouble::Request(_) => "check the settings of this sink",
-    };
-    writeln!(out, "          {advice}")?;
-    Ok(())
-}
-
-fn place(ticket: &Ticket) -> String {
-    let number = ticket.number.as_deref().unwrap_or(&ticket.id);
-    match ticket.url.as_deref() {
-        Some(url) => format!("{number} {url}"),
-        None => number.to_owned(),
+        Ok(true)
     }
 }
