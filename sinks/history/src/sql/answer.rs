@@ -13,7 +13,7 @@ use super::error::{SqlError, TOO_LARGE};
 use super::rows::Answer;
 use super::session::{Outcome, Session};
 
-/// The largest answer that is kept in memory. Unit: bytes of text.
+/// The largest answer that is kept in memory. Unit: bytes; a number has as many as a value's place.
 const BYTES_MAX: usize = 64 << 20;
 
 /// A column of an answer.
@@ -116,10 +116,8 @@ fn quoted(text: &str) -> String {
 }
 
 fn size(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len() + 8,
-        _ => 8,
-    }
+    let text = if let Value::String(text) = value { text.len() } else { 0 };
+    size_of::<Value>() + text
 }
 
 fn kind(data_type: &DataType) -> String {

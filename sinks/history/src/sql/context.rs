@@ -14,13 +14,15 @@ use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::setup_pg_catalog;
 
 use super::catalog::{DATABASE, Described, information_schema};
+use super::memory::Reserved;
 use super::table::{FILES_URL, HistoryTable};
 use super::{functions, views};
 use crate::schema::Table;
 use crate::store::place::Store;
 
-/// Rows of a batch: what the functions of a statement make at a time is this many rows long.
-pub(super) const BATCH_ROWS: usize = 1_024;
+/// Rows of a batch: what the steps of a statement make at a time is this many rows long. Few, since
+/// each row may have a large text: of one megabyte in all of them, a statement has the memory.
+pub(super) const BATCH_ROWS: usize = 128;
 
 /// The context from which every statement's state is made. Nothing in it changes afterwards.
 pub(super) async fn context(
@@ -37,6 +39,8 @@ pub(super) async fn context(
     options.execution.time_zone = Some("UTC".into());
     options.execution.parquet.schema_force_view_types = false;
     options.sql_parser.map_string_types_to_utf8view = false;
+    // It keeps the groups of `ORDER BY max(x) LIMIT n` without asking for memory.
+    options.optimizer.enable_topk_aggregation = false;
     let no_files = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
     let environment = RuntimeEnvBuilder::new().with_disk_manager_builder(no_files).build_arc()?;
     // The machine's own files are no object store here.
@@ -46,6 +50,7 @@ pub(super) async fn context(
         .with_config(config)
         .with_runtime_env(environment)
         .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(Reserved { memory_bytes }))
         .build();
     let context = SessionContext::new_with_state(state);
     let database = Arc::new(MemoryCatalogProvider::new());

@@ -11,6 +11,7 @@ pub mod table;
 pub mod views;
 pub mod catalog;
 mod bounded;
+mod memory;
 pub mod functions;
 mod context;
 mod thread;

@@ -6,6 +6,8 @@ mod sample;
 #[cfg(test)]
 mod keeping;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod asking;
 #[cfg(test)]
 mod bucket;

@@ -1,13 +1,12 @@
 //! Bounds on functions whose answer can be far larger than their arguments. No memory pool counts
 //! what one call of a function makes, so how much it would be is reckoned before the call.
 
+mod sizes;
+
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
-use datafusion::arrow::compute::cast;
 use datafusion::arrow::compute::kernels::concat_elements::concat_elements_utf8;
-use datafusion::arrow::compute::kernels::length::length;
-use datafusion::arrow::datatypes::{DataType, FieldRef, Int64Type};
+use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::DFSchema;
 use datafusion::common::cast::as_string_array;
 use datafusion::common::config::ConfigOptions;
@@ -20,6 +19,7 @@ use datafusion::logical_expr::{
     ScalarUDFImpl, Signature, Volatility, create_udf,
 };
 
+use self::sizes::Sizes;
 use super::context::BATCH_ROWS;
 use super::session::TEXT_BYTES_MAX;
 
@@ -52,7 +52,7 @@ enum Growth {
 }
 
 /// Functions that grow, by name.
-const GROWING: [(&str, Growth); 17] = [
+const GROWING: [(&str, Growth); 21] = [
     ("repeat", Growth::Times),
     ("lpad", Growth::Padded),
     ("rpad", Growth::Padded),
@@ -62,6 +62,10 @@ const GROWING: [(&str, Growth); 17] = [
     ("concat_ws", Growth::Together),
     ("overlay", Growth::Together),
     ("make_array", Growth::Gathered),
+    ("struct", Growth::Together),
+    ("named_struct", Growth::Together),
+    ("map", Growth::Together),
+    ("arrays_zip", Growth::Together),
     ("array_append", Growth::Together),
     ("array_prepend", Growth::Together),
     ("array_concat", Growth::Together),
@@ -206,74 +210,6 @@ impl Bounded {
         }
         Ok(())
     }
-}
-
-/// How large one argument is in each row: bytes of a text or list, or the number itself.
-enum Sizes {
-    All(u64, u64),
-    Each(Vec<u64>, Vec<u64>),
-}
-
-impl Sizes {
-    fn of(arg: &ColumnarValue, growth: Growth, place: usize) -> Result<Self> {
-        let one_row = matches!(arg, ColumnarValue::Scalar(_));
-        // A constant is looked at once, not made as long as the batch.
-        let array = arg.to_array(1)?;
-        let is_number = place == 1 && matches!(growth, Growth::Times | Growth::Padded);
-        let (sizes, items) = if is_number {
-            (whole(&array)?, Vec::new())
-        } else {
-            match array.data_type() {
-                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
-                    (whole(&length(&array)?)?, Vec::new())
-                }
-                DataType::List(_) | DataType::LargeList(_) => lists(&array)?,
-                _ => {
-                    let bytes = array.to_data().get_slice_memory_size()?;
-                    (vec![(bytes / array.len().max(1)) as u64; array.len()], Vec::new())
-                }
-            }
-        };
-        Ok(if one_row {
-            let first = |of: &[u64]| of.first().copied().unwrap_or(0);
-            Self::All(first(&sizes), first(&items))
-        } else {
-            Self::Each(sizes, items)
-        })
-    }
-
-    fn at(&self, row: usize) -> u64 {
-        match self {
-            Self::All(bytes, _) => *bytes,
-            Self::Each(bytes, _) => bytes.get(row).copied().unwrap_or(0),
-        }
-    }
-
-    fn items(&self, row: usize) -> u64 {
-        match self {
-            Self::All(_, items) => *items,
-            Self::Each(_, items) => items.get(row).copied().unwrap_or(0),
-        }
-    }
-}
-
-/// Bytes and items of each list.
-fn lists(array: &ArrayRef) -> Result<(Vec<u64>, Vec<u64>)> {
-    let items = whole(&length(array)?)?;
-    let values = match array.data_type() {
-        DataType::List(_) => array.as_list::<i32>().values(),
-        _ => array.as_list::<i64>().values(),
-    };
-    let bytes = values.to_data().get_slice_memory_size()? as u64;
-    let each = bytes / (values.len() as u64).max(1) + 1;
-    Ok((items.iter().map(|items| items.saturating_mul(each)).collect(), items))
-}
-
-/// Whole numbers; NULL and what is less than nothing are 0.
-fn whole(array: &ArrayRef) -> Result<Vec<u64>> {
-    let numbers = cast(array, &DataType::Int64)?;
-    let numbers = numbers.as_primitive::<Int64Type>();
-    Ok(numbers.iter().map(|number| u64::try_from(number.unwrap_or(0)).unwrap_or(0)).collect())
 }
 
 impl ScalarUDFImpl for Bounded {
