@@ -31,6 +31,9 @@ fn texts(rows: usize) -> String {
     )
 }
 
+/// How such an error begins.
+const OUT_OF_MEMORY: &str = "53200: the statement needs more memory";
+
 /// One row with a text of a megabyte less a few bytes.
 const LARGE: &str = "(SELECT repeat('x', 1000000 - value) AS v FROM generate_series(1, 1)) l";
 
@@ -52,7 +55,7 @@ fn window_functions_end_at_the_bound_on_memory() {
             "SELECT max(w), max(length(v)) AS n FROM (SELECT v, {over} AS w FROM {rows}) u"
         );
         let error = ask(&engine, &sql).expect_err(over);
-        assert!(error.starts_with("53200: the statement needs more memory"), "{over}: {error}");
+        assert!(error.starts_with(OUT_OF_MEMORY), "{over}: {error}");
     }
     assert_eq!(count(&engine, "SELECT count(*) AS n FROM incidents"), 20);
 }
@@ -72,7 +75,7 @@ fn values_that_window_functions_make_are_counted() {
     ] {
         let sql = format!("SELECT max(w) AS n FROM (SELECT {over} AS w FROM {rows}) u");
         let error = ask(&engine, &sql).expect_err(over);
-        assert!(error.starts_with("53200: the statement needs more memory"), "{over}: {error}");
+        assert!(error.starts_with(OUT_OF_MEMORY), "{over}: {error}");
     }
 }
 
@@ -114,8 +117,6 @@ fn ordinary_window_functions_answer() {
 fn one_large_value_is_not_copied_into_every_row() {
     let (_directory, engine) = with_little();
     let many = "generate_series(1, 2000) s";
-    let long = "x".repeat(60_000);
-    let names: Vec<String> = (0..40).map(|n| format!("v AS v{n}")).collect();
     for sql in [
         format!("SELECT sum(length(l.v)) AS n FROM {LARGE} CROSS JOIN {many}"),
         format!("SELECT sum(length(l.v || s.value)) AS n FROM {many} CROSS JOIN {LARGE}"),
@@ -129,17 +130,9 @@ fn one_large_value_is_not_copied_into_every_row() {
             "SELECT sum(length(v)) AS n FROM (SELECT v, unnest(string_to_array(repeat('x,', 5000 + n), ',')) AS item \
              FROM (SELECT repeat('x', 100000 + value) AS v, value AS n FROM generate_series(1, 1)) i) t WHERE item <> v"
         ),
-        format!(
-            "SELECT {}, value FROM (SELECT '{long}' AS v, value FROM generate_series(1, 500)) t",
-            names.join(", ")
-        ),
     ] {
         let error = ask(&engine, &sql).map(|rows| rows.len()).expect_err(&sql[..80]);
-        assert!(
-            error.starts_with("53200: the statement needs more memory"),
-            "{}: {error}",
-            &sql[..80]
-        );
+        assert!(error.starts_with(OUT_OF_MEMORY), "{}: {error}", &sql[..80]);
     }
     assert_eq!(count(&engine, &format!("SELECT max(length(v)) AS n FROM {LARGE}")), 999_999);
     let joined = "SELECT count(*) AS n FROM incidents i JOIN alerts a ON a.incident_id = i.incident_id \
@@ -151,6 +144,7 @@ fn one_large_value_is_not_copied_into_every_row() {
 fn every_other_step_that_keeps_rows_ends_at_the_bound() {
     let (_directory, engine) = with_little();
     let rows = texts(60_000);
+    let mut others = Vec::new();
     for sql in [
         format!("SELECT max(v) AS n FROM (SELECT v FROM {rows} ORDER BY v DESC OFFSET 10) u"),
         format!("SELECT count(*) AS n FROM (SELECT DISTINCT v FROM {rows}) u"),
@@ -160,8 +154,8 @@ fn every_other_step_that_keeps_rows_ends_at_the_bound() {
         format!("SELECT array_length(array_agg(v ORDER BY value)) AS n FROM {rows}"),
         format!("SELECT array_length(array_agg(DISTINCT v)) AS n FROM {rows}"),
         format!("SELECT length(string_agg(v, ',')) AS n FROM {rows}"),
-        format!("SELECT count(*) AS n FROM (SELECT value % 3 AS k, string_agg(v, ',') AS l FROM {rows} GROUP BY 1) u"),
-        format!("SELECT count(*) AS n FROM (SELECT value % 3 AS k, array_agg(v) AS l FROM {rows} GROUP BY 1) u"),
+        format!("SELECT sum(length(l)) AS n FROM (SELECT value % 3 AS k, string_agg(v, ',') AS l FROM {rows} GROUP BY 1) u"),
+        format!("SELECT sum(array_length(l)) AS n FROM (SELECT value % 3 AS k, array_agg(v) AS l FROM {rows} GROUP BY 1) u"),
         format!("SELECT count(DISTINCT v) AS n FROM {rows}"),
         format!("SELECT count(*) AS n FROM {rows} JOIN (SELECT value AS w, repeat('y', 900) || value::text AS v FROM generate_series(1, 60000)) u ON t.v > u.v"),
         format!("SELECT count(u.v || t.v) AS n FROM {rows} JOIN (SELECT value AS w, repeat('y', 900) || value::text AS v FROM generate_series(1, 60000)) u ON t.value = u.w"),
@@ -169,7 +163,10 @@ fn every_other_step_that_keeps_rows_ends_at_the_bound() {
         "SELECT median(value) AS n FROM generate_series(1, 5000000)".into(),
         "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY value) AS n FROM generate_series(1, 5000000)".into(),
     ] {
-        let error = ask(&engine, &sql).map(|rows| format!("{rows:?}").len()).expect_err(&sql);
-        assert!(error.starts_with("53200: the statement needs more memory"), "{sql}: {error}");
+        let answer = ask(&engine, &sql).map(|rows| format!("{rows:?}").len());
+        if !answer.as_ref().is_err_and(|error| error.starts_with(OUT_OF_MEMORY)) {
+            others.push(format!("{sql}: {answer:?}"));
+        }
     }
+    assert!(others.is_empty(), "{}", others.join("\n"));
 }
