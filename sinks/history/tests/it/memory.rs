@@ -126,10 +126,9 @@ fn one_large_value_is_not_copied_into_every_row() {
         format!(
             "SELECT sum(length((SELECT v FROM {LARGE}))) + sum(s.value) AS n FROM {many} WHERE (SELECT v FROM {LARGE}) > s.value::text"
         ),
-        format!(
-            "SELECT sum(length(v)) AS n FROM (SELECT v, unnest(string_to_array(repeat('x,', 5000 + n), ',')) AS item \
+        "SELECT sum(length(v)) AS n FROM (SELECT v, unnest(string_to_array(repeat('x,', 5000 + n), ',')) AS item \
              FROM (SELECT repeat('x', 100000 + value) AS v, value AS n FROM generate_series(1, 1)) i) t WHERE item <> v"
-        ),
+            .into(),
     ] {
         let error = ask(&engine, &sql).map(|rows| rows.len()).expect_err(&sql[..80]);
         assert!(error.starts_with(OUT_OF_MEMORY), "{}: {error}", &sql[..80]);
