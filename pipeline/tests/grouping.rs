@@ -54,7 +54,7 @@ fn incidents(directory: &Path, config: &str) -> BTreeSet<Vec<String>> {
     let services = |line: &str| {
         let incident: Value = serde_json::from_str(line).expect("JSON");
         let alerts = incident["alerts"].as_array().expect("alerts").clone();
-        let name = |alert: &Value| alert["labels"]["service"].as_str().expect("text").to_owned();
+        let name = |alert: &Value| alert["service"].as_str().expect("text").to_owned();
         let mut services: Vec<String> = alerts.iter().map(name).collect();
         services.sort();
         services
