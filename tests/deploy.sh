@@ -93,7 +93,8 @@ check_prometheus() {
   sed "s#RULES#$deploy/prometheus/faultline.rules.yml#" "$here/deploy/rules_test.yml" >"$work/rules_test.yml"
   quietly promtool check rules "$deploy/prometheus/faultline.rules.yml"
   quietly promtool test rules "$work/rules_test.yml"
-  sed -e "s#/etc/prometheus/#$deploy/prometheus/#" -e "s#/run/secrets/#$work/#" \
+  sed -e "s#/etc/prometheus/services.rules.yml#$deploy/prometheus-rules.yml#" \
+    -e "s#/etc/prometheus/#$deploy/prometheus/#" -e "s#/run/secrets/#$work/#" \
     "$deploy/compose/prometheus.yml" >"$work/prometheus.yml"
   echo token >"$work/faultline-token"
   quietly promtool check config "$work/prometheus.yml"
