@@ -53,8 +53,9 @@ fn incidents(directory: &Path, config: &str) -> BTreeSet<Vec<String>> {
     let told = String::from_utf8(output.stdout).expect("text");
     let services = |line: &str| {
         let incident: Value = serde_json::from_str(line).expect("JSON");
-        let alerts = incident["alerts"].as_array().expect("alerts").clone();
-        let name = |alert: &Value| alert["service"].as_str().expect("text").to_owned();
+        let alerts = incident.get("alerts").and_then(Value::as_array).expect("alerts").clone();
+        let name =
+            |alert: &Value| alert.get("service").and_then(Value::as_str).expect("text").to_owned();
         let mut services: Vec<String> = alerts.iter().map(name).collect();
         services.sort();
         services
