@@ -56,10 +56,12 @@ impl Entry {
         self.snooze.map(|snooze| snooze.priority)
     }
 
-    /// It is due at this moment. A newer revision, a failed attempt or a restart in the middle of one
-    /// make nothing younger; what is put off is not owed until then.
-    pub(super) fn owed(&mut self, due: Timestamp, now: Timestamp) {
-        let tried = self.known.as_ref().filter(|known| known.in_doubt()).map(|known| known.at);
+    /// A revision is due at this moment, or since it is there. A newer revision, a failed attempt or a restart
+    /// in the middle of a first one make nothing younger; what is put off is not owed until then.
+    pub(super) fn owed(&mut self, incident: &Incident, due: Timestamp, now: Timestamp) {
+        let due = due.max(incident.updated_at.min(now));
+        let intent = self.known.as_ref().filter(|known| known.is_intent() && known.in_doubt());
+        let tried = intent.map(|known| known.at);
         let before = [self.owed_since, tried].into_iter().flatten().fold(due, Timestamp::min);
         self.owed_since = Some(if due > now { due } else { before });
     }
@@ -80,7 +82,7 @@ impl Entry {
                     Slot::Waiting(at, _) if self.failures > 0 => at.max(due),
                     _ => due,
                 };
-                self.owed(due, now);
+                self.owed(&incident, due, now);
                 let rank = rank(&incident, reason);
                 self.newest = Some(incident);
                 self.slot = if not_before <= now {

@@ -156,12 +156,13 @@ impl Jira {
     ) -> Result<Outcome, Stop> {
         let (incident, now) = (request.incident, request.now);
         let ticket = Some(self.ticket(issue));
-        if fields::has_it(issue, incident) {
-            return Ok(Outcome::Delivered { ticket, title: None, note });
-        }
         let told = Told::of(incident);
         let mut notes = Vec::new();
         let title = self.words.retitle(request, &told, &mut notes);
+        if fields::has_it(issue, incident) {
+            // The answer was lost, not the title.
+            return Ok(Outcome::Delivered { ticket, title: title.told(), note });
+        }
         let step = fields::step(request, issue);
         let edits = fields::edits(&self.config, request, issue, &title);
         let owner = issue.fields.assignee.as_ref().map_or("", |person| &person.display_name);

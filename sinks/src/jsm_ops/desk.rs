@@ -4,8 +4,9 @@
 //! is deliberately absent: what any of it means ([`super::listen`]).
 
 use model::time::Timestamp;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use super::SOURCE;
 use crate::config::secret::Secret;
@@ -28,17 +29,25 @@ pub(super) struct Desk {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Alert {
+    #[serde(deserialize_with = "text")]
     pub(super) id: String,
+    #[serde(deserialize_with = "text")]
     pub(super) alias: String,
+    #[serde(deserialize_with = "text")]
     pub(super) status: String,
     pub(super) acknowledged: bool,
+    #[serde(deserialize_with = "words")]
     pub(super) ack_time: Option<String>,
+    #[serde(deserialize_with = "words")]
     pub(super) close_time: Option<String>,
     /// Changes whenever anybody does anything to it.
+    #[serde(deserialize_with = "text")]
     pub(super) updated_at: String,
     /// Who works on it: a display name.
+    #[serde(deserialize_with = "words")]
     pub(super) owner: Option<String>,
     /// The integration that made it: ours.
+    #[serde(deserialize_with = "words")]
     pub(super) integration_name: Option<String>,
 }
 
@@ -46,9 +55,13 @@ pub(super) struct Alert {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Note {
+    #[serde(deserialize_with = "text")]
     pub(super) id: String,
+    #[serde(deserialize_with = "text")]
     pub(super) note: String,
+    #[serde(deserialize_with = "text")]
     pub(super) owner: String,
+    #[serde(deserialize_with = "text")]
     pub(super) created_at: String,
 }
 
@@ -56,7 +69,9 @@ pub(super) struct Note {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Entry {
+    #[serde(deserialize_with = "text")]
     pub(super) log_time: String,
+    #[serde(deserialize_with = "text")]
     pub(super) owner: String,
 }
 
@@ -64,13 +79,25 @@ pub(super) struct Entry {
 struct Page<T> {
     values: Vec<T>,
     #[serde(default)]
-    links: Links,
+    links: Option<Links>,
 }
 
 #[derive(Default, Deserialize)]
 struct Links {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "words")]
     next: Option<String>,
+}
+
+/// A text; what is null, or of another kind, says nothing: one odd field of one alert makes nobody deaf for all.
+fn words<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(from)? {
+        Value::String(text) => Some(text),
+        _ => None,
+    })
+}
+
+fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Ok(words(from)?.unwrap_or_default())
 }
 
 /// One page, and the key of the next.
@@ -133,7 +160,7 @@ impl Desk {
             return Ok((Vec::new(), None));
         };
         let page: Page<T> = parse(&answer)?;
-        Ok((page.values, page.links.next.as_deref().and_then(key)))
+        Ok((page.values, page.links.unwrap_or_default().next.as_deref().and_then(key)))
     }
 }
 
@@ -156,5 +183,23 @@ mod tests {
         for other in ["https://evil.example/x", "/x?after=", "/x?after=a/../b", "/x?after=a b"] {
             assert_eq!(key(other), None, "{other}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_odd_field_of_one_alert_hides_no_other() {
+        let body = r#"{"values": [
+            {"id": "1", "alias": null, "ackTime": 1780000200000, "owner": {"name": "ann"}},
+            {"id": "2", "alias": "b", "status": "closed", "acknowledged": true}
+        ], "links": null}"#;
+        let page: Page<Alert> = serde_json::from_str(body).unwrap();
+        let [odd, other] = page.values.as_slice() else { panic!("two alerts") };
+        assert_eq!((odd.alias.as_str(), &odd.ack_time, &odd.owner), ("", &None, &None));
+        assert_eq!((other.alias.as_str(), other.acknowledged), ("b", true));
+        assert!(page.links.is_none());
     }
 }

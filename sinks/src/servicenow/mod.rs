@@ -122,12 +122,13 @@ impl ServiceNow {
         doubles: Option<String>,
     ) -> Result<Outcome, Stop> {
         let ticket = Some(self.ticket(record));
-        if fields::has_it(request.incident, record) {
-            return Ok(Outcome::Delivered { ticket, title: None, note: doubles });
-        }
         let told = Told::of(request.incident);
         let mut notes = Vec::new();
         let title = self.words.retitle(request, &told, &mut notes);
+        if fields::has_it(request.incident, record) {
+            // The answer was lost, not the title.
+            return Ok(Outcome::Delivered { ticket, title: title.told(), note: doubles });
+        }
         let mut body = patch(&self.config, &self.name, request, record, &told, &title);
         if !body.is_empty() {
             self.blame(request, Some(record), &mut body)?;

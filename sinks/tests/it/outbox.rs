@@ -240,3 +240,19 @@ fn what_is_owed_counts_from_when_it_was_due_whatever_failed_since() {
     assert_eq!(outbox.owed(at(610)), owed(0, None));
     assert_eq!(outbox.owed(at(640)), owed(1, Some(at(630))));
 }
+
+#[test]
+fn a_fresh_revision_of_what_was_told_long_ago_is_owed_since_it_is_there() {
+    let mut outbox = outbox(OutboxLimits::default());
+    outbox.on_incident(Arc::new(incident(1)), at(10));
+    let due = poll(&mut outbox, 10);
+    outbox.on_outcome(&due, said(), at(10), Jitter(0));
+    let mut fresh = with_service(2, "cart");
+    fresh.updated_at = at(9_000);
+    outbox.on_incident(Arc::new(fresh), at(9_000));
+    let owed = |since| Owed { incidents: 1, oldest_since: Some(since) };
+    assert_eq!(outbox.owed(at(9_000)), owed(at(9_000)));
+    let due = poll(&mut outbox, 9_000);
+    outbox.on_outcome(&due, failed(), at(9_001), Jitter(0));
+    assert_eq!(outbox.owed(at(9_001)), owed(at(9_000)), "one that failed is as late");
+}

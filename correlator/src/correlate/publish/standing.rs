@@ -13,19 +13,25 @@ use crate::correlate::incident::published;
 
 impl Registry {
     /// The cases that are told as they are, with their records: the same state, the same lineage, and none of
-    /// `services` among their members. Alerts that joined, ranks and numbers may have moved.
+    /// `services` among their members. Alerts that joined, ranks and numbers may have moved. None at all where the
+    /// case of a record is gone: what it lives on in has to be drawn up before it is looked for.
     pub(in crate::correlate) fn standing<'a>(
         &self,
         cases: impl Iterator<Item = &'a Case>,
         services: &BTreeSet<Name>,
     ) -> BTreeMap<IncidentId, IncidentId> {
+        let cases: BTreeMap<IncidentId, &Case> = cases.map(|case| (case.id, case)).collect();
+        let is_gone = |record: &Published| record.has_case() && !cases.contains_key(&record.case);
+        if self.records.values().any(is_gone) {
+            return BTreeMap::new();
+        }
         let by_case = self.by_case();
         let is_asked = |key: &NodeKey| key.service().is_some_and(|name| services.contains(name));
         let stands = |case: &&Case| {
             let record = by_case.get(&case.id).and_then(|id| self.records.get(id));
             !case.nodes.keys().any(is_asked) && record.is_some_and(|record| says(record, case))
         };
-        let standing = cases.filter(stands);
+        let standing = cases.into_values().filter(stands);
         standing.filter_map(|case| Some((case.id, *by_case.get(&case.id)?))).collect()
     }
 

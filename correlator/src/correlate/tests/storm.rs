@@ -37,3 +37,20 @@ fn a_storm_is_told_once_a_service_and_not_once_an_alert() {
     let count = early.count();
     assert!(count <= 2 * 300, "{count} revisions of 300 incidents");
 }
+
+#[test]
+fn what_was_merged_is_told_so_also_by_a_look_for_another_service() {
+    // The second alerts of `a` and `b` only join; the look for `x` finds that a grouping rule made the two one.
+    let story = Story::new("front>back", 700)
+        .fires(303, "Late service=a", Critical)
+        .fires(303, "Late service=b", Critical)
+        .grouped("one")
+        .fires(301, "Down service=a", Critical)
+        .fires(302, "Down service=b", Critical)
+        .fires(305, "Down service=x", Critical);
+    let ending = story.run();
+    let states = ending.revisions.iter().map(|(incident, _)| incident.state);
+    let states: Vec<IncidentState> = states.collect();
+    assert!(states.contains(&IncidentState::Merged), "{states:?}");
+    assert!(!states.contains(&IncidentState::Withdrawn), "{states:?}");
+}

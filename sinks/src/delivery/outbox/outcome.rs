@@ -153,7 +153,7 @@ impl Outbox {
         let decision = decide(&self.policy, &newest, known, snoozed_at, now);
         let (newest, slot) = match decision {
             Decision::Say(reason, due) => {
-                entry.owed(due, now);
+                entry.owed(&newest, due, now);
                 let rank = rank(&newest, reason);
                 (Some(newest), Slot::Waiting(until.max(due), rank))
             }
