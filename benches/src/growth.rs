@@ -18,7 +18,7 @@ use model::time::{Pane, Timestamp};
 use pipeline::clock::StopWatch;
 use topology::{Scratch, Snapshot, Topology};
 
-use crate::machine::resident_bytes;
+use crate::machine::{kept_bytes, resident_bytes};
 use crate::pairs::{Plan, Turn, in_turn};
 use crate::report::Report;
 
@@ -58,13 +58,18 @@ pub(crate) fn run(plan: Plan) -> Result<Report> {
     })
 }
 
-/// Resident bytes of an item with its dependencies, declared and in the snapshot.
-pub(crate) fn bytes_per_item(seed: u64, items: u64) -> f64 {
-    let before = resident_bytes();
-    let side = Side::new(seed, items);
-    let grown = resident_bytes().saturating_sub(before);
-    black_box(&side.snapshot);
-    grown as f64 / items as f64
+/// Bytes of an item with its dependencies, declared and in the snapshot.
+///
+/// # Errors
+/// None: making a map does not fail.
+pub(crate) fn bytes_per_item(seed: u64, items: u64) -> Result<f64> {
+    let mut side = None;
+    let kept = kept_bytes(|| {
+        side = Some(Side::new(seed, items));
+        Ok(())
+    })?;
+    black_box(&side.map(|side| side.snapshot));
+    Ok(kept / items as f64)
 }
 
 /// One map and what it cost.

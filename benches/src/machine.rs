@@ -4,6 +4,8 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use anyhow::Result;
+
 /// Length of a tick in `/proc`: Linux counts in hundredths of a second on every platform.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -54,6 +56,21 @@ pub(crate) fn resident_bytes() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
     kib.unwrap_or_default() * 1024
+}
+
+/// An allocator's own bytes beside each allocation, as glibc has them.
+const HEADER_BYTES: f64 = 16.0;
+
+/// What a piece of work leaves on the heap. Unit: bytes, those of the allocator's own among them. Not the growth
+/// of the resident memory: what earlier work gave back is in there, and taken again without growing.
+///
+/// # Errors
+/// Those of the work.
+pub(crate) fn kept_bytes(work: impl FnOnce() -> Result<()>) -> Result<f64> {
+    let mut outcome = Ok(());
+    let kept = allocation_counter::measure(|| outcome = work());
+    outcome?;
+    Ok(kept.bytes_current as f64 + kept.count_current as f64 * HEADER_BYTES)
 }
 
 /// Processor time of this process so far, all threads, in steps of 10 ms; zero where the kernel
