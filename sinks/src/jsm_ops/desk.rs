@@ -184,11 +184,6 @@ mod tests {
             assert_eq!(key(other), None, "{other}");
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn an_odd_field_of_one_alert_hides_no_other() {
