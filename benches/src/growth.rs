@@ -59,9 +59,6 @@ pub(crate) fn run(plan: Plan) -> Result<Report> {
 }
 
 /// Bytes of an item with its dependencies, declared and in the snapshot.
-///
-/// # Errors
-/// None: making a map does not fail.
 pub(crate) fn bytes_per_item(seed: u64, items: u64) -> Result<f64> {
     let mut side = None;
     let kept = kept_bytes(|| {

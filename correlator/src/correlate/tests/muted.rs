@@ -25,7 +25,7 @@ fn only(ending: &Ending) -> &Incident {
     ending.last.values().next().unwrap()
 }
 
-fn derivations(story: &Story) -> u64 {
+pub(super) fn derivations(story: &Story) -> u64 {
     let mut correlator = Correlator::new(CellId("test".into()), 1, CorrelateConfig::default());
     story.journal().iter().for_each(|entry| correlator.step(entry));
     correlator.stats().derivations
