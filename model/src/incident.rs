@@ -10,6 +10,7 @@ use crate::blast_radius::BlastRadius;
 use crate::entity::Entity;
 use crate::hypothesis::Hypothesis;
 use crate::id::{CellId, Fingerprint, IncidentId, TraceId};
+use crate::map::ItemIdentity;
 use crate::name::Name;
 use crate::people::People;
 use crate::symptom::SymptomKind;
@@ -267,6 +268,9 @@ pub struct Incident {
     pub confidence_set_size: u32,
     /// Who owns the first hypothesis' service.
     pub owner: Option<Name>,
+    /// What the sources of the map call the first hypothesis' service, sorted; at most 16.
+    #[serde(default)]
+    pub cause_items: Vec<ItemIdentity>,
     /// Its tickets, sorted by sink.
     pub tickets: Vec<Ticket>,
     /// What people decided about it.

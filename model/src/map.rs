@@ -1,5 +1,6 @@
 //! What the outside says of the system's structure, and what traces show of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::entity::{Criticality, EntityKind};
@@ -42,6 +43,17 @@ pub struct ConfigurationItem {
     pub criticality: Option<Criticality>,
     /// Other names under which telemetry and alerts may speak of it.
     pub aliases: Vec<Name>,
+}
+
+/// What a source of the map calls an item: for a CMDB the id under which its other tables refer to it.
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub struct ItemIdentity {
+    /// The source, as its documents name it: `servicenow`, `backstage` ...
+    pub source: Name,
+    /// The id there.
+    pub id: Name,
 }
 
 /// What a relation means for failure.

@@ -38,6 +38,7 @@ pub fn incident(sink: &Name, now: Timestamp) -> Incident {
         hypotheses: Vec::new(),
         confidence_set_size: 0,
         owner: None,
+        cause_items: Vec::new(),
         tickets: Vec::new(),
         people: People::default(),
         lineage: Lineage::default(),

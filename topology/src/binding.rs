@@ -8,12 +8,15 @@ use model::entity::EntityKind;
 use model::map::{ItemKind, RelationKind};
 use model::name::Name;
 
-use crate::declared::Declared;
+use crate::declared::{Declared, Rank};
 use crate::learned::Learned;
 use crate::names::Sym;
 
 /// Steps from a pod to its service: pod, replica set, deployment, service and some to spare.
 const MEMBERSHIP_HOPS_MAX: usize = 8;
+
+/// Whether an item is spoken of by another word than its id, whether it is a grouping, by which word, what it is.
+pub(crate) type Claim = (bool, bool, Rank, ItemKind);
 
 /// Where a chain of `part_of` ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,11 +77,16 @@ impl Resolver<'_> {
     /// its parts, the smaller id before the greater.
     fn best_item(&self, word: Sym) -> Option<Sym> {
         let names = &self.declared.names;
-        let candidates = self.declared.meant_by(word).filter_map(|(rank, id)| {
-            let kind = self.declared.item(id)?.kind;
-            Some((rank > 0, kind == ItemKind::Other, rank, kind, names.text(id), id))
-        });
+        let candidates = self.candidates(word).map(|(claim, id)| (claim, names.text(id), id));
         candidates.min().map(|(.., id)| id)
+    }
+
+    /// The items that share a word, with their claim to it: the least is the best.
+    pub(crate) fn candidates(&self, word: Sym) -> impl Iterator<Item = (Claim, Sym)> {
+        self.declared.meant_by(word).filter_map(|(rank, id)| {
+            let kind = self.declared.item(id)?.kind;
+            Some(((rank > 0, kind == ItemKind::Other, rank, kind), id))
+        })
     }
 
     fn known(&self, name: &str) -> Option<Name> {

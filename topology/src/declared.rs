@@ -28,6 +28,9 @@ pub(crate) struct Item {
     pub(crate) owner: Option<Sym>,
     pub(crate) criticality: Option<Criticality>,
     pub(crate) aliases: Box<[Sym]>,
+    /// Whose word it is: `None` in what was kept before sources were.
+    #[serde(default)]
+    pub(crate) source: Option<Sym>,
     /// The first word on it: from here on it is in the map.
     first: Timestamp,
     /// The word that gave the content.
@@ -60,8 +63,9 @@ impl Declared {
         for id in &doc.removed {
             self.remove(id, at, limits, &mut report);
         }
+        let source = self.intern(&doc.source, limits);
         for item in &doc.items {
-            self.put_item(item, at, limits, &mut report);
+            self.put_item((item, source), at, limits, &mut report);
         }
         for relation in &doc.relations {
             self.put_relation(relation, at, limits, &mut report);
@@ -97,7 +101,7 @@ impl Declared {
 
     fn put_item(
         &mut self,
-        item: &ConfigurationItem,
+        (item, source): (&ConfigurationItem, Option<Sym>),
         at: Timestamp,
         limits: &MapParameters,
         report: &mut ApplyReport,
@@ -118,6 +122,7 @@ impl Declared {
             owner: item.owner.as_deref().and_then(|owner| self.intern(owner, limits)),
             criticality: item.criticality,
             aliases: self.aliases(item, limits, report),
+            source,
             first: at,
             last: at,
         };
@@ -184,6 +189,7 @@ impl Declared {
                 let left = aliases(a).into_iter().map(|sym| self.names.text(sym));
                 left.cmp(aliases(b).into_iter().map(|sym| self.names.text(sym)))
             })
+            .then_with(|| text(a.source).cmp(&text(b.source)))
     }
 
     fn put_relation(

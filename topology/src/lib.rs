@@ -23,6 +23,7 @@ mod snapshot;
 mod reach;
 mod shape;
 mod drift;
+mod identity;
 mod topology;
 
 pub use drift::{DriftReport, NeverDeclared, NeverSeen, ROWS_MAX};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use model::entity::{Criticality, EntityKind};
-use model::map::{ObservedDependency, RelationKind, TopologyDocument};
+use model::map::{ItemIdentity, ObservedDependency, RelationKind, TopologyDocument};
 use model::name::Name;
 use model::time::{Pane, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::binding::{Resolver, Root};
 use crate::declared::Declared;
 use crate::drift::DriftReport;
+use crate::identity;
 use crate::learned::Learned;
 use crate::life::When;
 use crate::limits::MapParameters;
@@ -139,6 +140,14 @@ impl Topology {
             let owner = self.declared.item(id)?.owner?;
             Some(self.declared.names.text(owner).into())
         })
+    }
+
+    /// What the sources of the map call what a name means, sorted by source: of each the item that has the best
+    /// claim to the name, and where two have it, neither; else the item that it is bound to, or the service of
+    /// that. At most 16.
+    #[must_use]
+    pub fn identities(&self, name: &str) -> Vec<ItemIdentity> {
+        identity::of(self.resolver(), name, self.item_and_root(name))
     }
 
     /// How much the business misses what a name means, or the service that it is part of.

@@ -3,7 +3,7 @@
 //! Deliberately absent: any knowledge of its own; [`topology`] holds and answers everything.
 
 use model::entity::{Criticality, EntityKind};
-use model::map::{ObservedDependency, TopologyDocument};
+use model::map::{ItemIdentity, ObservedDependency, TopologyDocument};
 use model::name::Name;
 use model::time::{Pane, PaneWidth, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,11 @@ impl Map {
     /// Who owns a service.
     pub(super) fn owner(&self, node: &str) -> Option<Name> {
         self.topology.owner(node)
+    }
+
+    /// What the sources of the map call a service.
+    pub(super) fn identities(&self, node: &str) -> Vec<ItemIdentity> {
+        self.topology.identities(node)
     }
 
     /// How much the business misses it.

@@ -29,7 +29,9 @@ pub(super) fn incident(world: &World, case: &Case, rules: Rules<'_>) -> Option<I
     let severity = alerts.iter().map(|alert| alert.severity).max().unwrap_or(Severity::Unknown);
     let width = rules.config.width;
     let timeline = timeline::draw(case, &hypotheses, &alerts, width);
-    let owner = hypotheses.first().and_then(|first| world.map.owner(&first.entity.service));
+    let cause = hypotheses.first().map(|first| &first.entity.service);
+    let owner = cause.and_then(|cause| world.map.owner(cause));
+    let cause_items = cause.map(|cause| world.map.identities(cause)).unwrap_or_default();
     let mut incident = Incident {
         schema_version: SCHEMA_VERSION,
         id: case.id,
@@ -51,6 +53,7 @@ pub(super) fn incident(world: &World, case: &Case, rules: Rules<'_>) -> Option<I
         hypotheses,
         confidence_set_size,
         owner,
+        cause_items,
         tickets: Vec::new(),
         people: model::people::People::default(),
         lineage: Lineage { reopened: case.reopened, ..Lineage::default() },

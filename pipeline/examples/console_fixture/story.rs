@@ -70,6 +70,7 @@ pub(crate) fn blank(id: u64, revision: u32, title: &str) -> Incident {
         hypotheses: vec![],
         confidence_set_size: 1,
         owner: None,
+        cause_items: Vec::new(),
         tickets: vec![],
         people: model::people::People::default(),
         lineage: Lineage::default(),

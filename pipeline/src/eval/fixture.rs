@@ -75,6 +75,7 @@ pub(super) fn incident(number: u64, onset: i64) -> Incident {
         hypotheses: Vec::new(),
         confidence_set_size: 1,
         owner: None,
+        cause_items: Vec::new(),
         tickets: Vec::new(),
         people: model::people::People::default(),
         lineage: Lineage::default(),

@@ -43,6 +43,7 @@ pub(crate) fn incident(id: u64, revision: u32, state: IncidentState) -> Incident
         hypotheses: Vec::new(),
         confidence_set_size: 0,
         owner: None,
+        cause_items: Vec::new(),
         tickets: Vec::new(),
         people: model::people::People::default(),
         lineage: Lineage::default(),

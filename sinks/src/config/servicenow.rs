@@ -48,16 +48,20 @@ pub struct ServiceNowConfig {
     /// `contact_type` of new tickets.
     #[serde(default)]
     pub contact_type: Option<String>,
-    /// `assignment_group` (a `sys_id`) of new tickets whose cause is in none of `services`.
+    /// `assignment_group` (a `sys_id`) of new tickets for which no other was found.
     #[serde(default)]
     pub assignment_group: Option<String>,
     /// What a service is in ServiceNow, by its name in telemetry.
     #[serde(default)]
     pub services: BTreeMap<String, ServiceNowService>,
-    /// Whether a new ticket gets the `cmdb_ci` that is called as the cause's service is on the map, where
-    /// `services` names none.
+    /// Whether a new ticket gets the `cmdb_ci` of the cause's service, where `services` names none: the item whose
+    /// `sys_id` the map has from the CMDB, else the only one that is called as the service.
     #[serde(default = "yes")]
     pub look_up_ci: bool,
+    /// Whether a new ticket goes to the group in `sys_user_group` that is called as the cause's owner on the map,
+    /// where neither `services` nor `groups` names one.
+    #[serde(default = "yes")]
+    pub look_up_group: bool,
     /// `close_code` of resolved tickets: a choice of the instance.
     #[serde(default = "default_close_code")]
     pub close_code: String,

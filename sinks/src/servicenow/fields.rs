@@ -96,8 +96,7 @@ pub(super) fn creation(
         set("cmdb_ci", ci);
     }
     let group = service.and_then(|service| service.assignment_group.as_deref());
-    let default = config.assignment_group.as_deref();
-    if let Some(group) = group.or(owners.map(String::as_str)).or(default) {
+    if let Some(group) = group.or(owners.map(String::as_str)) {
         set("assignment_group", group);
     }
     body

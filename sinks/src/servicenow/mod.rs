@@ -25,12 +25,17 @@ use crate::exchange::Stop;
 use crate::heard::Heard;
 use crate::render::template::Target;
 use crate::render::told::Told;
+use crate::render::untrusted::Untrusted;
 use crate::render::words::{Words, note};
 use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
 use api::{Api, Found, Record, TicketState};
 pub use events::ServiceNowEvents;
 use fields::{Marker, patch};
 use listen::Ear;
+use references::Groups;
+
+/// Characters of an owner's name in a note.
+const OWNER_CHARS_MAX: usize = 80;
 
 /// Tickets in ServiceNow.
 pub struct ServiceNow {
@@ -38,6 +43,7 @@ pub struct ServiceNow {
     config: ServiceNowConfig,
     api: Api,
     ear: Ear,
+    groups: Groups,
     words: Words,
 }
 
@@ -49,10 +55,11 @@ impl ServiceNow {
             words: Words::new(&config.templates, Target::Ticket, config.console_url.as_deref()),
             config: config.clone(),
             ear: Ear::default(),
+            groups: Groups::default(),
         }
     }
 
-    fn say(&self, request: &Delivery<'_>) -> Result<Outcome, Stop> {
+    fn say(&mut self, request: &Delivery<'_>) -> Result<Outcome, Stop> {
         let found = self.find(request)?;
         let note = (found.duplicates > 0).then(|| {
             format!(
@@ -91,7 +98,7 @@ impl ServiceNow {
     }
 
     /// Creates the ticket. When the incident is over already, it is closed in the same delivery.
-    fn create(&self, request: &Delivery<'_>, former: Option<&Record>) -> Result<Outcome, Stop> {
+    fn create(&mut self, request: &Delivery<'_>, former: Option<&Record>) -> Result<Outcome, Stop> {
         let incident = request.incident;
         let told = Told::of(incident);
         let over = is_over(incident.state);
@@ -105,6 +112,7 @@ impl ServiceNow {
         let mut body = fields::creation(&self.config, incident, said, marker, former);
         self.blame(request, None, &mut body)?;
         self.place(request, &mut body)?;
+        notes.extend(self.entrust(request, &mut body)?);
         let record = self.api.create(&body, request.now)?;
         if over {
             let stays = self.words.retitle(request, &told, &mut Vec::new());
@@ -169,10 +177,14 @@ impl ServiceNow {
         Ok(())
     }
 
-    /// `cmdb_ci`, where the configuration names none: the configuration item that is called as the service is
-    /// on the map.
+    /// `cmdb_ci`, where the configuration names none: the configuration item that the map has from the CMDB, else
+    /// the one that is called as the service is on the map.
     fn place(&self, request: &Delivery<'_>, body: &mut api::Body) -> Result<(), Stop> {
         if body.contains_key("cmdb_ci") || !self.config.look_up_ci {
+            return Ok(());
+        }
+        if let Some(item) = references::cause_item(request.incident) {
+            body.insert(String::from("cmdb_ci"), item.into());
             return Ok(());
         }
         let Some(name) = references::service_name(request.incident) else { return Ok(()) };
@@ -180,6 +192,35 @@ impl ServiceNow {
             body.insert(String::from("cmdb_ci"), item.into());
         }
         Ok(())
+    }
+
+    /// `assignment_group`, where the configuration names none for the service or its owner: the group that is
+    /// called as the owner, else the one for all. Answers with what to do when there is no such group.
+    fn entrust(
+        &mut self,
+        request: &Delivery<'_>,
+        body: &mut api::Body,
+    ) -> Result<Option<String>, Stop> {
+        const FIELD: &str = "assignment_group";
+        if body.contains_key(FIELD) {
+            return Ok(None);
+        }
+        let mut missing = None;
+        let mut group = None;
+        let owner = request.incident.owner.as_deref().filter(|_| self.config.look_up_group);
+        if let Some(owner) = owner {
+            group = self.groups.of(&self.api, owner, request.now)?;
+            let name = Untrusted(owner).data(OWNER_CHARS_MAX);
+            missing = group.is_none().then(|| {
+                format!(
+                    "no single group {name} in sys_user_group that we may read: name its sys_id under groups"
+                )
+            });
+        }
+        if let Some(group) = group.or_else(|| self.config.assignment_group.clone()) {
+            body.insert(FIELD.to_owned(), group.into());
+        }
+        Ok(missing)
     }
 
     fn ticket(&self, record: &Record) -> Ticket {

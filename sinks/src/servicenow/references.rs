@@ -1,14 +1,51 @@
 //! What a ticket refers to in other tables: the change request that is blamed, the configuration item of
-//! the cause. What may not be read, or is not there, is left out: a ticket without its reference is better
-//! than none.
+//! the cause, the group that works on it. What may not be read, or is not there, is left out: a ticket without
+//! its reference is better than none.
+
+use std::collections::BTreeMap;
 
 use model::incident::Incident;
-use model::time::Timestamp;
+use model::time::{Nanos, Timestamp};
 use serde::Deserialize;
 
 use super::api::{Api, is_sys_id};
 use crate::exchange::{Stop, encoded, parse};
 use crate::sink::Trouble;
+
+/// For how long an answer about a group holds, also that there is none.
+const GROUP_HOLDS: Nanos = Nanos::from_secs(3_600);
+/// Owners whose groups are remembered.
+const GROUPS_MAX: usize = 1_000;
+/// The source of the map whose ids are `sys_id`s.
+const SOURCE: &str = "servicenow";
+
+/// Groups that were looked up, by owner.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    known: BTreeMap<String, (Option<String>, Timestamp)>,
+}
+
+impl Groups {
+    /// The group that an owner of the map is: its `sys_id`; `None` when there is none that we may read.
+    pub(super) fn of(
+        &mut self,
+        api: &Api,
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, Stop> {
+        if let Some((group, since)) = self.known.get(owner)
+            && now < *since + GROUP_HOLDS
+        {
+            return Ok(group.clone());
+        }
+        let group = api.group(owner, now)?;
+        if self.known.len() >= GROUPS_MAX {
+            self.known.clear();
+        }
+        self.known.insert(owner.to_owned(), (group.clone(), now));
+        Ok(group)
+    }
+}
 
 #[derive(Deserialize)]
 struct Many {
@@ -41,12 +78,29 @@ impl Api {
         name: &str,
         now: Timestamp,
     ) -> Result<Option<String>, Stop> {
+        self.only_one("cmdb_ci", "name", name, now)
+    }
+
+    /// The group of exactly this name or `sys_id`: its `sys_id`; `None` also when several have the name.
+    fn group(&self, owner: &str, now: Timestamp) -> Result<Option<String>, Stop> {
+        let field = if is_sys_id(owner) { "sys_id" } else { "name" };
+        self.only_one("sys_user_group", field, owner, now)
+    }
+
+    fn only_one(
+        &self,
+        table: &str,
+        field: &str,
+        value: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, Stop> {
         // `^` would end the condition.
-        if name.is_empty() || name.contains('^') {
+        if value.is_empty() || value.contains('^') {
             return Ok(None);
         }
-        let mut found = self.referred("cmdb_ci", "sys_id,name", "name", name, now)?;
-        found.retain(|one| one.name == name && is_sys_id(&one.sys_id));
+        let mut found = self.referred(table, "sys_id,name", field, value, now)?;
+        let same = |one: &Referred| one.name == value || one.sys_id == value;
+        found.retain(|one| same(one) && is_sys_id(&one.sys_id));
         let first = found.pop();
         Ok(first.filter(|_| found.is_empty()).map(|one| one.sys_id))
     }
@@ -93,6 +147,13 @@ fn change_number(text: &str) -> Option<String> {
             .collect();
         (4..=12).contains(&digits.len()).then(|| format!("CHG{digits}"))
     })
+}
+
+/// The configuration item of the cause, where a CMDB of ServiceNow told the map of it: its `sys_id`.
+pub(super) fn cause_item(incident: &Incident) -> Option<&str> {
+    let mut items = incident.cause_items.iter();
+    let item = items.find(|item| item.source.as_str() == SOURCE && is_sys_id(&item.id));
+    item.map(|item| item.id.as_str())
 }
 
 /// The service that the ticket is about: that of the first hypothesis, else the only one.

@@ -39,6 +39,7 @@ pub(crate) fn incident(revision: u32) -> Incident {
         hypotheses: vec![hypothesis(), nothing()],
         confidence_set_size: 1,
         owner: Some("team-payments".into()),
+        cause_items: Vec::new(),
         tickets: Vec::new(),
         people: model::people::People::default(),
         lineage: Lineage::default(),

@@ -18,7 +18,7 @@ pub(crate) fn sink_config(double: &ServiceNow, password: &str) -> Setup {
         r#"{{"servicenow": {{"name": "itsm", "url": "{}", "timeout_ms": 300,
             "auth": {{"basic": {{"user": "{USER}", "password": "SECRET0"}}}},
             "category": "software", "console_url": "https://faultline.example",
-            "assignment_group": "{group}",
+            "assignment_group": "{group}", "look_up_group": false,
             "services": {{"payment": {{"cmdb_ci": "{ci}"}}}}}}}}"#,
         double.server.url(),
         group = "a".repeat(32),

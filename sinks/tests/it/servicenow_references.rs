@@ -1,8 +1,10 @@
 //! What a ticket of ServiceNow refers to: change, group, configuration item.
 
 use model::entity::Entity;
+use model::map::ItemIdentity;
+use sinks::delivery::outbox::DoneResult;
 
-use crate::double::servicenow::{CHANGE, ITEMS, PASSWORD, ServiceNow};
+use crate::double::servicenow::{CHANGE, GROUPS, ITEMS, PASSWORD, ServiceNow};
 use crate::fixture::{at, incident};
 use crate::servicenow::{sink_config, world};
 use crate::world::World;
@@ -68,4 +70,65 @@ fn an_owner_has_a_group_where_the_service_has_none() {
     world.publish(&incident(1), at(10));
     world.run(at(10));
     assert_eq!(double.ticket().get("assignment_group"), "b".repeat(32));
+}
+
+/// An instance that was told of an incident, whose item on the map is this, whose owner this.
+fn told_of(items: &[(&str, &str)], owner: &str) -> (ServiceNow, World, String) {
+    let double = ServiceNow::start();
+    let mut setup = sink_config(&double, PASSWORD);
+    setup.json = setup.json.replace(r#""payment""#, r#""other""#);
+    setup.json = setup.json.replace(r#""look_up_group": false,"#, "");
+    let mut world = World::new(&setup);
+    let mut told = incident(1);
+    told.owner = Some(owner.into());
+    told.hypotheses[0].entity = Entity::service("cart".into());
+    let identity =
+        |(source, id): &(&str, &str)| ItemIdentity { source: (*source).into(), id: (*id).into() };
+    told.cause_items = items.iter().map(identity).collect();
+    world.publish(&told, at(10));
+    let done = world.run(at(10));
+    let notes = done.into_iter().filter_map(|done| match done.result {
+        DoneResult::Said(note) => note,
+        _ => None,
+    });
+    let notes = notes.collect();
+    (double, world, notes)
+}
+
+#[test]
+fn the_item_that_the_map_has_from_the_cmdb_is_taken_as_it_is() {
+    let (double, ..) = told_of(&[("backstage", ITEMS[0].1), ("servicenow", ITEMS[2].1)], "nobody");
+    assert_eq!(double.ticket().get("cmdb_ci"), ITEMS[2].1, "also where two are called so");
+    assert!(!double.table().requests.contains(&String::from("GET cmdb_ci")));
+    // Not an id of this CMDB: it is looked for by its name.
+    let (double, ..) = told_of(&[("servicenow", "cart")], "nobody");
+    assert_eq!(double.ticket().get("cmdb_ci"), "");
+    assert!(double.table().requests.contains(&String::from("GET cmdb_ci")));
+}
+
+#[test]
+fn the_group_is_the_only_one_that_is_called_as_the_owner_and_is_asked_for_once() {
+    let (double, mut world, _) = told_of(&[], "team-cart");
+    assert_eq!(double.ticket().get("assignment_group"), GROUPS[0].1);
+    let mut another = incident(1);
+    another.id = model::id::IncidentId(0xac);
+    another.hypotheses[0].entity = Entity::service("cart".into());
+    another.owner = Some("team-cart".into());
+    world.publish(&another, at(20));
+    world.run(at(20));
+    let rows = double.table().rows.clone();
+    assert_eq!(rows[1].get("assignment_group"), GROUPS[0].1);
+    let asked = |one: &&String| one.as_str() == "GET sys_user_group";
+    assert_eq!(double.table().requests.iter().filter(asked).count(), 1);
+    let (double, ..) = told_of(&[], GROUPS[1].1);
+    assert_eq!(double.ticket().get("assignment_group"), GROUPS[1].1, "an owner by its sys_id");
+}
+
+#[test]
+fn an_owner_without_a_group_of_its_name_is_said_and_the_ticket_is_made() {
+    for owner in ["team-twice", "nobody"] {
+        let (double, _, note) = told_of(&[], owner);
+        assert_eq!(double.ticket().get("assignment_group"), "a".repeat(32), "the one for all");
+        assert!(note.contains(owner) && note.contains("under groups"), "{note}");
+    }
 }

@@ -1,8 +1,8 @@
 //! Names lead to the service that we reason about.
 
-use crate::words::{at, dep, doc, item, pane, relation};
+use crate::words::{at, dep, doc, item, pane, relation, removal};
 use model::entity::{Criticality, EntityKind};
-use model::map::{ItemKind, RelationKind};
+use model::map::{ItemIdentity, ItemKind, RelationKind};
 use model::name::Name;
 use topology::Topology;
 
@@ -133,4 +133,39 @@ fn pods_of_a_service_that_only_telemetry_knows_are_its_parts() {
     let snapshot = map.snapshot();
     assert_eq!(snapshot.edge("web", "node-1").unwrap().kind, RelationKind::RunsOn);
     assert!(!snapshot.contains("pod-a"));
+}
+
+/// `source:id` of all identities of a name.
+fn identities(map: &Topology, name: &str) -> Vec<String> {
+    let text = |one: ItemIdentity| format!("{}:{}", one.source, one.id);
+    map.identities(name).into_iter().map(text).collect()
+}
+
+#[test]
+fn every_source_tells_what_it_calls_a_service() {
+    let mut map = shop();
+    let mut cmdb = doc(
+        vec![
+            item("c1", ItemKind::Service, "Payment", &[]),
+            item("c2", ItemKind::Other, "payment", &[]),
+            item("c3", ItemKind::Service, "cart", &[]),
+            item("c4", ItemKind::Service, "cart", &[]),
+            item("c5", ItemKind::Instance, "cart-7d9f8b6c5d-x2x4z", &[]),
+        ],
+        vec![relation("c5", "c4", RelationKind::PartOf)],
+    );
+    cmdb.source = "servicenow".into();
+    map.apply(&cmdb, at(1));
+    assert_eq!(identities(&map, "payment"), ["servicenow:c1", "test:payment"], "no grouping");
+    assert_eq!(identities(&map, "pod-a"), ["test:pod-a"]);
+    assert_eq!(identities(&map, "checkout"), ["test:svc-123"]);
+    assert_eq!(identities(&map, "cart"), Vec::<String>::new(), "two are called so");
+    assert_eq!(identities(&map, "nobody"), Vec::<String>::new());
+    let mut other = doc(vec![item("cart", ItemKind::Service, "cart", &[])], Vec::new());
+    other.source = "backstage".into();
+    map.apply(&other, at(2));
+    assert_eq!(identities(&map, "cart"), ["backstage:cart"]);
+    map.apply(&removal(&["c4"]), at(3));
+    assert_eq!(identities(&map, "cart"), ["backstage:cart", "servicenow:c3"]);
+    assert_eq!(identities(&map, "cart-7d9f8b6c5d-x2x4z"), ["servicenow:c5"]);
 }

@@ -148,8 +148,11 @@ impl Spoken {
         let said = &self.people.verdicts;
         if !said.is_empty() {
             verdicts::apply(&mut incident, said, &around.world.ledger, temperature);
-            let first = incident.hypotheses.first();
-            incident.owner = first.and_then(|h| around.world.map.owner(&h.entity.service));
+            let cause = incident.hypotheses.first().map(|first| &first.entity.service);
+            let map = &around.world.map;
+            let items = cause.map(|cause| map.identities(cause)).unwrap_or_default();
+            incident.owner = cause.and_then(|cause| map.owner(cause));
+            incident.cause_items = items;
             incident.title = narrative::title(&incident);
         }
         if !said.is_empty() || self.hold.is_some() {

@@ -9,7 +9,7 @@ use model::entity::{Entity, EntityKind};
 use model::id::{CellId, IncidentId, TraceId};
 use model::incident::Incident;
 use model::journal::{JournalEntry, JournalRecord};
-use model::map::ObservedDependency;
+use model::map::{ConfigurationItem, ItemKind, ObservedDependency, TopologyDocument};
 use model::name::Name;
 use model::nats::Nats;
 use model::signal::LogSeverity;
@@ -342,6 +342,29 @@ impl Story {
         self.record(secs, JournalRecord::Change(change))
     }
 
+    /// What a source of the map calls services: (name, id there, owner).
+    pub(in crate::correlate) fn maps(
+        self,
+        secs: i64,
+        source: &str,
+        items: &[(&str, &str, &str)],
+    ) -> Self {
+        let item = |(name, id, owner): &(&str, &str, &str)| ConfigurationItem {
+            id: (*id).into(),
+            kind: ItemKind::Service,
+            name: (*name).into(),
+            owner: Some((*owner).into()),
+            criticality: None,
+            aliases: Vec::new(),
+        };
+        let document = TopologyDocument {
+            source: source.into(),
+            items: items.iter().map(item).collect(),
+            ..TopologyDocument::default()
+        };
+        self.record(secs, JournalRecord::Topology(document))
+    }
+
     fn record(mut self, secs: i64, record: JournalRecord) -> Self {
         self.records.push((at(secs), record));
         self
@@ -432,7 +455,7 @@ pub(in crate::correlate) fn said(secs: i64, id: &str, decision: Decision) -> Act
 pub(in crate::correlate) type Say = fn(&Told<'_>) -> Decision;
 
 /// The last revisions, as a person sees them.
-pub(in crate::correlate) struct Told<'a>(&'a Ending);
+pub(in crate::correlate) struct Told<'a>(pub(in crate::correlate) &'a Ending);
 
 impl Told<'_> {
     /// The incident that was told last and has a service.

@@ -2,11 +2,12 @@
 
 use model::alert::Severity::{Critical, Unknown, Warning};
 use model::change::ChangeKind::{Certificate, Config, Deploy};
+use model::command::{CauseRef, Decision};
 use model::entity::{Entity, EntityKind};
 use model::incident::IncidentState;
 use model::symptom::SymptomKind;
 
-use super::dsl::{Ending, Story};
+use super::dsl::{Ending, Story, Told};
 use crate::correlate::ChangeReason;
 
 const SHOP: &str = "front>checkout checkout>payment front>ads front>catalog checkout>mail";
@@ -271,4 +272,32 @@ fn a_ticket_stays_with_its_incident() {
     let ending = Ending::of(&journal);
     assert_eq!(ending.last[&incident].tickets, [ticket]);
     assert!(ending.revisions.iter().any(|(_, reason)| *reason == ChangeReason::TicketLinked));
+}
+
+#[test]
+fn an_incident_tells_what_the_sources_of_the_map_call_its_cause() {
+    let items = [("payment", "c1", "team-pay"), ("ads", "c2", "team-ads")];
+    let story = shop(2400)
+        .maps(10, "servicenow", &items)
+        .slow("payment", 900, 1500, &["checkout", "front"])
+        .fires(960, "HighErrors service=payment", Critical);
+    let told = |ending: &Ending| {
+        let (last, _) = ending.revisions.last().expect("there is one").clone();
+        let items = last.cause_items.iter().map(|one| format!("{}:{}", one.source, one.id));
+        (items.collect::<Vec<_>>(), last.owner.map(|owner| owner.to_string()))
+    };
+    let (items, owner) = told(&story.run());
+    assert_eq!(
+        (items.as_slice(), owner.as_deref()),
+        (["servicenow:c1".into()].as_slice(), Some("team-pay"))
+    );
+    // A person names another cause: its item is told.
+    let incident = Told(&story.run()).of("payment");
+    let cause = CauseRef { service: Some("ads".into()), change: None };
+    let verdict = Decision::ConfirmCause { incident, cause };
+    let (items, owner) = told(&story.act(1550, verdict).run());
+    assert_eq!(
+        (items.as_slice(), owner.as_deref()),
+        (["servicenow:c2".into()].as_slice(), Some("team-ads"))
+    );
 }

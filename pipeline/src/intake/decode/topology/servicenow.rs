@@ -95,7 +95,8 @@ fn add_item(record: &Value, out: &mut TopologyDocument) {
     out.items.push(ConfigurationItem {
         kind: item_kind(class),
         name: shown(record, "name").map_or_else(|| id.clone(), name),
-        owner: shown(record, "owned_by").or_else(|| shown(record, "support_group")).map(name),
+        // Tickets and pages go to a group; `owned_by` is a person.
+        owner: shown(record, "support_group").or_else(|| shown(record, "owned_by")).map(name),
         criticality: tier.and_then(criticality),
         aliases: ["fqdn", "host_name", "correlation_id"]
             .iter()

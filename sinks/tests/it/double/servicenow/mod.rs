@@ -60,6 +60,12 @@ pub(crate) const ITEMS: [(&str, &str); 3] = [
     ("cart", "22222222222222222222222222222222"),
     ("cart", "33333333333333333333333333333333"),
 ];
+/// The groups, as the items.
+pub(crate) const GROUPS: [(&str, &str); 3] = [
+    ("team-cart", "44444444444444444444444444444444"),
+    ("team-twice", "55555555555555555555555555555555"),
+    ("team-twice", "66666666666666666666666666666666"),
+];
 /// The only person.
 pub(crate) const PERSON: (&str, &str) = ("operator", "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee");
 
@@ -209,6 +215,7 @@ impl ServiceNow {
             .route("/api/now/table/sys_audit", get(list_audit))
             .route("/api/now/table/change_request", get(list_changes))
             .route("/api/now/table/cmdb_ci", get(list_items))
+            .route("/api/now/table/sys_user_group", get(list_groups))
             .route("/api/now/table/sys_user/{sys_id}", get(read_person))
             .route("/api/global/em/jsonv2", post(events::take))
             .with_state(Arc::clone(&table));
@@ -318,15 +325,30 @@ async fn list_changes(
     .await
 }
 
-async fn list_items(
+async fn list_items(table: Shared, params: Params, headers: HeaderMap) -> Response<Body> {
+    list_named("cmdb_ci", &ITEMS, table, params, headers).await
+}
+
+async fn list_groups(table: Shared, params: Params, headers: HeaderMap) -> Response<Body> {
+    list_named("sys_user_group", &GROUPS, table, params, headers).await
+}
+
+/// Records of another table that are asked for by their name or `sys_id`.
+async fn list_named(
+    name: &str,
+    all: &[(&str, &str)],
     State(table): Shared,
     Query(params): Params,
     headers: HeaderMap,
 ) -> Response<Body> {
     let query = params.get("sysparm_query").cloned().unwrap_or_default();
-    handle(&table, String::from("GET cmdb_ci"), &headers, |table| {
-        let asked = |name: &str| table.ignores_queries || query == format!("name={name}");
-        let rows = ITEMS.iter().filter(|(name, _)| asked(name)).take(2);
+    handle(&table, format!("GET {name}"), &headers, |table| {
+        let asked = |(name, sys_id): &&(&str, &str)| {
+            table.ignores_queries
+                || query == format!("name={name}")
+                || query == format!("sys_id={sys_id}")
+        };
+        let rows = all.iter().filter(asked).take(2);
         let shown: Vec<Value> =
             rows.map(|(name, sys_id)| json!({"name": name, "sys_id": sys_id})).collect();
         Ok(answer(200, &json!({ "result": shown }).to_string()))
