@@ -28,6 +28,10 @@ pub struct JsmOpsConfig {
     pub url: String,
     /// The key of an API integration.
     pub api_key: SecretRef,
+    /// Of what our alerts say that they come: 1 to 40 of `a-z 0-9 - _`. Only alerts of this source are listened to,
+    /// so give each faultline that writes to one site its own.
+    #[serde(default = "default_source")]
+    pub source: String,
     /// Teams that respond, by name; else the integration's own team.
     #[serde(default)]
     pub teams: Vec<String>,
@@ -93,6 +97,10 @@ fn default_rest_url() -> String {
     String::from("https://api.atlassian.com/jsm/ops/api")
 }
 
+fn default_source() -> String {
+    String::from("faultline")
+}
+
 fn default_url() -> String {
     String::from("https://api.atlassian.com/jsm/ops/integration/v2")
 }
@@ -122,6 +130,10 @@ impl SinkSettings for JsmOpsConfig {
         check.listen_every(self.listen_every_s);
         if let Some(rest) = &self.rest_api {
             rest.check(check);
+        }
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+        if !(1..=40).contains(&self.source.len()) || !self.source.bytes().all(fits) {
+            check.wrong("source", "expected 1 to 40 of a-z, 0-9, - and _");
         }
         check.url("url", &self.url, UrlPath::Any);
         check.console_url(self.console_url.as_deref());

@@ -8,9 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::SOURCE;
 use crate::config::secret::Secret;
-use crate::config::{JsmOpsRest, timeout};
+use crate::config::{JsmOpsConfig, JsmOpsRest, timeout};
 use crate::exchange::{Stop, encoded, parse};
 use crate::rest::Rest;
 
@@ -23,6 +22,7 @@ const ENTRIES: usize = 100;
 pub(super) struct Desk {
     rest: Rest,
     cloud: String,
+    source: String,
 }
 
 /// An alert, as far as we look at it.
@@ -33,6 +33,9 @@ pub(super) struct Alert {
     pub(super) id: String,
     #[serde(deserialize_with = "text")]
     pub(super) alias: String,
+    /// Of what it says that it comes: ours of us.
+    #[serde(deserialize_with = "text")]
+    pub(super) source: String,
     #[serde(deserialize_with = "text")]
     pub(super) status: String,
     pub(super) acknowledged: bool,
@@ -104,9 +107,10 @@ fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
 pub(super) type Part<T> = (Vec<T>, Option<String>);
 
 impl Desk {
-    pub(super) fn new(config: &JsmOpsRest, token: &Secret, timeout_ms: u64) -> Self {
-        let rest = Rest::new(&config.url, config.header(token), timeout(timeout_ms), super::detail);
-        Self { rest, cloud: config.cloud_id.clone() }
+    pub(super) fn new(config: &JsmOpsConfig, api: &JsmOpsRest, token: &Secret) -> Self {
+        let timeout = timeout(config.timeout_ms);
+        let rest = Rest::new(&api.url, api.header(token), timeout, super::detail);
+        Self { rest, cloud: api.cloud_id.clone(), source: config.source.clone() }
     }
 
     /// Our alerts, those that changed last first.
@@ -116,7 +120,7 @@ impl Desk {
         size: usize,
         now: Timestamp,
     ) -> Result<Vec<Alert>, Stop> {
-        let query = encoded(&format!("source:\"{SOURCE}\""));
+        let query = encoded(&format!("source:\"{}\"", self.source));
         let path = format!(
             "/{}/v1/alerts?query={query}&sort=updatedAt&order=desc&offset={offset}&size={size}",
             self.cloud

@@ -4,7 +4,8 @@
 //! when it was acknowledged or closed, its notes say who wrote what; who did something stands in its
 //! activity. Alerts appear a little late in the list, so the last minute is read again, and what was
 //! heard is passed over. What we wrote ourselves bears our mark; what policies do has no person as its
-//! owner.
+//! owner. An answer takes a few requests: pages wait meanwhile. An alert with much to read is read on in the
+//! next one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,14 +15,14 @@ use model::name::Name;
 use model::time::{Nanos, Timestamp};
 
 use super::desk::{Alert, Desk, Entry, Note};
-use super::{SOURCE, is_ours};
+use super::{is_our_close, is_ours};
 use crate::exchange::Stop;
 use crate::heard::{Deed, Heard, More, Patience, incident_id};
 
 /// Alerts of one page: each may have texts of 25 KB.
 const PAGE: usize = 10;
-/// Alerts of one answer whose notes are asked for.
-const ASKED_MAX: usize = 4;
+/// Pages of notes and activity that one answer asks for.
+const ASKED_MAX: usize = 5;
 /// Pages of one alert's notes or activity that are read.
 const PARTS_MAX: usize = 30;
 /// How many alerts back the site's list goes. (Its own bound is 20,000.)
@@ -34,12 +35,16 @@ const NEAR: Nanos = Nanos::from_secs(5);
 const KEPT_MAX: usize = 10_000;
 
 /// What was heard already in this process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ear {
+    /// Of what our alerts say that they come.
+    source: String,
     /// Alerts, and when they had changed.
     seen: BTreeMap<String, String>,
     /// Deeds that were told.
     told: BTreeSet<String>,
+    /// An alert of which an answer could not read all.
+    begun: Option<(String, String, Reading)>,
     patience: Patience,
 }
 
@@ -75,15 +80,37 @@ impl Place {
     }
 }
 
-/// What one alert tells.
-struct Read {
-    notes: Vec<Note>,
-    activity: Vec<Entry>,
+/// What one alert tells, as far as it was read.
+#[derive(Debug)]
+struct Reading {
+    notes: Pages<Note>,
+    activity: Pages<Entry>,
+}
+
+/// Pages that are read one after the other.
+#[derive(Debug)]
+struct Pages<T> {
+    all: Vec<T>,
+    /// Pages that were read.
+    read: usize,
+    /// The key of the next.
+    after: Option<String>,
+    is_whole: bool,
     /// There was more than is read.
     is_cut: bool,
 }
 
 impl Ear {
+    pub(super) fn new(source: &str) -> Self {
+        Self {
+            source: source.to_owned(),
+            seen: BTreeMap::new(),
+            told: BTreeSet::new(),
+            begun: None,
+            patience: Patience::default(),
+        }
+    }
+
     pub(super) fn listen(
         &mut self,
         desk: &Desk,
@@ -106,19 +133,18 @@ impl Ear {
         let until = place.rest.map_or(newest, |(until, _)| until).max(place.since);
         let begin = Timestamp(place.since.0.saturating_sub(OVERLAP.0));
         let mut heard = Heard::default();
-        let (mut passed, mut asked, mut is_end) = (0, 0, page.len() < size);
+        let (mut passed, mut left, mut is_end) = (0, ASKED_MAX, page.len() < size);
         for alert in &page {
             if changed(alert).is_none_or(|at| at < begin) {
                 is_end = true;
                 break;
             }
             if self.seen.get(&alert.id) != Some(&alert.updated_at) {
-                if asked >= ASKED_MAX {
+                let whole = self.take(desk, sink, (alert, begin), &mut left, &mut heard, now)?;
+                if !whole {
                     is_end = false;
                     break;
                 }
-                asked += 1;
-                self.take(desk, sink, alert, begin, &mut heard, now)?;
             }
             passed += 1;
         }
@@ -143,99 +169,124 @@ impl Ear {
     fn remember<'a>(&mut self, alerts: impl Iterator<Item = &'a Alert>, heard: &Heard) {
         if self.seen.len() > KEPT_MAX || self.told.len() > KEPT_MAX {
             // What is heard twice has the same id.
-            *self = Self::default();
+            *self = Self::new(&self.source);
         }
         self.seen.extend(alerts.map(|alert| (alert.id.clone(), alert.updated_at.clone())));
         self.told.extend(heard.acts.iter().map(|act| act.id.to_string()));
         self.patience.renew();
     }
 
-    /// The acts of one alert since a moment.
+    /// The acts of one alert since a moment; `left` is how many pages may still be asked for. Answers whether
+    /// all of it was read.
     fn take(
         &mut self,
         desk: &Desk,
         sink: &Name,
-        alert: &Alert,
-        since: Timestamp,
+        (alert, since): (&Alert, Timestamp),
+        left: &mut usize,
         heard: &mut Heard,
         now: Timestamp,
-    ) -> Result<(), Stop> {
-        let Some(incident) = incident_id(&alert.alias) else { return Ok(()) };
-        let read = read(desk, alert, since, now);
-        let Some(read) = self.patience.read(&alert.id, read)? else {
-            heard.notes.push(format!("the notes of alert {incident} cannot be read"));
-            return Ok(());
+    ) -> Result<bool, Stop> {
+        // The site's search looks for words.
+        let incident = incident_id(&alert.alias).filter(|_| alert.source == self.source);
+        let Some(incident) = incident else { return Ok(true) };
+        let begun = self.begun.take();
+        let same = |(id, changed, _): &(String, String, Reading)| {
+            (id, changed) == (&alert.id, &alert.updated_at)
         };
-        if read.is_cut {
+        let begun = begun.filter(same).map(|(.., reading)| reading);
+        let mut reading = begun.unwrap_or_else(|| Reading::new(alert, since));
+        let read = reading.go_on(desk, alert, since, left, now);
+        let Some(()) = self.patience.read(&alert.id, read)? else {
+            heard.notes.push(format!("the notes of alert {incident} cannot be read"));
+            return Ok(true);
+        };
+        if !reading.notes.is_whole || !reading.activity.is_whole {
+            self.begun = Some((alert.id.clone(), alert.updated_at.clone(), reading));
+            return Ok(false);
+        }
+        if reading.notes.is_cut || reading.activity.is_cut {
             heard.notes.push(format!("alert {incident} has more notes than are read"));
         }
-        for (entry, author, at, reason, decision) in deeds(alert, &read, incident, since) {
+        for (entry, author, at, reason, decision) in self.deeds(alert, &reading, incident, since) {
             let act = Deed { via: sink, entry: &entry, author: &author, at, reason: &reason }
                 .act(decision);
             if !self.told.contains(act.id.as_str()) {
                 heard.acts.push(act);
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 
 /// Entry, author, moment, words, decision.
 type Told = (String, String, Timestamp, String, Decision);
 
-fn deeds(alert: &Alert, read: &Read, incident: IncidentId, since: Timestamp) -> Vec<Told> {
-    let recent = |text: Option<&String>| {
-        let at = Timestamp::parse_rfc3339(text?)?;
-        (at >= since).then_some(at)
-    };
-    let mut deeds = Vec::new();
-    for note in &read.notes {
-        let Some(at) = recent(Some(&note.created_at)) else { continue };
-        if !is_ours(&note.note) && !is_machine(alert, &note.owner) && !note.note.trim().is_empty() {
-            let entry = format!("{}:{}", alert.id, note.id);
-            let (author, words) = (note.owner.clone(), note.note.clone());
-            deeds.push((entry, author, at, words, Decision::Comment { incident }));
+impl Ear {
+    fn deeds(
+        &self,
+        alert: &Alert,
+        read: &Reading,
+        incident: IncidentId,
+        since: Timestamp,
+    ) -> Vec<Told> {
+        let recent = |text: Option<&String>| {
+            let at = Timestamp::parse_rfc3339(text?)?;
+            (at >= since).then_some(at)
+        };
+        let mut deeds = Vec::new();
+        for note in &read.notes.all {
+            let Some(at) = recent(Some(&note.created_at)) else { continue };
+            if !is_ours(&note.note)
+                && !self.is_machine(alert, &note.owner)
+                && !note.note.trim().is_empty()
+            {
+                let entry = format!("{}:{}", alert.id, note.id);
+                let (author, words) = (note.owner.clone(), note.note.clone());
+                deeds.push((entry, author, at, words, Decision::Comment { incident }));
+            }
         }
+        let done = |at: Timestamp| format!("{}:{}", alert.id, at.millis());
+        if alert.acknowledged
+            && let Some(at) = recent(alert.ack_time.as_ref())
+        {
+            // We never acknowledge one, so somebody did, also where the activity names nobody.
+            let owner = alert.owner.clone().unwrap_or_default();
+            let who = self.person(alert, read, at).unwrap_or(owner);
+            deeds.push((done(at), who, at, String::new(), Decision::Acknowledge { incident }));
+        }
+        let ours = |at: Timestamp| {
+            read.notes.all.iter().any(|note| is_our_close(&note.note) && near(note_at(note), at))
+        };
+        if alert.status == "closed"
+            && let Some(at) = recent(alert.close_time.as_ref())
+            && !ours(at)
+            && let Some(who) = self.person(alert, read, at)
+        {
+            deeds.push((done(at), who, at, String::new(), Decision::Resolve { incident }));
+        }
+        deeds
     }
-    let done = |at: Timestamp| format!("{}:{}", alert.id, at.millis());
-    if alert.acknowledged
-        && let Some(at) = recent(alert.ack_time.as_ref())
-    {
-        // We never acknowledge one, so somebody did, also where the activity names nobody.
-        let owner = alert.owner.clone().unwrap_or_default();
-        let who = person(alert, read, at).unwrap_or(owner);
-        deeds.push((done(at), who, at, String::new(), Decision::Acknowledge { incident }));
-    }
-    let ours = |at: Timestamp| {
-        read.notes.iter().any(|note| is_ours(&note.note) && near(note_at(note), at))
-    };
-    if alert.status == "closed"
-        && let Some(at) = recent(alert.close_time.as_ref())
-        && !ours(at)
-        && let Some(who) = person(alert, read, at)
-    {
-        deeds.push((done(at), who, at, String::new(), Decision::Resolve { incident }));
-    }
-    deeds
-}
 
-/// Who did what was done at that moment, if a person did: of several, the one nearest to it.
-fn person(alert: &Alert, read: &Read, at: Timestamp) -> Option<String> {
-    let apart = |entry: &Entry| {
-        let moment = Timestamp::parse_rfc3339(&entry.log_time);
-        moment.filter(|_| near(moment, at)).map(|moment| moment.0.abs_diff(at.0))
-    };
-    let people = read.activity.iter().filter(|entry| !is_machine(alert, &entry.owner));
-    let nearest = people.filter_map(|entry| Some((apart(entry)?, entry))).min_by_key(|(d, _)| *d);
-    nearest.map(|(_, entry)| entry.owner.clone())
-}
+    /// Who did what was done at that moment, if a person did: of several, the one nearest to it.
+    fn person(&self, alert: &Alert, read: &Reading, at: Timestamp) -> Option<String> {
+        let apart = |entry: &Entry| {
+            let moment = Timestamp::parse_rfc3339(&entry.log_time);
+            moment.filter(|_| near(moment, at)).map(|moment| moment.0.abs_diff(at.0))
+        };
+        let people = read.activity.all.iter().filter(|entry| !self.is_machine(alert, &entry.owner));
+        let nearest =
+            people.filter_map(|entry| Some((apart(entry)?, entry))).min_by_key(|(d, _)| *d);
+        nearest.map(|(_, entry)| entry.owner.clone())
+    }
 
-/// The site itself, its policies, our integration, we.
-fn is_machine(alert: &Alert, owner: &str) -> bool {
-    owner.is_empty()
-        || owner.eq_ignore_ascii_case("system")
-        || owner == SOURCE
-        || alert.integration_name.as_deref() == Some(owner)
+    /// The site itself, its policies, our integration, we.
+    fn is_machine(&self, alert: &Alert, owner: &str) -> bool {
+        owner.is_empty()
+            || owner.eq_ignore_ascii_case("system")
+            || owner == self.source
+            || alert.integration_name.as_deref() == Some(owner)
+    }
 }
 
 fn near(one: Option<Timestamp>, other: Timestamp) -> bool {
@@ -250,41 +301,59 @@ fn changed(alert: &Alert) -> Option<Timestamp> {
     Timestamp::parse_rfc3339(&alert.updated_at)
 }
 
-/// Notes since a moment; the activity only if something was done that needs a name.
-fn read(desk: &Desk, alert: &Alert, since: Timestamp, now: Timestamp) -> Result<Read, Stop> {
-    let moment = |note: &Note| note_at(note);
-    let (notes, cut_notes) = parts(since, moment, |after| desk.notes(&alert.id, after, now))?;
-    let done = [alert.ack_time.as_deref(), alert.close_time.as_deref()];
-    let is_news = |text: &str| Timestamp::parse_rfc3339(text).is_some_and(|at| at >= since);
-    let (activity, cut_activity) = if done.into_iter().flatten().any(is_news) {
+impl Reading {
+    /// Nothing read yet: the activity only if something was done that needs a name.
+    fn new(alert: &Alert, since: Timestamp) -> Self {
+        let done = [alert.ack_time.as_deref(), alert.close_time.as_deref()];
+        let is_news = |text: &str| Timestamp::parse_rfc3339(text).is_some_and(|at| at >= since);
+        let is_whole = !done.into_iter().flatten().any(is_news);
+        Self { notes: Pages::default(), activity: Pages { is_whole, ..Pages::default() } }
+    }
+
+    /// Reads on, as far as pages may be asked for.
+    fn go_on(
+        &mut self,
+        desk: &Desk,
+        alert: &Alert,
+        since: Timestamp,
+        left: &mut usize,
+        now: Timestamp,
+    ) -> Result<(), Stop> {
+        self.notes.go_on(since, note_at, left, |after| desk.notes(&alert.id, after, now))?;
         let moment = |entry: &Entry| Timestamp::parse_rfc3339(&entry.log_time);
-        parts(since, moment, |after| desk.activity(&alert.id, after, now))?
-    } else {
-        (Vec::new(), false)
-    };
-    Ok(Read { notes, activity, is_cut: cut_notes || cut_activity })
+        self.activity.go_on(since, moment, left, |after| desk.activity(&alert.id, after, now))
+    }
 }
 
-/// Pages until there are no more. The site does not say in which order they are: from the newest on
-/// it is enough to read until one is too old. The flag says that there was more than is read.
-fn parts<T>(
-    since: Timestamp,
-    moment: impl Fn(&T) -> Option<Timestamp>,
-    ask: impl Fn(Option<&str>) -> Result<super::desk::Part<T>, Stop>,
-) -> Result<(Vec<T>, bool), Stop> {
-    let mut all = Vec::new();
-    let mut after = None;
-    for _ in 0..PARTS_MAX {
-        let (part, next) = ask(after.as_deref())?;
-        let (first, last) = (part.first().and_then(&moment), part.last().and_then(&moment));
-        let is_falling = first > last;
-        all.extend(part);
-        if next.is_none() || (is_falling && last.is_some_and(|last| last < since)) {
-            return Ok((all, false));
-        }
-        after = next;
+impl<T> Default for Pages<T> {
+    fn default() -> Self {
+        Self { all: Vec::new(), read: 0, after: None, is_whole: false, is_cut: false }
     }
-    Ok((all, true))
+}
+
+impl<T> Pages<T> {
+    /// Pages until there are no more. The site does not say in which order they are: from the newest on
+    /// it is enough to read until one is too old.
+    fn go_on(
+        &mut self,
+        since: Timestamp,
+        moment: impl Fn(&T) -> Option<Timestamp>,
+        left: &mut usize,
+        ask: impl Fn(Option<&str>) -> Result<super::desk::Part<T>, Stop>,
+    ) -> Result<(), Stop> {
+        while !self.is_whole && *left > 0 {
+            *left -= 1;
+            let (part, next) = ask(self.after.as_deref())?;
+            let (first, last) = (part.first().and_then(&moment), part.last().and_then(&moment));
+            let is_past = first > last && last.is_some_and(|last| last < since);
+            self.all.extend(part);
+            self.read += 1;
+            self.is_cut = next.is_some() && !is_past && self.read >= PARTS_MAX;
+            self.is_whole = next.is_none() || is_past || self.is_cut;
+            self.after = next;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -31,8 +31,6 @@ use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
 use desk::Desk;
 use listen::Ear;
 
-/// Of what all our alerts and notes say that they come.
-const SOURCE: &str = "faultline";
 /// Longest `message`. Unit: characters.
 const MESSAGE_CHARS_MAX: usize = 130;
 /// Longest value of an extra property. Unit: characters. (All together may have 8,000.)
@@ -56,7 +54,7 @@ impl JsmOps {
         Self {
             name: sink_name(&config.name),
             listening: listening
-                .map(|(rest, token)| (Desk::new(rest, token, config.timeout_ms), Ear::default())),
+                .map(|(rest, token)| (Desk::new(config, rest, token), Ear::new(&config.source))),
             rest: Rest::new(&config.url, authorization, timeout(config.timeout_ms), detail),
             words: Words::new(&config.templates, Target::Ticket, config.console_url.as_deref()),
             config: config.clone(),
@@ -103,7 +101,7 @@ impl JsmOps {
             let body = json!({ "priority": told.priority.label() });
             self.rest.put(&self.path(request.incident, "priority"), &body, request.now)?;
         }
-        let body = json!({ "note": news, "source": SOURCE });
+        let body = json!({ "note": news, "source": self.config.source });
         self.rest.post(&self.path(request.incident, "notes"), &body, request.now).map(|_| ())
     }
 
@@ -119,8 +117,8 @@ impl JsmOps {
 
     fn close(&self, request: &Delivery<'_>, told: &Told) -> Result<(), Stop> {
         let why = close_notes(request.incident, told);
-        let note = format!("{MARK}{}:\n{why}", request.incident.revision);
-        let body = json!({ "note": note, "source": SOURCE });
+        let note = format!("{MARK}{}{CLOSED}\n{why}", request.incident.revision);
+        let body = json!({ "note": note, "source": self.config.source });
         let path = self.path(request.incident, "close");
         match self.rest.post(&path, &body, request.now) {
             // A person deleted it: there is nothing to close.
@@ -153,9 +151,17 @@ impl Sink for JsmOps {
 /// How all our notes begin.
 const MARK: &str = "faultline, revision ";
 
+/// How the first line of the note of our close ends.
+const CLOSED: &str = ", closed:";
+
 /// Whether we wrote a note.
 fn is_ours(note: &str) -> bool {
     note.starts_with(MARK)
+}
+
+/// Whether we closed the alert with this note.
+fn is_our_close(note: &str) -> bool {
+    is_ours(note) && note.lines().next().is_some_and(|line| line.trim_end().ends_with(CLOSED))
 }
 
 fn alert(
@@ -189,7 +195,7 @@ fn alert(
         "tags": config.tags,
         "extraProperties": extra,
         "entity": entity,
-        "source": SOURCE,
+        "source": config.source,
         "priority": told.priority.label(),
     })
 }

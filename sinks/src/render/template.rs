@@ -214,16 +214,17 @@ fn print(target: Target, out: &mut Output<'_>, value: &Value) -> Result<(), Erro
         ValueKind::None | ValueKind::Undefined => return Ok(()),
         _ => value.to_string(),
     };
-    let line = |text: &str| no_formula(Untrusted(text).line(VALUE_CHARS_MAX));
+    let line = |text: &str| Untrusted(text).line(VALUE_CHARS_MAX);
     let text = match target {
-        Target::Plain | Target::Ticket => line(&text),
+        Target::Plain => line(&text),
+        Target::Ticket => no_formula(line(&text)),
         Target::Mrkdwn if is_url(&text) => mrkdwn_url(&text),
         Target::Mrkdwn => mrkdwn(&line(&text)),
     };
     Ok(out.write_str(&text)?)
 }
 
-/// What people export may end in a spreadsheet: a value that one would calculate is quoted as such
+/// Tickets that people export may end in a spreadsheet: a value that one would calculate is quoted as such
 /// programs do it.
 fn no_formula(line: String) -> String {
     if line.starts_with(['=', '+', '-', '@']) { format!("'{line}") } else { line }
@@ -432,6 +433,11 @@ mod tests {
                 assert!(text.starts_with('\''), "{source}: {text}");
             }
             assert_eq!(body("- {{ id }}", Target::Ticket, &hostile), "- 00000000000000ab");
+        }
+        // Nobody calculates a chat message: a mention is broken up, and nothing is put before it.
+        hostile.title = String::from("@owner look");
+        for target in [Target::Mrkdwn, Target::Plain] {
+            assert_eq!(body("{{ title }}", target, &hostile), "@ owner look");
         }
         let long = "{% for n in range(99) %}{{ narrative }}{{ narrative }}\n{% endfor %}";
         hostile.narrative = "word ".repeat(90);
