@@ -5,6 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::id::CellId;
+use crate::journal::JournalEntry;
+
 /// How a payload is encoded, as the header `encoding` says it.
 pub const ENCODING_HEADER: &str = "encoding";
 
@@ -22,6 +25,18 @@ pub mod topic {
     pub const CHANGES: &str = "changes";
     /// Configuration items and relations of any accepted form.
     pub const TOPOLOGY: &str = "topology";
+    /// What people decided, in recordings alone: each value is a [`super::Decided`] in JSON. In a log it stands
+    /// in the journal, among what the stages derived.
+    pub const ACTS: &str = "faultline_acts";
+}
+
+/// A person's act as a recording holds it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decided {
+    /// The cell in whose journal it stood.
+    pub cell: CellId,
+    /// Its entry.
+    pub entry: JournalEntry,
 }
 
 /// One record of an input topic.

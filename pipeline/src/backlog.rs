@@ -1,5 +1,7 @@
-//! What the input topics hold, in order of arrival: what `record` writes and a comparison plays.
-//! Reads only: no group, no commit, no topic is made.
+//! What the input topics hold, and what people decided, in order of arrival: what `record` writes and a
+//! comparison plays. Reads only: no group, no commit, no topic is made.
+//!
+//! People's acts stand in the journal, among what the stages derived, which is left out.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -7,10 +9,15 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use base64::Engine as _;
-use model::recording::TopicRecord;
+use model::command::Command;
+use model::id::CellId;
+use model::journal::{JournalEntry, JournalRecord};
+use model::recording::{Decided, TopicRecord, topic};
 
 use crate::log::{Batch, Log, LogError, LogReader, Record, Start, TopicPartition};
 use crate::stages::arrival::Arrival;
+use crate::stages::settings::Settings;
+use crate::stages::wire;
 use crate::topics::InputTopics;
 
 /// Records that may wait for their order of arrival.
@@ -27,8 +34,8 @@ pub enum From {
     Oldest,
     /// At the records that arrive from now on.
     Newest,
-    /// At this time; declared structure at the oldest, because it is what is known, not what
-    /// happened. Unit: Unix milliseconds.
+    /// At this time; declared structure and what people decided for a time at the oldest, because that is what
+    /// holds, not what happened. Unit: Unix milliseconds.
     Since(i64),
 }
 
@@ -54,17 +61,20 @@ pub struct Backlog {
     /// Records before it are left out, but for declared structure. Unit: Unix milliseconds.
     since_ms: i64,
     whole: Vec<String>,
+    /// The cell of each partition of a journal.
+    cells: BTreeMap<TopicPartition, CellId>,
     ready: VecDeque<TopicRecord>,
 }
 
 impl Backlog {
-    /// Opens the input topics.
+    /// Opens the input topics and the journals of these settings.
     ///
     /// # Errors
-    /// When none of the topics exists, or the log cannot be reached.
-    pub fn open(log: &Arc<dyn Log>, inputs: &[&InputTopics], from: From) -> Result<Self> {
+    /// When none of the input topics exists, or the log cannot be reached.
+    pub fn open(log: &Arc<dyn Log>, settings: &[&Settings], from: From) -> Result<Self> {
+        let inputs: Vec<&InputTopics> = settings.iter().map(|settings| &settings.inputs).collect();
         let mut all: Vec<TopicPartition> = Vec::new();
-        for inputs in inputs {
+        for inputs in &inputs {
             all.extend(partitions(&**log, inputs)?);
         }
         let mut seen = std::collections::BTreeSet::new();
@@ -78,6 +88,8 @@ impl Backlog {
                 names.join(", ")
             );
         }
+        let cells = journals(&**log, settings)?;
+        all.extend(cells.keys().cloned());
         let whole: Vec<String> = inputs.iter().map(|inputs| inputs.topology.clone()).collect();
         let mut starts = Vec::new();
         let mut left = BTreeMap::new();
@@ -86,6 +98,7 @@ impl Backlog {
                 From::Oldest => Start::Oldest,
                 From::Newest => Start::Newest,
                 From::Since(_) if whole.contains(&at.topic.to_string()) => Start::Oldest,
+                From::Since(_) if cells.contains_key(at) => Start::Oldest,
                 From::Since(since_ms) => log.start_since(at, since_ms)?,
             };
             left.insert(at.clone(), log.end(at)?);
@@ -97,6 +110,7 @@ impl Backlog {
             left,
             since_ms: if let From::Since(since_ms) = from { since_ms } else { i64::MIN },
             whole,
+            cells,
             ready: VecDeque::new(),
         })
     }
@@ -113,7 +127,7 @@ impl Backlog {
     /// # Errors
     /// When the log cannot be read.
     pub fn poll(&mut self) -> Result<Vec<TopicRecord>> {
-        let batch = self.reader.poll(POLL_RECORDS_MAX, POLL_WAIT)?;
+        let mut batch = self.reader.poll(POLL_RECORDS_MAX, POLL_WAIT)?;
         for record in &batch.records {
             if self.left.get(&record.partition).is_some_and(|end| record.offset + 1 >= *end) {
                 self.left.remove(&record.partition);
@@ -122,6 +136,10 @@ impl Backlog {
         for at in &batch.caught_up {
             self.left.remove(at);
         }
+        let is_act = |record: &Record| record.value.as_deref().and_then(wire::act_entry).is_some();
+        batch
+            .records
+            .retain(|record| !self.cells.contains_key(&record.partition) || is_act(record));
         self.arrival.push(batch);
         let mut records = self.in_order();
         if self.left.is_empty() {
@@ -137,6 +155,10 @@ impl Backlog {
     fn in_order(&mut self) -> Vec<TopicRecord> {
         let mut records = Vec::new();
         while let Some(record) = self.arrival.pop() {
+            if let Some(cell) = self.cells.get(&record.partition) {
+                records.extend(decided(&record, cell, self.since_ms));
+                continue;
+            }
             let whole = self.whole.iter().any(|topic| **topic == *record.partition.topic);
             if whole || record.timestamp_ms >= self.since_ms {
                 records.extend(recorded(record));
@@ -158,6 +180,44 @@ impl Iterator for Backlog {
         }
         self.ready.pop_front().map(Ok)
     }
+}
+
+/// The partitions of the journals, each with its cell; of a journal that several settings name, with the cells of
+/// the first.
+fn journals(
+    log: &dyn Log,
+    settings: &[&Settings],
+) -> Result<BTreeMap<TopicPartition, CellId>, LogError> {
+    let mut all = BTreeMap::new();
+    for settings in settings {
+        let journal = &settings.own.journal;
+        let count = log.partitions(journal)?;
+        for (partition, cell) in (0..count).zip(&settings.cells) {
+            let at = TopicPartition::new(journal, partition);
+            all.entry(at).or_insert_with(|| cell.clone());
+        }
+    }
+    Ok(all)
+}
+
+/// An act as a recording holds it. Before the beginning only what may still hold: what was decided about an incident
+/// of then concerns nothing that is told of the time since.
+fn decided(record: &Record, cell: &CellId, since_ms: i64) -> Option<TopicRecord> {
+    let entry = wire::act_entry(record.value.as_deref()?)?;
+    let JournalEntry { record: JournalRecord::Command(Command::Act(act)), .. } = &entry else {
+        return None;
+    };
+    if record.timestamp_ms < since_ms && act.decision.incident().is_some() {
+        return None;
+    }
+    let value = serde_json::to_vec(&Decided { cell: cell.clone(), entry }).ok()?;
+    Some(TopicRecord {
+        topic: topic::ACTS.into(),
+        timestamp_ms: record.timestamp_ms,
+        key: None,
+        headers: Vec::new(),
+        value,
+    })
 }
 
 /// A record as a recording holds it; tombstones are not recorded. Header values and keys that are
@@ -182,16 +242,22 @@ mod tests {
     use super::*;
     use crate::log::memory::MemoryLog;
     use crate::log::{NewRecord, TopicSpec};
+    use model::command::{Act, Decision};
+    use model::id::IncidentId;
+    use model::time::Timestamp;
+
+    const JOURNAL: &str = "faultline.journal";
 
     fn log(records: &[(&str, u32, i64, &str)]) -> Arc<dyn Log> {
         let log = MemoryLog::new();
         let inputs = InputTopics::default();
-        let specs = inputs.all().map(|(name, _)| TopicSpec {
-            name: name.to_owned(),
+        let names = inputs.all().map(|(name, _)| name.to_owned());
+        let specs = names.into_iter().chain([JOURNAL.to_owned()]).map(|name| TopicSpec {
+            name,
             partitions: 2,
             compacted: false,
         });
-        log.ensure_topics(&specs).unwrap();
+        log.ensure_topics(&specs.collect::<Vec<_>>()).unwrap();
         for (topic, partition, timestamp_ms, value) in records {
             let record = NewRecord {
                 timestamp_ms: *timestamp_ms,
@@ -204,8 +270,8 @@ mod tests {
     }
 
     fn read(log: &Arc<dyn Log>, from: From) -> Vec<String> {
-        let inputs = InputTopics::default();
-        Backlog::open(log, &[&inputs, &inputs], from)
+        let settings = Settings::default();
+        Backlog::open(log, &[&settings, &settings], from)
             .unwrap()
             .map(|record| String::from_utf8(record.unwrap().value).unwrap())
             .collect()
@@ -234,11 +300,52 @@ mod tests {
         assert_eq!(read(&log, From::Since(100)), ["map", "alert"]);
     }
 
+    /// An entry of a journal.
+    fn entry(id: &str, decision: Decision) -> String {
+        let at = Timestamp::from_millis(1);
+        let (id, author, via) = (id.into(), "ann".into(), "api".into());
+        let act = Act { id, author, via, at, reason: String::new(), decision };
+        let record = JournalRecord::Command(Command::Act(act));
+        serde_json::to_string(&JournalEntry { arrival: at, position: None, record }).unwrap()
+    }
+
+    #[test]
+    fn what_people_decided_comes_among_the_records_and_what_may_still_hold_from_before() {
+        let incident = IncidentId(7);
+        let silence = entry("s1", Decision::Expire { target: "s0".into() });
+        let (before, after) = (
+            entry("a1", Decision::Acknowledge { incident }),
+            entry("a2", Decision::Acknowledge { incident }),
+        );
+        let log = log(&[
+            (JOURNAL, 0, 1, &silence),
+            (JOURNAL, 0, 2, &before),
+            (JOURNAL, 0, 100, r#"{"record":{"Symptoms":{}}}"#),
+            ("alerts", 0, 100, "alert"),
+            (JOURNAL, 0, 101, &after),
+            ("alerts", 0, 102, "later alert"),
+        ]);
+        let settings = Settings::default();
+        let backlog = Backlog::open(&log, &[&settings, &settings], From::Since(100)).unwrap();
+        let told = backlog.map(|record| {
+            let record = record.unwrap();
+            match serde_json::from_slice::<Decided>(&record.value) {
+                Ok(Decided { cell, entry }) => {
+                    assert_eq!((record.topic.as_str(), cell.0.as_str()), (topic::ACTS, "default"));
+                    let JournalRecord::Command(Command::Act(act)) = entry.record else { panic!() };
+                    act.id.to_string()
+                }
+                Err(_) => String::from_utf8(record.value).unwrap(),
+            }
+        });
+        assert_eq!(told.collect::<Vec<_>>(), ["s1", "alert", "a2", "later alert"]);
+        assert_eq!(read(&log, From::Oldest).len(), 5, "all three acts and both alerts");
+    }
+
     #[test]
     fn what_arrives_while_it_is_read_does_not_keep_it_from_ending() {
         let log = log(&[("alerts", 0, 10, "a"), ("alerts", 0, 20, "b")]);
-        let inputs = InputTopics::default();
-        let backlog = Backlog::open(&log, &[&inputs], From::Oldest).unwrap();
+        let backlog = Backlog::open(&log, &[&Settings::default()], From::Oldest).unwrap();
         let later = |n: i64| NewRecord {
             timestamp_ms: 30 + n,
             value: Some(b"later".to_vec()),
@@ -257,7 +364,7 @@ mod tests {
     #[test]
     fn a_log_without_input_topics_is_told() {
         let empty: Arc<dyn Log> = Arc::new(MemoryLog::new());
-        let error = Backlog::open(&empty, &[&InputTopics::default()], From::Oldest).err().unwrap();
+        let error = Backlog::open(&empty, &[&Settings::default()], From::Oldest).err().unwrap();
         assert!(error.to_string().contains("otlp_spans"), "{error}");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use model::incident::Incident;
-use model::recording::TopicRecord;
+use model::recording::{TopicRecord, topic};
 
 use crate::log::{Batch, Record, TopicPartition};
 use crate::stages::arrival::Arrival;
@@ -29,9 +29,11 @@ impl Player {
     /// A player into a fresh engine.
     #[must_use]
     pub fn new(settings: Settings, partitions: u32) -> Self {
-        let all = settings.inputs.all().map(|(topic, _)| topic.to_owned());
-        let lanes: Vec<TopicPartition> = all
+        let inputs = settings.inputs.all().map(|(topic, _)| topic.to_owned());
+        let lanes: Vec<TopicPartition> = inputs
             .iter()
+            .map(String::as_str)
+            .chain([topic::ACTS])
             .flat_map(|topic| (0..partitions).map(|p| TopicPartition::new(topic, p)))
             .collect();
         let arrival = (partitions > 1).then(|| Arrival::new(&lanes, usize::MAX));

@@ -25,7 +25,7 @@ pub struct RecordArgs {
     #[arg(long, conflicts_with = "last")]
     pub from_now: bool,
     /// Only records of so long ago until now: `90s`, `15m`, `4h`, `2d`. What was declared of the
-    /// topology is recorded whole.
+    /// topology, and silences and the like of before, are recorded whole.
     #[arg(long, value_name = "TIME", value_parser = parse_length)]
     pub last: Option<Duration>,
     /// Print how many records were written as one JSON object on stdout.
@@ -89,7 +89,9 @@ nothing appears or vanishes.
 Both engines begin without history: give them more time than you look at, so that they have learnt
 what is normal. --last reads the topology's topic whole.
 
-What people decided (silences, snoozes, merges, splits, verdicts) is in neither run.";
+What people decided (silences, snoozes, merges, splits, verdicts) holds in both runs; --last reads silences,
+maintenance windows and inhibitions of before, too. A decision about an incident that a run does not tell
+is not carried out there; how many were not is said.";
 
 /// Options of `eval`.
 #[derive(Debug, Args)]

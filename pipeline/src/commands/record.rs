@@ -1,4 +1,4 @@
-//! `faultline record`: the input topics into a recording, in order of arrival.
+//! `faultline record`: the input topics and what people decided into a recording, in order of arrival.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub fn record(args: &RecordArgs) -> Result<()> {
         None if args.from_now => (From::Newest, Extent::Unknown),
         None => (From::Oldest, Extent::Time(None, now)),
     };
-    let mut backlog = Backlog::open(&log, &[&config.settings.inputs], from)?;
+    let mut backlog = Backlog::open(&log, &[&config.settings], from)?;
     let mut writer = Writer::create(&args.output)?;
     let progress = Progress::over("recording", &extent);
     let (mut count, mut at, mut since_end) = (0_u64, now, None);

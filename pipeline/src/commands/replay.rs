@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use model::id::IncidentId;
 use model::incident::Incident;
-use model::recording::TopicRecord;
+use model::recording::{TopicRecord, topic};
 
 use crate::backlog::{Backlog, From};
 use crate::cli::{ReplayArgs, Speed};
@@ -43,7 +43,8 @@ pub fn replay(args: &ReplayArgs) -> Result<()> {
     let (mut count, mut known) = (0_u64, 0_u64);
     for record in records {
         let record = record?;
-        known += u64::from(topics.contains(&record.topic));
+        let is_read = topics.contains(&record.topic) || record.topic == topic::ACTS;
+        known += u64::from(is_read);
         let at = record.timestamp_ms;
         pace.wait_for(at);
         player.play(record, &mut |output| printer.take(output))?;
@@ -99,7 +100,7 @@ pub fn settings_of(args: &ReplayArgs) -> Result<Settings> {
 pub type Records = Box<dyn Iterator<Item = Result<TopicRecord>>>;
 
 /// The records that the command line names and how much they are: recordings, or what came into the
-/// log lately; of the topics of these settings, and of `also`.
+/// log lately, of the topics of these settings, and of `also`.
 ///
 /// # Errors
 /// When the log cannot be read.
@@ -117,9 +118,9 @@ pub fn records(
     let now = clock::now().millis();
     let since = now.saturating_sub(millis(last));
     let from = From::Since(since);
-    let mut inputs = vec![&settings.inputs];
-    inputs.extend(also.map(|also| &also.inputs));
-    let backlog = Backlog::open(&log, &inputs, from)?;
+    let mut both = vec![settings];
+    both.extend(also);
+    let backlog = Backlog::open(&log, &both, from)?;
     Ok((Box::new(backlog), Extent::Time(Some(since), now)))
 }
 

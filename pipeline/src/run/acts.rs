@@ -24,8 +24,6 @@ use crate::stages::wire;
 
 /// How long one turn waits for records.
 const TURN: Duration = Duration::from_millis(200);
-/// Every act has this text so near to its beginning; telemetry need not be parsed.
-const MARK: (&[u8], usize) = (b"\"Command\"", 256);
 
 /// The journal topic as the desk's journal.
 pub struct LogJournal {
@@ -112,19 +110,14 @@ fn learn(desk: &Desk, settings: &Settings, record: &Record) {
     if is_letter && header(record, "topic").as_deref() != Some(&settings.own.journal) {
         return;
     }
-    let value = record.value.as_deref().unwrap_or_default();
-    let head = value.get(..MARK.1).unwrap_or(value);
-    if !head.windows(MARK.0.len()).any(|window| window == MARK.0) {
-        return;
-    }
+    let Some(entry) = record.value.as_deref().and_then(wire::act_entry) else { return };
     let partition = match is_letter {
         true => header(record, "partition").and_then(|text| text.parse().ok()),
         false => Some(record.partition.partition),
     };
     let cell = partition.and_then(|partition: u32| settings.cells.get(partition as usize));
     let Some(cell) = cell else { return };
-    let entry: Result<JournalEntry, _> = wire::json(Some(value));
-    if let Ok(JournalEntry { record: JournalRecord::Command(Command::Act(act)), .. }) = entry {
+    if let JournalRecord::Command(Command::Act(act)) = entry.record {
         match is_letter {
             true => desk.refuse(cell, &act, &header(record, "reason").unwrap_or_default()),
             false => desk.learn(cell, &act),

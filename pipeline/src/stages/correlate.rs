@@ -67,7 +67,9 @@ impl CorrelateStage {
         self
     }
 
-    fn act_counts(&self) -> ActCounts {
+    /// What became of people's decisions, in all cells.
+    #[must_use]
+    pub fn act_counts(&self) -> ActCounts {
         let mut all = ActCounts::default();
         for stats in self.correlators.iter().map(Correlator::stats) {
             all.taken += stats.acts;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use model::id::IncidentId;
 use model::incident::Incident;
+use model::recording::{Decided, topic};
 
 use crate::dead_letter::header;
 use crate::log::{Record, TopicPartition};
-use crate::stages::correlate::CorrelateStage;
+use crate::stages::correlate::{ActCounts, CorrelateStage};
 use crate::stages::detect::DetectStage;
 use crate::stages::observe::{ObserveStage, ObserveStats};
 use crate::stages::settings::Settings;
@@ -46,9 +47,16 @@ impl Line {
         }
     }
 
-    /// Feeds one input record and runs until nothing moves.
+    /// Feeds one record of an input topic, or a recorded act, and runs until nothing moves.
     pub fn feed(&mut self, record: &Record, out: &mut Vec<LineOutput>) {
         let mut emits = Vec::new();
+        if *record.partition.topic == *topic::ACTS {
+            match self.decided(record) {
+                Ok(emit) => self.pump(vec![emit], out),
+                Err(why) => out.push(LineOutput::DeadLetter(why)),
+            }
+            return;
+        }
         self.observe.handle(record, &mut emits);
         self.pump(emits, out);
     }
@@ -61,6 +69,12 @@ impl Line {
         let mut emits = Vec::new();
         self.correlate.finish(&mut emits);
         self.pump(emits, out);
+    }
+
+    /// What became of people's decisions.
+    #[must_use]
+    pub fn act_counts(&self) -> ActCounts {
+        self.correlate.act_counts()
     }
 
     /// What OBSERVE has done.
@@ -79,6 +93,22 @@ impl Line {
     #[must_use]
     pub fn drift(&self) -> serde_json::Value {
         self.correlate.drift()
+    }
+
+    /// A recorded act in the journal of its cell.
+    fn decided(&self, record: &Record) -> Result<Emit, String> {
+        let value = record.value.as_deref();
+        let decided: Decided =
+            wire::json(value).map_err(|error| format!("a recorded act: {error}"))?;
+        let cells = &self.settings.cells;
+        let place = match cells.iter().position(|cell| *cell == decided.cell) {
+            Some(place) => place,
+            // Whatever the only cell is called here.
+            None if cells.len() == 1 => 0,
+            None => return Err(format!("a recorded act: there is no cell {}", decided.cell)),
+        };
+        let to = TopicPartition::new(&self.settings.own.journal, place as u32);
+        wire::journal(to, &decided.entry).map_err(|error| format!("a recorded act: {error}"))
     }
 
     fn pump(&mut self, emits: Vec<Emit>, out: &mut Vec<LineOutput>) {

@@ -2,8 +2,9 @@
 //! tolerant of new fields), journal and incidents in JSON (anyone can read a page's history).
 
 use correlator::observe::PaneRecord;
+use model::command::Command;
 use model::incident::Incident;
-use model::journal::JournalEntry;
+use model::journal::{JournalEntry, JournalRecord};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -87,6 +88,20 @@ pub fn incident(to: TopicPartition, incident: &Incident) -> Result<Emit, WireErr
     let record =
         NewRecord { timestamp_ms, key: Some(id.into_bytes()), headers, value: Some(value) };
     Ok(Emit { to, record })
+}
+
+/// Every act has this text so near to the beginning of its entry; telemetry need not be parsed.
+const ACT_MARK: (&[u8], usize) = (b"\"Command\"", 256);
+
+/// The journal entry that a value is, if it is a person's act.
+#[must_use]
+pub fn act_entry(value: &[u8]) -> Option<JournalEntry> {
+    let head = value.get(..ACT_MARK.1).unwrap_or(value);
+    if !head.windows(ACT_MARK.0.len()).any(|window| window == ACT_MARK.0) {
+        return None;
+    }
+    let entry: JournalEntry = json(Some(value)).ok()?;
+    matches!(entry.record, JournalRecord::Command(Command::Act(_))).then_some(entry)
 }
 
 /// Reads a record's value as JSON.

@@ -10,9 +10,10 @@ pub mod difference;
 pub mod report;
 
 use anyhow::Result;
-use model::recording::TopicRecord;
+use model::recording::{TopicRecord, topic};
 
 use crate::player::Player;
+use crate::stages::correlate::ActCounts;
 use crate::stages::settings::Settings;
 use told::{Keeper, Told};
 
@@ -22,6 +23,11 @@ pub struct Runs {
     pub records: u64,
     /// Arrival of the oldest and the newest of them. Unit: Unix milliseconds.
     pub span_ms: Option<(i64, i64)>,
+    /// How many of the records are people's acts.
+    pub acts: u64,
+    /// What became of them in the older and in the newer run: an act about an incident that a run does not tell is
+    /// not carried out there.
+    pub act_counts: [ActCounts; 2],
     /// The incidents of the older configuration.
     pub old: Vec<Told>,
     /// The incidents of the newer one.
@@ -41,18 +47,25 @@ pub fn play(
     mut each: impl FnMut(u64, &TopicRecord),
 ) -> Result<Runs> {
     let (mut old, mut new) = (Engine::new(old, partitions), Engine::new(new, partitions));
-    let (mut count, mut span_ms) = (0, None);
+    let (mut count, mut acts, mut span_ms) = (0, 0, None);
     for record in records {
         let record = record?;
         each(count, &record);
         count += 1;
-        let at = record.timestamp_ms;
-        let (first, last) = span_ms.unwrap_or((at, at));
-        span_ms = Some((first.min(at), last.max(at)));
+        // A silence from before the records begin says nothing of when they do.
+        if record.topic == topic::ACTS {
+            acts += 1;
+        } else {
+            let at = record.timestamp_ms;
+            let (first, last) = span_ms.unwrap_or((at, at));
+            span_ms = Some((first.min(at), last.max(at)));
+        }
         old.play(record.clone())?;
         new.play(record)?;
     }
-    Ok(Runs { records: count, span_ms, old: old.end()?, new: new.end()? })
+    let (old, new) = (old.end()?, new.end()?);
+    let act_counts = [old.1, new.1];
+    Ok(Runs { records: count, span_ms, acts, act_counts, old: old.0, new: new.0 })
 }
 
 struct Engine {
@@ -73,13 +86,14 @@ impl Engine {
         })
     }
 
-    fn end(mut self) -> Result<Vec<Told>> {
+    fn end(mut self) -> Result<(Vec<Told>, ActCounts)> {
         let keeper = &mut self.keeper;
         self.player.finish(&mut |output| {
             keeper.take(output);
             Ok(())
         })?;
-        Ok(self.keeper.end(&self.player.line().settled_ids()))
+        let line = self.player.line();
+        Ok((self.keeper.end(&line.settled_ids()), line.act_counts()))
     }
 }
 

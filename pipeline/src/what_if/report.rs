@@ -9,6 +9,7 @@ use super::Runs;
 use super::difference::{Change, Difference, Kind, Row, What, differences};
 use super::told::Told;
 use crate::span;
+use crate::stages::correlate::ActCounts;
 use crate::tell::{clean, counted, short_id};
 
 /// What the two runs are called.
@@ -23,20 +24,26 @@ pub struct Names<'a> {
 #[must_use]
 pub fn json(runs: &Runs, names: &Names<'_>) -> Value {
     let all = differences(&runs.old, &runs.new);
-    let run = |name: &str, told: &[Told]| {
+    let [old_acts, new_acts] = runs.act_counts;
+    let run = |name: &str, told: &[Told], acts: ActCounts| {
         let paged = told.iter().filter(|told| told.paged_at.is_some()).count();
-        json!({ "config": name, "incidents": told.len(), "paged": paged })
+        json!({
+            "config": name,
+            "incidents": told.len(),
+            "paged": paged,
+            "acts_refused": acts.refused,
+        })
     };
     let at = |ms: i64| Timestamp::from_millis(ms).to_rfc3339();
     let same = all.iter().filter(|difference| difference.kind == Kind::Same).count();
     let differences: Vec<_> = all.iter().filter(|d| d.kind != Kind::Same).collect();
     json!({
         "records": runs.records,
-        "acts": false,
+        "acts": runs.acts,
         "from": runs.span_ms.map(|(first, _)| at(first)),
         "to": runs.span_ms.map(|(_, last)| at(last)),
-        "old": run(names.old, &runs.old),
-        "new": run(names.new, &runs.new),
+        "old": run(names.old, &runs.old, old_acts),
+        "new": run(names.new, &runs.new, new_acts),
         "same": same,
         "differences": differences,
     })
@@ -59,7 +66,7 @@ fn write(text: &mut String, runs: &Runs, names: &Names<'_>) -> std::fmt::Result 
     writeln!(text, "{} records{span}", runs.records)?;
     write_run(text, "old", names.old, &runs.old)?;
     write_run(text, "new", names.new, &runs.new)?;
-    writeln!(text, "What people decided (silences, merges, verdicts) is in neither run.")?;
+    write_acts(text, runs)?;
     let same = all.iter().filter(|difference| difference.kind == Kind::Same).count();
     let different: Vec<_> = all.iter().filter(|d| d.kind != Kind::Same).collect();
     if different.is_empty() {
@@ -71,6 +78,22 @@ fn write(text: &mut String, runs: &Runs, names: &Names<'_>) -> std::fmt::Result 
     }
     let differences = counted(different.len(), "difference");
     writeln!(text, "\n{differences}, {} told alike.", counted(same, "incident"))
+}
+
+/// What people decided holds in both runs, as far as it is about incidents that they tell.
+fn write_acts(text: &mut String, runs: &Runs) -> std::fmt::Result {
+    let acts = usize::try_from(runs.acts).unwrap_or(usize::MAX);
+    if acts == 0 {
+        return writeln!(text, "No decision of a person is among the records.");
+    }
+    let [old, new] = runs.act_counts;
+    writeln!(
+        text,
+        "{} of people; not carried out, as there is no such incident: {} in the old run, {} in the new one",
+        counted(acts, "decision"),
+        old.refused,
+        new.refused
+    )
 }
 
 fn write_run(text: &mut String, which: &str, name: &str, told: &[Told]) -> std::fmt::Result {

@@ -4,9 +4,12 @@ use std::slice::from_ref;
 
 use std::sync::OnceLock;
 
+use model::command::{Act, Command, Decision};
+use model::id::CellId;
 use model::incident::Priority;
-use model::recording::TopicRecord;
-use model::time::Nanos;
+use model::journal::{JournalEntry, JournalRecord};
+use model::recording::{Decided, TopicRecord, topic};
+use model::time::{Nanos, Timestamp};
 use simulator::fault::FaultKind;
 use simulator::{Scale, Scenario};
 
@@ -15,6 +18,7 @@ use super::matching::groups;
 use super::report::{Names, json, text};
 use super::told::Told;
 use super::{Runs, play};
+use crate::player::final_incidents;
 use crate::stages::settings::Settings;
 
 /// A small system in which the same fault happens twice, eight minutes apart.
@@ -41,6 +45,11 @@ fn twice() -> Scenario {
 fn records() -> &'static [TopicRecord] {
     static RECORDS: OnceLock<Vec<TopicRecord>> = OnceLock::new();
     RECORDS.get_or_init(|| twice().records().collect())
+}
+
+/// What two runs over one record told.
+fn told(old: Vec<Told>, new: Vec<Told>) -> Runs {
+    Runs { records: 1, span_ms: None, acts: 0, act_counts: Default::default(), old, new }
 }
 
 fn run(old: Settings, new: Settings) -> Runs {
@@ -92,6 +101,42 @@ fn the_same_configuration_makes_no_difference() {
     assert!(!all.is_empty(), "nothing happened");
     assert!(kinds(&all).iter().all(|kind| *kind == Kind::Same), "{}", shown(&runs));
     assert!(shown(&runs).contains("No difference"), "{}", shown(&runs));
+}
+
+/// A record of what a person decided about an incident, as it arrives behind all others.
+fn decided(decision: Decision) -> TopicRecord {
+    let timestamp_ms = records().iter().map(|record| record.timestamp_ms).max().unwrap();
+    let at = Timestamp::from_millis(timestamp_ms);
+    let (id, author, via) = ("a1".into(), "ann".into(), "api".into());
+    let act = Act { id, author, via, at, reason: String::from("known"), decision };
+    let record = JournalRecord::Command(Command::Act(act));
+    let entry = JournalEntry { arrival: at, position: None, record };
+    let value = serde_json::to_vec(&Decided { cell: CellId("production".into()), entry }).unwrap();
+    let topic = topic::ACTS.into();
+    TopicRecord { topic, timestamp_ms, key: None, headers: Vec::new(), value }
+}
+
+fn with(act: &TopicRecord) -> impl Iterator<Item = anyhow::Result<TopicRecord>> {
+    records().iter().cloned().chain([act.clone()]).map(Ok)
+}
+
+#[test]
+fn what_people_decided_holds_in_both_runs_where_there_is_the_incident() {
+    let all = final_incidents(together(), 1, records().iter().cloned().map(Ok), |_| {}).unwrap();
+    let incident = all.first().unwrap().0.id;
+    let act = decided(Decision::Acknowledge { incident });
+    for partitions in [1, 3] {
+        let all = final_incidents(together(), partitions, with(&act), |_| {}).unwrap();
+        let (told, _) = all.iter().find(|(told, _)| told.id == incident).unwrap();
+        let by = told.people.acknowledged.as_ref().map(|said| said.author.as_str());
+        assert_eq!(by, Some("ann"), "{partitions} partitions");
+    }
+    let runs = play(together(), deaf(), 1, with(&act), |_, _| {}).unwrap();
+    let [old, new] = runs.act_counts;
+    assert_eq!((runs.acts, old.refused, new.refused), (1, 0, 1));
+    assert!(shown(&runs).contains("1 decision of people"), "{}", shown(&runs));
+    assert!(shown(&runs).contains("0 in the old run, 1 in the new one"), "{}", shown(&runs));
+    assert_eq!(json(&runs, &Names { old: "old", new: "new" })["new"]["acts_refused"], 1);
 }
 
 #[test]
@@ -183,7 +228,7 @@ fn priority_times_and_owner_are_compared_and_probabilities_are_not() {
     expected.extend(old.paged_at.map(|_| What::PagedAt));
     expected.push(What::OnsetAt);
     assert_eq!(what, expected);
-    let runs = Runs { records: 1, span_ms: None, old: vec![old], new: vec![new] };
+    let runs = told(vec![old], vec![new]);
     assert!(shown(&runs).contains("(1m 10s later)"), "{}", shown(&runs));
     let json = json(&runs, &Names { old: "a", new: "b" });
     assert_eq!(json["differences"][0]["kind"], "changes");
@@ -222,7 +267,7 @@ fn a_stray_shared_member_makes_no_match_but_the_same_id_without_any_does() {
 fn no_text_of_an_alert_reaches_the_terminal_as_it_is() {
     let mut hostile = told();
     hostile.incident.title = "down\u{1b}[2J\u{202e}".to_owned();
-    let runs = Runs { records: 1, span_ms: None, old: Vec::new(), new: vec![hostile] };
+    let runs = told(Vec::new(), vec![hostile]);
     let shown = shown(&runs);
     assert!(!shown.contains('\u{1b}') && !shown.contains('\u{202e}'), "{shown:?}");
     assert!(shown.contains("APPEARS"), "{shown}");

@@ -32,7 +32,7 @@ pub struct ServiceNowConfig {
     /// known.
     #[serde(default)]
     pub account: Option<String>,
-    /// How often people's work on tickets is read back. Unit: seconds, 5 to 3,600; 0: never. Needs a
+    /// How often people's work on tickets or alerts is read back. Unit: seconds, 5 to 3,600; 0: never. Needs a
     /// known account.
     #[serde(default = "default_listen_every_s")]
     pub listen_every_s: u32,
@@ -135,8 +135,7 @@ impl SinkSettings for ServiceNowConfig {
     }
 
     fn listen_every(&self) -> Option<Nanos> {
-        let readable = self.mode == ServiceNowMode::Incidents && self.account().is_some();
-        listen_every(self.listen_every_s).filter(|_| readable)
+        listen_every(self.listen_every_s).filter(|_| self.account().is_some())
     }
 
     fn check(&self, check: &mut Check) {

@@ -230,7 +230,7 @@ fn is_rule(answer: &Answer, patched: bool) -> bool {
     patched || failure(answer).is_some_and(named)
 }
 
-pub(super) fn detail(answer: &Answer) -> String {
+fn detail(answer: &Answer) -> String {
     let Some(error) = failure(answer) else { return String::new() };
     format!("{}: {}", error.message, error.detail.unwrap_or_default())
 }

@@ -2,7 +2,7 @@
 //!
 //! `message_key` is the incident's id: the instance folds all events of one key into one alert,
 //! so a repeat changes nothing. What becomes of alerts (incidents, assignment) are the instance's
-//! rules; therefore nothing is read back.
+//! rules. What people do to an alert is read from the audit.
 
 use model::incident::{Incident, Priority};
 use model::name::Name;
@@ -10,19 +10,21 @@ use model::time::Timestamp;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use super::api::detail;
-use super::times;
+use super::api::Api;
+use super::listen::{Ear, Of};
+use super::{SOURCE, times};
 use crate::config::secret::Secret;
-use crate::config::{ServiceNowConfig, sink_name, timeout};
+use crate::config::{ServiceNowConfig, sink_name};
 use crate::delivery::decide::is_over;
+use crate::exchange::Stop;
+use crate::heard::Heard;
 use crate::render::news::note;
 use crate::render::template::Target;
 use crate::render::ticket::{capped, close_notes};
 use crate::render::told::Told;
 use crate::render::untrusted::Untrusted;
 use crate::render::words::{self, Words};
-use crate::rest::Rest;
-use crate::sink::{Delivery, Outcome, Sink};
+use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
 
 /// Longest `node`, `resource` and `metric_name`. Unit: characters.
 const PLACE_CHARS_MAX: usize = 100;
@@ -33,16 +35,20 @@ const PATH: &str = "/api/global/em/jsonv2";
 pub struct ServiceNowEvents {
     name: Name,
     words: Words,
-    rest: Rest,
+    api: Api,
+    ear: Ear,
+    /// The user name under which we write, if it is known.
+    account: Option<String>,
 }
 
 impl ServiceNowEvents {
     pub(crate) fn new(config: &ServiceNowConfig, secret: &Secret) -> Self {
-        let authorization = config.auth.header("Bearer", secret);
         Self {
             name: sink_name(&config.name),
+            ear: Ear::new(Of::Alerts(sink_name(&config.name))),
+            account: config.account().map(ToOwned::to_owned),
             words: Words::new(&config.templates, Target::Ticket, config.console_url.as_deref()),
-            rest: Rest::new(&config.url, authorization, timeout(config.timeout_ms), detail),
+            api: Api::new(config, secret),
         }
     }
 
@@ -66,10 +72,15 @@ impl Sink for ServiceNowEvents {
         let mut notes = Vec::new();
         let record = event(request.incident, &told, &self.name, &self.words, &mut notes);
         let body = json!({ "records": [record] });
-        match self.rest.exchange(Method::POST, PATH, &[], Some(&body), request.now) {
+        match self.api.rest.exchange(Method::POST, PATH, &[], Some(&body), request.now) {
             Ok(_) => Outcome::Delivered { ticket: None, title: None, note: words::note(&notes) },
             Err(stop) => stop.into(),
         }
+    }
+
+    fn listen(&mut self, cursor: Option<&str>, now: Timestamp) -> Result<Heard, (Wait, Trouble)> {
+        let Some(own_user) = self.account.as_deref() else { return Ok(Heard::default()) };
+        self.ear.listen(&self.api, &self.name, own_user, cursor, now).map_err(Stop::unheard)
     }
 }
 
@@ -87,7 +98,7 @@ fn event(
     let text = if over { close_notes(incident, told) } else { words.body(incident, told, notes) };
     let title = words.title(incident, told, notes);
     json!({
-        "source": "faultline",
+        "source": SOURCE,
         "event_class": sink.as_str(),
         // The instance binds the configuration item by this name.
         "node": node.map(|node| place(node)).unwrap_or_default(),

@@ -1,6 +1,6 @@
-//! What people did to our tickets, from ServiceNow's audit.
+//! What people did to our tickets, or to our alerts in Event Management, from ServiceNow's audit.
 //!
-//! First a page of our tickets that changed, then page by page what others than we did to those, plus
+//! First a page of ours that changed, then page by page what others than we did to those, plus
 //! one request for each person or group that is new to us. The cursor moves when all pages were
 //! read; an answer takes a few of them. The audit of a change is written a little after the change,
 //! so the last minute is read again, and rows seen already are passed over.
@@ -14,7 +14,7 @@ use model::time::{Nanos, Timestamp};
 use serde::Deserialize;
 
 use super::api::{Api, TicketState};
-use super::times;
+use super::{SOURCE, times};
 use crate::exchange::{Stop, encoded, parse};
 use crate::heard::{Deed, Heard, More, Patience, incident_id, name};
 use crate::sink::Trouble;
@@ -32,9 +32,79 @@ const OVERLAP: Nanos = Nanos::from_secs(60);
 /// People and groups whose names are remembered.
 const NAMES_MAX: usize = 1_000;
 
+/// Who does what rules and jobs of the instance do, also what comes of our events.
+const MACHINE: &str = "system";
+
+/// What is listened to.
+#[derive(Debug)]
+pub(super) enum Of {
+    /// Records of the incident table.
+    Tickets,
+    /// Alerts that events of this class made.
+    Alerts(Name),
+}
+
+impl Of {
+    const fn table(&self) -> &'static str {
+        match self {
+            Self::Tickets => "incident",
+            Self::Alerts(_) => "em_alert",
+        }
+    }
+
+    /// The condition that ours fulfil.
+    fn ours(&self) -> String {
+        match self {
+            Self::Tickets => String::from("correlation_displaySTARTSWITHfaultline revision"),
+            Self::Alerts(class) => format!("source={SOURCE}^event_class={class}"),
+        }
+    }
+
+    /// The column with the incident's id.
+    const fn key(&self) -> &'static str {
+        match self {
+            Self::Tickets => "correlation_id",
+            Self::Alerts(_) => "message_key",
+        }
+    }
+
+    fn key_of<'c>(&self, changed: &'c Changed) -> &'c str {
+        match self {
+            Self::Tickets => &changed.correlation_id,
+            Self::Alerts(_) => &changed.message_key,
+        }
+    }
+
+    /// Columns of which the audit is read.
+    const fn columns(&self) -> &'static str {
+        match self {
+            Self::Tickets => "state,assigned_to,assignment_group,work_notes,comments",
+            Self::Alerts(_) => "state,acknowledged,assigned_to,assignment_group,work_notes",
+        }
+    }
+
+    /// What a step of the state means.
+    fn step(&self, old: &str, new: &str, incident: IncidentId) -> Option<Decision> {
+        match self {
+            Self::Tickets => state(old, new, incident),
+            Self::Alerts(_) => match (old == "Closed", new == "Closed") {
+                (false, true) => Some(Decision::Resolve { incident }),
+                (true, false) => Some(Decision::Reopen { incident }),
+                _ => None,
+            },
+        }
+    }
+
+    /// Whether what this user did is nobody's act.
+    fn is_machine(&self, user: &str) -> bool {
+        matches!(self, Self::Alerts(_)) && (user == MACHINE || user.is_empty())
+    }
+}
+
 /// What was heard already in this process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ear {
+    of: Of,
     /// Rows of the audit by their id, with their moment.
     seen: BTreeMap<String, Timestamp>,
     /// `sys_id` to name.
@@ -74,6 +144,8 @@ struct Changed {
     sys_id: String,
     #[serde(default)]
     correlation_id: String,
+    #[serde(default)]
+    message_key: String,
     #[serde(default)]
     sys_updated_on: String,
 }
@@ -130,6 +202,16 @@ impl Row {
 }
 
 impl Ear {
+    pub(super) fn new(of: Of) -> Self {
+        Self {
+            of,
+            seen: BTreeMap::new(),
+            names: BTreeMap::new(),
+            look: None,
+            patience: Patience::default(),
+        }
+    }
+
     pub(super) fn listen(
         &mut self,
         api: &Api,
@@ -139,12 +221,13 @@ impl Ear {
         now: Timestamp,
     ) -> Result<Heard, Stop> {
         let Some(since) = cursor.and_then(times::read) else {
-            let newest = newest(api, now)?;
+            let newest = newest(api, &self.of, now)?;
             return Ok(Heard { cursor: Some(newest), ..Heard::default() });
         };
         let look = self.look.take().filter(|look| look.since == since);
         let mut look = look.unwrap_or_else(|| Look::new(since));
-        let turned = if look.rows_next.is_none() { look.turn_the_page(api, now) } else { Ok(()) };
+        let turned =
+            if look.rows_next.is_none() { look.turn_the_page(api, &self.of, now) } else { Ok(()) };
         let read = turned.and_then(|()| self.read(api, sink, own_user, &mut look, now));
         let done = look.is_done();
         let newest = look.newest;
@@ -172,14 +255,14 @@ impl Ear {
     ) -> Result<Heard, Stop> {
         let mut heard = Heard::default();
         let Some(after) = look.rows_next else { return Ok(heard) };
-        let read = audit(api, look, own_user, after, now);
+        let read = audit(api, &self.of, look, own_user, after, now);
         let what = format!("{after}/{}", look.rows_page);
         let Some(rows) = self.patience.read(&what, read)? else {
             // Smaller pages find the row that cannot be read.
             if look.rows_page == 1 {
                 // Nobody knows yet that it is the row. Behind the end there is none: if that cannot
                 // be read either, it is the audit, and nothing is passed over.
-                audit(api, look, own_user, after + BEHIND_THE_END, now)?;
+                audit(api, &self.of, look, own_user, after + BEHIND_THE_END, now)?;
                 heard.notes.push(String::from("a row of the audit cannot be read"));
                 look.rows_next = Some(after + 1);
                 self.patience.renew();
@@ -190,7 +273,8 @@ impl Ear {
         let fresh: Vec<&Row> = rows
             .iter()
             // An instance may ignore a condition that it does not understand.
-            .filter(|row| row.user != own_user && !self.seen.contains_key(&row.sys_id))
+            .filter(|row| row.user != own_user && !self.of.is_machine(&row.user))
+            .filter(|row| !self.seen.contains_key(&row.sys_id))
             .filter(|row| row.decides_among(&rows))
             .collect();
         let (mut asked, mut taken) = (0, rows.len());
@@ -230,7 +314,11 @@ impl Ear {
             reason: if is_text { &row.newvalue } else { "" },
         };
         let decisions = match row.fieldname.as_str() {
-            "state" => state(&row.oldvalue, &row.newvalue, incident).into_iter().collect(),
+            "state" => self.of.step(&row.oldvalue, &row.newvalue, incident).into_iter().collect(),
+            "acknowledged" => match row.newvalue.as_str() {
+                "1" | "true" => vec![Decision::Acknowledge { incident }],
+                _ => vec![Decision::Unacknowledge { incident }],
+            },
             "assigned_to" => self.assigned(api, row, "sys_user", incident, now)?,
             "assignment_group" => self.assigned(api, row, "sys_user_group", incident, now)?,
             _ if is_text && !row.newvalue.trim().is_empty() => {
@@ -303,10 +391,13 @@ fn state(old: &str, new: &str, incident: IncidentId) -> Option<Decision> {
 }
 
 /// When the table was changed last, by the instance's own clock.
-fn newest(api: &Api, now: Timestamp) -> Result<String, Stop> {
-    let path = "/api/now/table/incident?sysparm_query=ORDERBYDESCsys_updated_on\
-                &sysparm_fields=sys_updated_on&sysparm_limit=1";
-    let newest: Vec<Changed> = parse::<Many<Changed>>(&api.rest.get(path, now)?)?.result;
+fn newest(api: &Api, of: &Of, now: Timestamp) -> Result<String, Stop> {
+    let path = format!(
+        "/api/now/table/{}?sysparm_query=ORDERBYDESCsys_updated_on\
+         &sysparm_fields=sys_updated_on&sysparm_limit=1",
+        of.table()
+    );
+    let newest: Vec<Changed> = parse::<Many<Changed>>(&api.rest.get(&path, now)?)?.result;
     // An empty table: whatever comes is new.
     let at = newest.first().and_then(|row| times::read(&row.sys_updated_on));
     Ok(times::written(at.unwrap_or(Timestamp::EPOCH + OVERLAP)))
@@ -333,17 +424,16 @@ impl Look {
     }
 
     /// Takes in the next page of our tickets that changed, in an order that no change changes.
-    fn turn_the_page(&mut self, api: &Api, now: Timestamp) -> Result<(), Stop> {
+    fn turn_the_page(&mut self, api: &Api, of: &Of, now: Timestamp) -> Result<(), Stop> {
         let Some(after) = self.tickets_next else { return Ok(()) };
-        let query = format!(
-            "correlation_displaySTARTSWITHfaultline revision^sys_updated_on>={}^ORDERBYsys_id",
-            self.from()
-        );
+        let query = format!("{}^sys_updated_on>={}^ORDERBYsys_id", of.ours(), self.from());
         let path = format!(
-            "/api/now/table/incident?sysparm_query={}\
-             &sysparm_fields=sys_id,correlation_id,sys_updated_on&sysparm_offset={after}\
+            "/api/now/table/{}?sysparm_query={}\
+             &sysparm_fields=sys_id,{},sys_updated_on&sysparm_offset={after}\
              &sysparm_limit={TICKETS_PAGE}",
-            encoded(&query)
+            of.table(),
+            encoded(&query),
+            of.key()
         );
         let page: Vec<Changed> = parse::<Many<Changed>>(&api.rest.get(&path, now)?)?.result;
         let full = page.len() >= TICKETS_PAGE;
@@ -352,13 +442,16 @@ impl Look {
         // has not the newest tickets, but those of the first ids.
         if after == 0 {
             let newest = match full {
-                true => times::read(&newest(api, now)?),
+                true => times::read(&newest(api, of, now)?),
                 false => page.iter().filter_map(|row| times::read(&row.sys_updated_on)).max(),
             };
             self.newest = newest.map_or(self.newest, |newest| newest.max(self.newest));
         }
         self.tickets_next = full.then_some(after + page.len());
-        let known = |row: Changed| Some((row.sys_id, incident_id(&row.correlation_id)?));
+        let known = |row: Changed| {
+            let incident = incident_id(of.key_of(&row))?;
+            Some((row.sys_id, incident))
+        };
         self.tickets = page.into_iter().filter_map(known).collect();
         self.rows_next = (!self.tickets.is_empty()).then_some(0);
         self.rows_page = ROWS_PAGE;
@@ -369,6 +462,7 @@ impl Look {
 /// A page of what was done to the tickets of a page, oldest first.
 fn audit(
     api: &Api,
+    of: &Of,
     look: &Look,
     own_user: &str,
     after: usize,
@@ -376,10 +470,11 @@ fn audit(
 ) -> Result<Vec<Row>, Stop> {
     let tickets: Vec<&str> = look.tickets.keys().map(String::as_str).collect();
     let query = format!(
-        "tablename=incident^documentkeyIN{}\
-         ^fieldnameINstate,assigned_to,assignment_group,work_notes,comments\
+        "tablename={}^documentkeyIN{}^fieldnameIN{}\
          ^user!={own_user}^sys_created_on>={}^ORDERBYsys_created_on^ORDERBYsys_id",
+        of.table(),
         tickets.join(","),
+        of.columns(),
         look.from()
     );
     let path = format!(

@@ -31,9 +31,11 @@ use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
 use api::{Api, Found, Record, TicketState};
 pub use events::ServiceNowEvents;
 use fields::{Marker, patch};
-use listen::Ear;
+use listen::{Ear, Of};
 use references::Groups;
 
+/// `source` of all our events.
+const SOURCE: &str = "faultline";
 /// Characters of an owner's name in a note.
 const OWNER_CHARS_MAX: usize = 80;
 
@@ -54,7 +56,7 @@ impl ServiceNow {
             api: Api::new(config, secret),
             words: Words::new(&config.templates, Target::Ticket, config.console_url.as_deref()),
             config: config.clone(),
-            ear: Ear::default(),
+            ear: Ear::new(Of::Tickets),
             groups: Groups::default(),
         }
     }

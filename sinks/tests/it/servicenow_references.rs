@@ -1,5 +1,7 @@
 //! What a ticket of ServiceNow refers to: change, group, configuration item.
 
+#![expect(clippy::indexing_slicing, reason = "a test that indexes out of bounds fails")]
+
 use model::entity::Entity;
 use model::map::ItemIdentity;
 use sinks::delivery::outbox::DoneResult;

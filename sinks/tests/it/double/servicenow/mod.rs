@@ -213,6 +213,7 @@ impl ServiceNow {
             .route("/api/now/table/incident", many)
             .route("/api/now/table/incident/{sys_id}", one)
             .route("/api/now/table/sys_audit", get(list_audit))
+            .route("/api/now/table/em_alert", get(list_alerts))
             .route("/api/now/table/change_request", get(list_changes))
             .route("/api/now/table/cmdb_ci", get(list_items))
             .route("/api/now/table/sys_user_group", get(list_groups))
@@ -303,6 +304,21 @@ async fn list_audit(
     let query = params.get("sysparm_query").cloned().unwrap_or_default();
     handle(&table, String::from("GET sys_audit"), &headers, |table| {
         let rows = page(table.select(&table.audit, &query), &params);
+        let shown: Vec<&BTreeMap<String, String>> = rows.iter().map(|row| &row.fields).collect();
+        Ok(answer(200, &json!({ "result": shown }).to_string()))
+    })
+    .await
+}
+
+async fn list_alerts(
+    State(table): Shared,
+    Query(params): Params,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let query = params.get("sysparm_query").cloned().unwrap_or_default();
+    handle(&table, String::from("GET em_alert"), &headers, |table| {
+        let all: Vec<Row> = table.alerts.values().map(|alert| alert.row.clone()).collect();
+        let rows = page(table.select(&all, &query), &params);
         let shown: Vec<&BTreeMap<String, String>> = rows.iter().map(|row| &row.fields).collect();
         Ok(answer(200, &json!({ "result": shown }).to_string()))
     })
@@ -443,21 +459,7 @@ fn write(row: &mut Row, body: &Map<String, Value>, user: &str, at: &str) -> Vec<
             row.set(field, &text);
         }
         if AUDITED.contains(&field.as_str()) && old != text {
-            let mut entry = Row::default();
-            let id = format!("{}{field}{at}", row.get("sys_id"));
-            for (name, value) in [
-                ("sys_id", id.as_str()),
-                ("tablename", "incident"),
-                ("documentkey", row.get("sys_id")),
-                ("fieldname", field),
-                ("oldvalue", &old),
-                ("newvalue", &text),
-                ("user", user),
-                ("sys_created_on", at),
-            ] {
-                entry.fields.insert(name.to_owned(), value.to_owned());
-            }
-            audit.push(entry);
+            audit.push(audited("incident", row, (field, &old, &text), user, at));
         }
     }
     row.fields.insert(String::from("sys_updated_on"), at.to_owned());
@@ -465,8 +467,35 @@ fn write(row: &mut Row, body: &Map<String, Value>, user: &str, at: &str) -> Vec<
     audit
 }
 
+/// A row of the audit: a user changed a field of a record.
+fn audited(
+    table: &str,
+    row: &Row,
+    (field, old, new): (&str, &str, &str),
+    user: &str,
+    at: &str,
+) -> Row {
+    let mut entry = Row::default();
+    let id = format!("{}{field}{at}", row.get("sys_id"));
+    for (name, value) in [
+        ("sys_id", id.as_str()),
+        ("tablename", table),
+        ("documentkey", row.get("sys_id")),
+        ("fieldname", field),
+        ("oldvalue", old),
+        ("newvalue", new),
+        ("user", user),
+        ("sys_created_on", at),
+    ] {
+        entry.fields.insert(name.to_owned(), value.to_owned());
+    }
+    entry
+}
+
 fn is_column(field: &str) -> bool {
-    SYSTEM_COLUMNS.contains(&field) || COLUMNS.iter().any(|(name, _)| *name == field)
+    ["tablename", "source", "event_class", "message_key"].contains(&field)
+        || SYSTEM_COLUMNS.contains(&field)
+        || COLUMNS.iter().any(|(name, _)| *name == field)
 }
 
 fn show(row: &Row, params: &BTreeMap<String, String>) -> Value {
