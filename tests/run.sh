@@ -2,7 +2,7 @@
 # Everything that says whether faultline is whole, from a clean machine with Rust and a C compiler.
 # What else it needs (a JDK, Maven) it installs from Debian's packages if it is missing.
 #
-#   tests/run.sh                                    hermetic psql kafka rt deploy grafana browser
+#   tests/run.sh                                    hermetic psql s3 kafka rt deploy grafana browser
 #   tests/run.sh PHASE...                           only these; chaos-smoke and collector run by name
 #   tests/run.sh chaos [--minutes N] [--seed S]     rounds of chaos until N minutes (10) are over; see tests/chaos/run.sh
 #
@@ -97,6 +97,7 @@ run() {
   case "$1" in
     hermetic) hermetic ;;
     psql) phase 'the history through psql' with_psql ;;
+    s3) phase 'the history in a bucket' or_skipped tests/s3.sh ;;
     kafka) phase 'tests with a real Kafka' with_kafka ;;
     rt) phase 'tickets in a real Request Tracker' with_rt ;;
     browser) phase 'browser' or_skipped tests/browser/run.sh ;;
@@ -105,7 +106,7 @@ run() {
     grafana) phase 'the queries of the dashboards' or_skipped tests/grafana/run.sh ;;
     chaos-smoke) phase 'one round of chaos' or_skipped tests/chaos/run.sh --smoke ;;
     *)
-      printf 'there is no phase %s: hermetic psql kafka chaos-smoke chaos rt browser collector deploy grafana\n' "$1" >&2
+      printf 'there is no phase %s: hermetic psql s3 kafka chaos-smoke chaos rt browser collector deploy grafana\n' "$1" >&2
       exit 2
       ;;
   esac
@@ -118,7 +119,7 @@ if [ "${1:-}" = chaos ]; then
   exit
 fi
 # By name only, until each has passed on a clean machine: chaos-smoke collector.
-[ $# -gt 0 ] || set -- hermetic psql kafka rt deploy grafana browser
+[ $# -gt 0 ] || set -- hermetic psql s3 kafka rt deploy grafana browser
 for name in "$@"; do
   run "$name"
 done

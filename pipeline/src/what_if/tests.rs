@@ -48,7 +48,7 @@ fn records() -> &'static [TopicRecord] {
 }
 
 /// What two runs over one record told.
-fn told(old: Vec<Told>, new: Vec<Told>) -> Runs {
+fn runs_of(old: Vec<Told>, new: Vec<Told>) -> Runs {
     Runs { records: 1, span_ms: None, acts: 0, act_counts: Default::default(), old, new }
 }
 
@@ -228,7 +228,7 @@ fn priority_times_and_owner_are_compared_and_probabilities_are_not() {
     expected.extend(old.paged_at.map(|_| What::PagedAt));
     expected.push(What::OnsetAt);
     assert_eq!(what, expected);
-    let runs = told(vec![old], vec![new]);
+    let runs = runs_of(vec![old], vec![new]);
     assert!(shown(&runs).contains("(1m 10s later)"), "{}", shown(&runs));
     let json = json(&runs, &Names { old: "a", new: "b" });
     assert_eq!(json["differences"][0]["kind"], "changes");
@@ -267,7 +267,7 @@ fn a_stray_shared_member_makes_no_match_but_the_same_id_without_any_does() {
 fn no_text_of_an_alert_reaches_the_terminal_as_it_is() {
     let mut hostile = told();
     hostile.incident.title = "down\u{1b}[2J\u{202e}".to_owned();
-    let runs = told(Vec::new(), vec![hostile]);
+    let runs = runs_of(Vec::new(), vec![hostile]);
     let shown = shown(&runs);
     assert!(!shown.contains('\u{1b}') && !shown.contains('\u{202e}'), "{shown:?}");
     assert!(shown.contains("APPEARS"), "{shown}");

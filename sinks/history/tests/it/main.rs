@@ -16,4 +16,6 @@ mod dashboards;
 #[cfg(test)]
 mod psql;
 #[cfg(test)]
+mod s3;
+#[cfg(test)]
 mod strangers;
