@@ -150,6 +150,13 @@ impl Correlator {
         self.settled.map.drift(self.config.width.pane_of(self.now))
     }
 
+    /// Counts since the start, without those that have to be counted first: unsettled facts and open
+    /// incidents.
+    #[must_use]
+    pub const fn counted(&self) -> CorrelateStats {
+        self.stats
+    }
+
     /// Counts since the start.
     #[must_use]
     pub fn stats(&self) -> CorrelateStats {
@@ -207,7 +214,7 @@ impl Correlator {
         let node = |name: &Name| self.settled.map.node(name);
         let in_force = self.standing.mutes.in_force((at, at), node);
         let is_covered = in_force.covers(alert, Some(service), at).is_some();
-        if is_covered { None } else { self.looks.ask(service).map(Scope::Services) }
+        if is_covered { None } else { self.looks.ask(service, self.now).map(Scope::Services) }
     }
 
     /// True if the view must be derived again.

@@ -21,12 +21,14 @@ mod client;
 mod producer;
 mod reader;
 mod stall;
+mod tail;
 mod wait;
 
 pub use client::KafkaConfig;
 use client::{Consumer, Context, to_log_error};
 use producer::Producer;
 use reader::KafkaReader;
+use tail::Tails;
 
 /// How long reading a compacted topic may go without a record before it is given up.
 const LATEST_IDLE_MAX: Duration = Duration::from_secs(30);
@@ -46,6 +48,8 @@ pub struct KafkaLog {
     seen: Mutex<BTreeMap<String, u32>>,
     /// One client per group that progress is published for.
     groups: Mutex<BTreeMap<String, Consumer>>,
+    /// The short way to this process's readers.
+    tails: Tails,
 }
 
 impl KafkaLog {
@@ -56,8 +60,8 @@ impl KafkaLog {
     pub fn connect(config: KafkaConfig) -> Result<Self, LogError> {
         let control = make_consumer(&config, "faultline-control")?;
         let producer = Producer::new(&config)?;
-        let (seen, groups) = (Mutex::default(), Mutex::default());
-        Ok(Self { config, producer, control, seen, groups })
+        let (seen, groups, tails) = (Mutex::default(), Mutex::default(), Tails::default());
+        Ok(Self { config, producer, control, seen, groups, tails })
     }
 
     /// Asks the cluster how many partitions a topic has; 0 if it does not exist.
@@ -205,7 +209,11 @@ impl Log for KafkaLog {
         records: Vec<NewRecord>,
     ) -> Result<Option<u64>, LogError> {
         self.check_exists(to)?;
-        self.producer.append(to, &records)
+        let acknowledged = self.producer.append(to, &records)?;
+        if let Some(first) = acknowledged.first_of(records.len()) {
+            self.tails.offer(to, first, records);
+        }
+        Ok(acknowledged.last())
     }
 
     fn end(&self, at: &TopicPartition) -> Result<u64, LogError> {
@@ -238,7 +246,7 @@ impl Log for KafkaLog {
             self.check_exists(at)?;
             resolved.push((at.clone(), self.resolve(at, *start)?));
         }
-        Ok(Box::new(KafkaReader::new(&self.config, &resolved)?))
+        Ok(Box::new(KafkaReader::new(&self.config, &resolved, &self.tails)?))
     }
 
     fn latest_by_key(&self, topic: &str) -> Result<Vec<Record>, LogError> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders, Timestamp};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 
 use super::client::{KafkaConfig, forward, to_log_error};
@@ -42,7 +42,7 @@ impl Producer {
         &self,
         to: &TopicPartition,
         records: &[NewRecord],
-    ) -> Result<Option<u64>, LogError> {
+    ) -> Result<Acknowledged, LogError> {
         check_sizes(&to.topic, records, self.message_bytes_max)?;
         let producer = self.current();
         let delivery = Arc::new(Delivery::default());
@@ -163,9 +163,40 @@ impl ProducerContext for Reports {
     fn delivery(&self, result: &DeliveryResult<'_>, delivery: Arc<Delivery>) {
         delivery.report(match result {
             // A report without an offset is an acknowledgement all the same.
-            Ok(message) => Ok(u64::try_from(message.offset()).ok()),
+            Ok(message) => Ok(u64::try_from(message.offset()).ok().map(|offset| {
+                (offset, matches!(message.timestamp(), Timestamp::LogAppendTime(_)))
+            })),
             Err((error, _)) => Err(error.clone()),
         });
+    }
+}
+
+/// Where the records of one append stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Acknowledged {
+    /// The lowest and the highest offset.
+    ends: Option<(u64, u64)>,
+    /// Whether the brokers put other timestamps in.
+    restamped: bool,
+}
+
+impl Acknowledged {
+    /// The offset of the last record.
+    pub(super) fn last(self) -> Option<u64> {
+        self.ends.map(|(_, last)| last)
+    }
+
+    /// The offset of the first of so many records, if they stand next to each other as they were
+    /// sent. The producer keeps their order; others may have appended in between.
+    pub(super) fn first_of(self, records: usize) -> Option<u64> {
+        let (first, last) = self.ends.filter(|_| !self.restamped)?;
+        (last - first + 1 == records as u64).then_some(first)
+    }
+
+    fn take(&mut self, offset: u64, restamped: bool) {
+        let (first, last) = self.ends.unwrap_or((offset, offset));
+        self.ends = Some((first.min(offset), last.max(offset)));
+        self.restamped |= restamped;
     }
 }
 
@@ -179,7 +210,9 @@ pub(super) struct Delivery {
 #[derive(Default)]
 struct DeliveryState {
     outstanding: usize,
-    last: Option<u64>,
+    /// Somebody waits for room.
+    eager: bool,
+    acknowledged: Acknowledged,
     error: Option<KafkaError>,
 }
 
@@ -188,24 +221,29 @@ impl Delivery {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).outstanding += 1;
     }
 
-    fn report(&self, report: Result<Option<u64>, KafkaError>) {
+    fn report(&self, report: Result<Option<(u64, bool)>, KafkaError>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.outstanding = state.outstanding.saturating_sub(1);
         match report {
-            Ok(offset) => state.last = state.last.max(offset),
+            Ok(Some((offset, restamped))) => state.acknowledged.take(offset, restamped),
+            Ok(None) => {}
             Err(error) => state.error = state.error.take().or(Some(error)),
         }
+        let is_awaited = state.outstanding == 0 || state.eager;
         drop(state);
-        self.reported.notify_all();
+        if is_awaited {
+            self.reported.notify_all();
+        }
     }
 
     fn wait_for_any(&self, at_most: Duration) {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.eager = true;
         let waited = self.reported.wait_timeout(state, at_most);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        waited.unwrap_or_else(PoisonError::into_inner).0.eager = false;
     }
 
-    fn wait(&self, at_most: Duration) -> Result<Option<u64>, KafkaError> {
+    fn wait(&self, at_most: Duration) -> Result<Acknowledged, KafkaError> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.reported.wait_timeout_while(state, at_most, |s| s.outstanding > 0);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -213,7 +251,7 @@ impl Delivery {
             return Err(error);
         }
         match state.outstanding {
-            0 => Ok(state.last),
+            0 => Ok(state.acknowledged),
             _ => Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut)),
         }
     }

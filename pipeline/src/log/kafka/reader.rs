@@ -1,7 +1,8 @@
 //! Reading from Kafka by manual assignment: no group decides what is read, no offset is stored.
 //!
 //! Each partition has a queue of its own, so that they can take turns and so that the end of a
-//! partition is told with its topic. The queues wake the reader through one signal.
+//! partition is told with its topic. The queues wake the reader through one signal. What this process
+//! itself appended comes the short way (`tail.rs`).
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::client::{Consumer, Context, KafkaConfig, to_log_error};
 use super::stall::Stall;
+use super::tail::{Tail, Tails};
 use crate::clock::StopWatch;
 use crate::log::fair::take_turns;
 use crate::log::{BATCH_BYTES_MAX, Batch, LogError, LogReader, Record, TopicPartition};
@@ -42,11 +44,26 @@ struct Way<'r> {
 struct Lane {
     at: TopicPartition,
     queue: PartitionQueue<Context>,
-    /// The offset behind the last record that was returned.
-    next: u64,
+    tail: Arc<Tail>,
+    /// The offset behind the last record that was fetched.
+    fetched: u64,
+    /// The offset behind the last record that came the short way.
+    given: u64,
     ended: bool,
     paused: bool,
     stall: Stall,
+}
+
+/// What a queue gave.
+enum Fetched {
+    /// It is empty.
+    Nothing,
+    /// The partition's end.
+    End,
+    /// Nothing that was not returned before.
+    Known,
+    /// What comes next.
+    Record(Record),
 }
 
 #[derive(Default)]
@@ -74,6 +91,7 @@ impl KafkaReader {
     pub(super) fn new(
         config: &KafkaConfig,
         from: &[(TopicPartition, u64)],
+        tails: &Tails,
     ) -> Result<Self, LogError> {
         let unavailable = |error: KafkaError| LogError::Unavailable(format!("reader: {error}"));
         let consumer: Consumer =
@@ -84,7 +102,7 @@ impl KafkaReader {
         let mut lanes = Vec::with_capacity(from.len());
         for (at, next) in from {
             // Queues are split off before anything is assigned, so nothing can slip past them.
-            lanes.push(Lane::new(&consumer, &signal, at, *next)?);
+            lanes.push(Lane::new(&consumer, &signal, (at, *next), tails)?);
             let offset = Offset::Offset(i64::try_from(*next).unwrap_or(i64::MAX));
             assignment.add_partition_offset(&at.topic, number(at), offset).map_err(unavailable)?;
         }
@@ -164,18 +182,21 @@ impl Lane {
     fn new(
         consumer: &Arc<Consumer>,
         signal: &Arc<Signal>,
-        at: &TopicPartition,
-        next: u64,
+        (at, next): (&TopicPartition, u64),
+        tails: &Tails,
     ) -> Result<Self, LogError> {
         let mut queue = consumer
             .split_partition_queue(&at.topic, number(at))
             .ok_or_else(|| LogError::UnknownTopic(at.topic.to_string()))?;
-        let signal = Arc::clone(signal);
-        queue.set_nonempty_callback(move || signal.raise());
+        let (fetched, appended) = (Arc::clone(signal), Arc::clone(signal));
+        queue.set_nonempty_callback(move || fetched.raise());
+        let tail = tails.open(at, Box::new(move || appended.raise()));
         Ok(Self {
             at: at.clone(),
             queue,
-            next,
+            tail,
+            fetched: next,
+            given: 0,
             ended: false,
             paused: false,
             stall: Stall::default(),
@@ -194,33 +215,67 @@ impl Lane {
             return Ok(0);
         }
         while taken < quota && *bytes < BATCH_BYTES_MAX {
-            match self.queue.poll(Duration::ZERO) {
-                None => break,
-                Some(Err(KafkaError::PartitionEOF(_))) => match self.stall.readable_at(self.next) {
-                    Some(to) => self.seek(to, way)?,
-                    None => self.ended = true,
-                },
-                Some(Err(error)) => return Err(self.failed(&error, way)),
-                Some(Ok(message)) => {
-                    if let Some(to) = self.stall.readable_at(self.next) {
-                        self.seek(to, way)?;
+            let record = match self.tail.take(self.fetched.max(self.given)) {
+                Some(record) => {
+                    self.given = record.offset + 1;
+                    record
+                }
+                None => match self.fetch(way)? {
+                    Fetched::Nothing => break,
+                    Fetched::End => {
+                        self.ended = true;
                         continue;
                     }
-                    let record = to_record(&self.at, &message);
-                    *bytes += record.bytes();
-                    self.next = record.offset + 1;
-                    self.ended = false;
-                    batch.records.push(record);
-                    taken += 1;
-                }
-            }
+                    Fetched::Known => continue,
+                    Fetched::Record(record) => record,
+                },
+            };
+            *bytes += record.bytes();
+            self.ended = false;
+            batch.records.push(record);
+            taken += 1;
         }
         Ok(taken)
     }
 
+    /// Takes one thing from the queue.
+    fn fetch(&mut self, way: &Way<'_>) -> Result<Fetched, LogError> {
+        let Self { at, queue, tail, fetched, given, stall, .. } = self;
+        let (to, got) = match queue.poll(Duration::ZERO) {
+            None => return Ok(Fetched::Nothing),
+            // The client is behind the tail, and will come to this end once more.
+            Some(Err(KafkaError::PartitionEOF(_))) if *fetched < *given => {
+                (stall.readable_at(*fetched), Fetched::Known)
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => (stall.readable_at(*fetched), Fetched::End),
+            Some(Err(error)) => return Err(self.failed(&error, way)),
+            Some(Ok(message)) => match stall.readable_at(*fetched) {
+                Some(to) => (Some(to), Fetched::Known),
+                None => {
+                    let offset = u64::try_from(message.offset()).unwrap_or(0);
+                    // Backwards: the partition lost what it had, and was set back.
+                    if offset < *fetched {
+                        *given = 0;
+                        tail.clear();
+                    }
+                    *fetched = offset + 1;
+                    let is_known = offset < *given;
+                    let got = || Fetched::Record(to_record(at, &message));
+                    (None, if is_known { Fetched::Known } else { got() })
+                }
+            },
+        };
+        if let Some(to) = to {
+            self.seek(to, way)?;
+            return Ok(Fetched::Known);
+        }
+        Ok(got)
+    }
+
     /// Turns an error of this partition into one of the log; steps over what cannot be read.
     fn failed(&mut self, error: &KafkaError, way: &Way<'_>) -> LogError {
-        let (topic, partition, from) = (Arc::clone(&self.at.topic), self.at.partition, self.next);
+        let (topic, partition, from) =
+            (Arc::clone(&self.at.topic), self.at.partition, self.fetched);
         let damage = is_damage(error).then(|| self.end(way)).and_then(Result::ok);
         if let Some(to) = damage.and_then(|end| self.stall.failed_at(from, end)) {
             tracing::warn!(%topic, partition, from, to, %error, "stepping over what cannot be read");
@@ -240,7 +295,7 @@ impl Lane {
         let offset = Offset::Offset(i64::try_from(to).unwrap_or(i64::MAX));
         let seek = way.consumer.seek(&self.at.topic, number(&self.at), offset, way.timeout);
         seek.map_err(|error| to_log_error(&self.at.topic, &error))?;
-        self.next = to;
+        self.fetched = to;
         Ok(())
     }
 
