@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::name::Name;
+use crate::text;
 
 /// A stable 64-bit hash over parts (XXH3, seed 0). The same parts give the same hash on every
 /// platform and in every version: ids and shares are built on it. Parts are length-prefixed, so
@@ -77,10 +78,7 @@ macro_rules! hex_id {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                Self::parse_hex(&text).ok_or_else(|| {
-                    serde::de::Error::custom(concat!("expected ", $digits, " hexadecimal digits"))
-                })
+                text::read(deserializer, concat!($digits, " hexadecimal digits"), Self::parse_hex)
             }
         }
 

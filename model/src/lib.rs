@@ -3,6 +3,7 @@
 //! Modules stand in the order in which a signal meets them. What is deliberately absent: I/O, the
 //! clock, randomness, threads, any decision. A word lives here when two rooms need it.
 
+mod text;
 pub mod time;
 pub mod name;
 pub mod id;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::text;
+
 /// The name of a service, operation, host, metric ... Cloning costs a counter, not a copy.
 ///
 /// Invariant: order and equality are those of the text, so sorted output never depends on where a
@@ -54,6 +56,12 @@ impl From<&str> for Name {
     }
 }
 
+impl From<Arc<str>> for Name {
+    fn from(text: Arc<str>) -> Self {
+        Self(text)
+    }
+}
+
 impl From<String> for Name {
     fn from(text: String) -> Self {
         Self(Arc::from(text))
@@ -80,7 +88,7 @@ impl Serialize for Name {
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <Cow<'de, str>>::deserialize(deserializer).map(|text| Self(Arc::from(text.as_ref())))
+        text::read(deserializer, "text", |text| Some(Self::from(text)))
     }
 }
 

@@ -6,6 +6,8 @@ use std::ops::{Add, Sub};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::text;
+
 /// A length of time. Unit: nanoseconds, signed.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -131,9 +133,7 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-            Self::parse_rfc3339(&text)
-                .ok_or_else(|| serde::de::Error::custom("expected a time in RFC 3339"))
+            text::read(deserializer, "a time in RFC 3339", Self::parse_rfc3339)
         } else {
             i64::deserialize(deserializer).map(Self)
         }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use correlator::correlate::{Correlator, Output};
 use model::id::IncidentId;
-use model::journal::JournalEntry;
 use model::name::Name;
 
 use crate::dead_letter::dead_letter;
 use crate::log::{Record, TopicPartition};
+use crate::stages::entry::EntryReader;
 use crate::stages::settings::Settings;
 use crate::stages::{Emit, Stage, wire};
 
@@ -36,6 +36,7 @@ const DRIFT_EVERY: u64 = 64;
 pub struct CorrelateStage {
     settings: Arc<Settings>,
     correlators: Vec<Correlator>,
+    entries: EntryReader,
     drift_told: Option<DriftTold>,
     acts_told: Option<ActsTold>,
     records: u64,
@@ -50,7 +51,15 @@ impl CorrelateStage {
             Correlator::new(cell.clone(), settings.detect_tasks, settings.correlate.clone())
         };
         let correlators = settings.cells.iter().map(fresh).collect();
-        Self { settings, correlators, drift_told: None, acts_told: None, records: 0, unreadable: 0 }
+        Self {
+            settings,
+            correlators,
+            entries: EntryReader::default(),
+            drift_told: None,
+            acts_told: None,
+            records: 0,
+            unreadable: 0,
+        }
     }
 
     /// Tells somebody of the drift report now and then.
@@ -71,7 +80,7 @@ impl CorrelateStage {
     #[must_use]
     pub fn act_counts(&self) -> ActCounts {
         let mut all = ActCounts::default();
-        for stats in self.correlators.iter().map(Correlator::stats) {
+        for stats in self.correlators.iter().map(Correlator::counted) {
             all.taken += stats.acts;
             all.refused += stats.acts_unknown;
             all.alerts_muted += stats.alerts_muted;
@@ -127,7 +136,7 @@ impl CorrelateStage {
 impl Stage for CorrelateStage {
     fn handle(&mut self, record: &Record, out: &mut Vec<Emit>) {
         let cell = record.partition.partition as usize;
-        let entry: Result<JournalEntry, _> = wire::json(record.value.as_deref());
+        let entry = self.entries.read(record.value.as_deref());
         let (Ok(entry), Some(correlator)) = (entry, self.correlators.get_mut(cell)) else {
             self.unreadable += 1;
             return;
@@ -171,7 +180,7 @@ impl Stage for CorrelateStage {
 #[cfg(test)]
 mod tests {
     use model::command::{Act, Command, Decision};
-    use model::journal::JournalRecord;
+    use model::journal::{JournalEntry, JournalRecord};
     use model::time::Timestamp;
 
     use super::*;

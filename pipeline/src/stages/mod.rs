@@ -15,6 +15,7 @@ pub mod observe;
 pub mod detect;
 pub mod correlate;
 pub mod line;
+mod entry;
 
 /// A record that a stage wants appended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -57,6 +57,8 @@ pub struct ObserveStats {
 /// The stage.
 pub struct ObserveStage {
     settings: Arc<Settings>,
+    /// The journal's topic.
+    journal: Arc<str>,
     decoder: Decoder,
     cells: Vec<CellObservers>,
     stats: ObserveStats,
@@ -76,7 +78,8 @@ impl ObserveStage {
         };
         let cells = settings.cells.iter().map(cell).collect();
         let decoder = Decoder::new(DecodeLimits::default());
-        Self { settings, decoder, cells, stats: ObserveStats::default(), epoch }
+        let journal = settings.own.journal.as_str().into();
+        Self { settings, journal, decoder, cells, stats: ObserveStats::default(), epoch }
     }
 
     /// What it has done.
@@ -171,7 +174,7 @@ impl ObserveStage {
         out: &mut Vec<Emit>,
     ) -> bool {
         let position = Position {
-            topic: (&*record.partition.topic).into(),
+            topic: Arc::clone(&record.partition.topic).into(),
             partition: record.partition.partition,
             offset: record.offset,
             item,
@@ -181,7 +184,7 @@ impl ObserveStage {
             position: Some(position),
             record: what,
         };
-        let to = TopicPartition::new(&self.settings.own.journal, cell as u32);
+        let to = TopicPartition { topic: Arc::clone(&self.journal), partition: cell as u32 };
         match wire::journal(to, &entry) {
             Ok(emit) => out.push(emit),
             Err(_) => return false,

@@ -28,6 +28,9 @@ pub enum WireError {
     Empty,
 }
 
+/// What most entries of the journal fit in. Unit: bytes.
+const ENTRY_BYTES: usize = 1_024;
+
 /// MessagePack by field name.
 ///
 /// # Errors
@@ -58,7 +61,9 @@ pub fn pane(to: TopicPartition, record: &PaneRecord, at_ms: i64) -> Result<Emit,
 /// # Errors
 /// When it cannot be encoded.
 pub fn journal(to: TopicPartition, entry: &JournalEntry) -> Result<Emit, WireError> {
-    let value = Some(serde_json::to_vec(entry)?);
+    let mut value = Vec::with_capacity(ENTRY_BYTES);
+    serde_json::to_writer(&mut value, entry)?;
+    let value = Some(value);
     let timestamp_ms = entry.arrival.millis();
     Ok(Emit { to, record: NewRecord { timestamp_ms, value, ..NewRecord::default() } })
 }

@@ -24,7 +24,7 @@ pub(crate) fn text(body: &[u8]) -> Result<&str, DecodeError> {
 }
 
 /// Counts brackets and commas outside of strings. Wrong JSON passes: the parser refuses it.
-fn check_bounds(body: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
+pub(crate) fn check_bounds(body: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
     let (mut depth, mut values) = (0_usize, 0_usize);
     let mut bytes = body.iter();
     while let Some(byte) = bytes.next() {

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod interner;
 pub mod sniff;
 mod json;
+pub(crate) mod text;
 mod fields;
 mod rows;
 mod otlp;
@@ -101,6 +102,8 @@ pub struct DecodeCounters {
 pub struct Decoder {
     limits: DecodeLimits,
     interner: Interner,
+    /// What alerts say: most of it comes again and again, and none of it in spans.
+    labels: Interner,
     counters: DecodeCounters,
 }
 
@@ -109,7 +112,8 @@ impl Decoder {
     #[must_use]
     pub fn new(limits: DecodeLimits) -> Self {
         let interner = Interner::new(limits.interned_max);
-        Self { limits, interner, counters: DecodeCounters::default() }
+        let labels = Interner::new(limits.interned_max);
+        Self { limits, interner, labels, counters: DecodeCounters::default() }
     }
 
     /// What was done so far.
@@ -150,7 +154,7 @@ impl Decoder {
             TopicKind::Spans | TopicKind::Logs | TopicKind::Metrics => {
                 self.decode_telemetry(payload, &body)
             }
-            TopicKind::Alerts => alerts::decode(payload, &body, &limits, arrival),
+            TopicKind::Alerts => alerts::decode(&body, &limits, arrival, &mut self.labels),
             TopicKind::Changes => changes::decode(payload, &body, &limits, arrival),
             TopicKind::Topology => topology::decode(payload, &body, &limits),
         }

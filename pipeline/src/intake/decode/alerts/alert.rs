@@ -13,29 +13,48 @@ const SEVERITY_LABELS: [&str; 4] = ["severity", "priority", "level", "criticalit
 /// Labels and annotations that name a trace.
 const TRACE_LABELS: [&str; 4] = ["trace_id", "traceId", "traceID", "TraceID"];
 
+/// What of an alert its form says.
+pub(super) struct Parts {
+    pub(super) labels: Labels,
+    pub(super) annotations: Labels,
+    pub(super) starts_at: Option<Timestamp>,
+    /// When it ends or will end.
+    pub(super) ends_at: Option<Timestamp>,
+    pub(super) url: Option<Name>,
+}
+
 /// Reads one alert whose status the caller knows. `None` without labels.
 pub(super) fn read(value: &Value, status: AlertStatus, arrival: Timestamp) -> Option<Alert> {
-    let set = labels(value.get("labels"));
-    if set.is_empty() {
+    let url = first_text(value, &[&["generatorURL"], &["generatorUrl"], &["generator_url"]]);
+    let parts = Parts {
+        labels: labels(value.get("labels")),
+        annotations: labels(value.get("annotations")),
+        starts_at: time(value, &["startsAt"]).or_else(|| time(value, &["starts_at"])),
+        ends_at: time(value, &["endsAt"]).or_else(|| time(value, &["ends_at"])),
+        url: url.map(name),
+    };
+    build(parts, status, arrival)
+}
+
+/// One alert of its parts. `None` without labels.
+pub(super) fn build(parts: Parts, status: AlertStatus, arrival: Timestamp) -> Option<Alert> {
+    let Parts { labels, annotations, starts_at, ends_at, url } = parts;
+    if labels.is_empty() {
         return None;
     }
-    let annotations = labels(value.get("annotations"));
-    let ends_at = time(value, &["endsAt"]).or_else(|| time(value, &["ends_at"]));
     let ends_at = ends_at.filter(|_| status == AlertStatus::Resolved);
-    let starts_at = time(value, &["startsAt"]).or_else(|| time(value, &["starts_at"]));
-    let title = set.get("alertname").or_else(|| annotations.get("summary")).cloned();
-    let url = first_text(value, &[&["generatorURL"], &["generatorUrl"], &["generator_url"]]);
+    let title = labels.get("alertname").or_else(|| annotations.get("summary")).cloned();
     Some(Alert {
-        fingerprint: set.fingerprint(),
+        fingerprint: labels.fingerprint(),
         name: title.unwrap_or_else(|| "alert".into()),
         status,
-        severity: severity(&set),
-        trace_id: trace_id(&set, &annotations),
+        severity: severity(&labels),
+        trace_id: trace_id(&labels, &annotations),
         starts_at: starts_at.or(ends_at).unwrap_or(arrival),
         ends_at,
-        labels: set,
+        labels,
         annotations,
-        generator_url: url.map(name),
+        generator_url: url,
         group: None,
     })
 }

@@ -17,7 +17,8 @@ pub(super) fn decode(data: &Value, arrival: Timestamp) -> Attempt {
     })
 }
 
-fn status(word: &str) -> AlertStatus {
+/// What a word says of an alert's status.
+pub(super) fn status(word: &str) -> AlertStatus {
     match word.to_ascii_lowercase().as_str() {
         "resolved" | "ok" | "normal" => AlertStatus::Resolved,
         _ => AlertStatus::Firing,
