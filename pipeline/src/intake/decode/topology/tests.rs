@@ -58,6 +58,17 @@ fn servicenow_records_are_read_in_all_three_wrappings() {
 }
 
 #[test]
+fn an_item_of_servicenow_keeps_its_id_and_belongs_to_its_group_before_a_person() {
+    let reference = |name: &str| json!({"value": "x", "display_value": name});
+    let ci = json!({"sys_id": "a1", "name": "cart", "sys_class_name": "cmdb_ci_service",
+                    "owned_by": reference("Ann Example"), "support_group": reference("team-cart")});
+    let document = topology(&json!([ci]).to_string());
+    assert_eq!(document.source.as_str(), "servicenow");
+    let item = &document.items[0];
+    assert_eq!((item.id.as_str(), item.owner.as_deref()), ("a1", Some("team-cart")));
+}
+
+#[test]
 fn backstage_yaml_of_several_documents_is_read() {
     let document = topology(
         "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: cart\nspec:\n  type: service\n  owner: team-a\n  dependsOn: [resource:cart-db]\n  consumesApis: [stock-api]\n---\napiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: stock\n  labels:\n    tier: critical\nspec:\n  type: service\n  providesApis: [stock-api]\n---\napiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata:\n  name: team-a\n",
