@@ -42,13 +42,21 @@ pub enum SpanKind {
     Consumer,
 }
 
+impl SpanKind {
+    /// Whether a span of this kind is a call of another party.
+    #[must_use]
+    pub const fn calls_others(self) -> bool {
+        matches!(self, Self::Client | Self::Producer)
+    }
+}
+
 /// The other party of a client or producer span, from its peer, db and messaging attributes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// What it is, as far as the attributes tell.
     pub kind: PeerKind,
-    /// Its name: service, database, queue or address.
-    pub name: Name,
+    /// Its name: service, database, queue or address. Index into the batch's names.
+    pub name: u32,
 }
 
 /// What the attributes of a span say that its other party is.
@@ -64,8 +72,9 @@ pub enum PeerKind {
     Address,
 }
 
-/// One span: the columns that the mind needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One span: the columns that the mind needs. Its names stand in the batch, each once: a span itself
+/// owns nothing and is copied like a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Index into the batch's resources.
     pub resource: u32,
@@ -77,16 +86,17 @@ pub struct Span {
     pub parent: Option<SpanId>,
     /// Kind.
     pub kind: SpanKind,
-    /// Operation name.
-    pub name: Name,
+    /// Operation name. Index into the batch's names.
+    pub name: u32,
     /// Start.
     pub start: Timestamp,
     /// End; never before the start.
     pub end: Timestamp,
     /// Status is `Error`, or (without a status) an HTTP 5xx at a server or a gRPC failure.
     pub failed: bool,
-    /// `error.type`, else the exception's type, else the response's status code.
-    pub error_type: Option<Name>,
+    /// `error.type`, else the exception's type, else the response's status code. Index into the batch's
+    /// names.
+    pub error_type: Option<u32>,
     /// The other party of a client or producer span.
     pub peer: Option<Peer>,
 }
@@ -163,6 +173,8 @@ pub struct MetricPoint {
 pub struct SignalBatch {
     /// The resources that rows refer to.
     pub resources: Vec<Resource>,
+    /// The names that spans refer to.
+    pub names: Vec<Name>,
     /// Spans.
     pub spans: Vec<Span>,
     /// Log records.
@@ -174,9 +186,25 @@ pub struct SignalBatch {
 }
 
 impl SignalBatch {
-    /// The resource of a row; the empty resource if the index points nowhere.
+    /// The resource of a row; `None` if the index points nowhere.
     #[must_use]
     pub fn resource(&self, index: u32) -> Option<&Resource> {
         self.resources.get(index as usize)
+    }
+
+    /// A name that a span refers to; `None` if the index points nowhere.
+    #[must_use]
+    pub fn name(&self, index: u32) -> Option<&Name> {
+        self.names.get(index as usize)
+    }
+
+    /// Forgets all rows and keeps their memory for the next record.
+    pub fn clear(&mut self) {
+        self.resources.clear();
+        self.names.clear();
+        self.spans.clear();
+        self.logs.clear();
+        self.metrics.clear();
+        self.rejected = 0;
     }
 }

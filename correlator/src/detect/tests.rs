@@ -10,7 +10,7 @@ use model::time::{Nanos, Pane, PaneWidth, Timestamp};
 use proptest::prelude::*;
 
 use super::{DetectConfig, Detector};
-use crate::observe::testing::{BEGIN, Behaviour, Noise, Shop, newest, resources};
+use crate::observe::testing::{BEGIN, Behaviour, Noise, Shop, names, newest, resources};
 use crate::observe::{ObserveConfig, Observer, split};
 
 /// Both machines, wired as the shell wires them.
@@ -327,7 +327,8 @@ fn story(seed: u64) -> Vec<SignalBatch> {
     let mut parts = Vec::new();
     for (second, batch) in (0..).zip(whole) {
         for resource in 0..4 {
-            let mut part = SignalBatch { resources: resources(), ..SignalBatch::default() };
+            let mut part =
+                SignalBatch { resources: resources(), names: names(), ..SignalBatch::default() };
             part.spans = batch.spans.iter().filter(|s| s.resource == resource).cloned().collect();
             part.logs = batch.logs.iter().filter(|l| l.resource == resource).cloned().collect();
             parts.push(part);

@@ -15,8 +15,15 @@ pub struct Exemplars(Vec<(u64, TraceId)>);
 impl Exemplars {
     /// Offers a trace, ranked by the stable hash of its id. Id 0 is no trace (W3C trace context).
     pub fn offer(&mut self, trace: TraceId) {
-        if trace.0 != 0 {
-            self.insert(trace_hash(trace), trace);
+        self.offer_ranked(trace_hash(trace), trace);
+    }
+
+    /// Offers a trace whose stable hash is known.
+    pub(crate) fn offer_ranked(&mut self, hash: u64, trace: TraceId) {
+        let is_worse = self.0.len() >= EXEMPLARS_MAX
+            && self.0.last().is_some_and(|last| *last < (hash, trace));
+        if trace.0 != 0 && !is_worse {
+            self.insert(hash, trace);
         }
     }
 

@@ -1,6 +1,8 @@
 //! Durations in sparse logarithmic buckets (DDSketch, Masson et al. 2019): any quantile within
 //! 2 %, and adding two histograms adds integers, so the order of additions cannot matter.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
 /// Relative error of a bucket's value.
@@ -14,6 +16,62 @@ const SHORTEST_NS: f64 = 1000.0;
 /// Last bucket; its lower bound is about 1,000 s, longer durations fall into it.
 const BUCKET_LAST: u16 = 518;
 
+/// The shortest duration of each bucket, and for each power of two the bucket of it: every span asks
+/// several times, and a logarithm costs more than all else about it. Unit: nanoseconds.
+static BUCKETS: LazyLock<Buckets> = LazyLock::new(Buckets::new);
+
+struct Buckets {
+    /// By bucket.
+    first_ns: Vec<u64>,
+    /// By the number of leading zeros of a duration: the bucket of the shortest of them.
+    by_zeros: [u16; 65],
+}
+
+impl Buckets {
+    fn new() -> Self {
+        let first = |bucket: u16| {
+            let (mut below, mut at) = (0_u64, u64::MAX);
+            while at - below > 1 {
+                let middle = below + (at - below) / 2;
+                if by_logarithm(middle) < bucket { below = middle } else { at = middle }
+            }
+            at
+        };
+        let first_ns = (0..=BUCKET_LAST).map(|bucket| if bucket == 0 { 0 } else { first(bucket) });
+        let shortest = |zeros: usize| 1_u64.checked_shl(63 - zeros as u32).unwrap_or(0);
+        let by_zeros =
+            std::array::from_fn(
+                |zeros| if zeros == 64 { 0 } else { by_logarithm(shortest(zeros)) },
+            );
+        Self { first_ns: first_ns.collect(), by_zeros }
+    }
+
+    fn of(&self, duration_ns: u64) -> u16 {
+        let mut bucket =
+            self.by_zeros.get(duration_ns.leading_zeros() as usize).copied().unwrap_or(0);
+        // A power of two holds 18 buckets at most.
+        let is_above =
+            |at: u16| self.first_ns.get(usize::from(at)).is_some_and(|ns| *ns <= duration_ns);
+        for step in [16, 8, 4, 2, 1] {
+            if is_above(bucket + step) {
+                bucket += step;
+            }
+        }
+        bucket
+    }
+}
+
+/// What a bucket is by definition.
+fn by_logarithm(duration_ns: u64) -> u16 {
+    let ratio = duration_ns as f64 / SHORTEST_NS;
+    if ratio <= 1.0 {
+        return 0;
+    }
+    let index = libm::floor(libm::log(ratio) / LN_GAMMA);
+    // Saturating float-to-integer conversion.
+    (index as u16).min(BUCKET_LAST)
+}
+
 /// A sparse histogram of durations.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram {
@@ -25,13 +83,7 @@ impl Histogram {
     /// The bucket of a duration.
     #[must_use]
     pub fn bucket_of(duration_ns: u64) -> u16 {
-        let ratio = duration_ns as f64 / SHORTEST_NS;
-        if ratio <= 1.0 {
-            return 0;
-        }
-        let index = libm::floor(libm::log(ratio) / LN_GAMMA);
-        // Saturating float-to-integer conversion.
-        (index as u16).min(BUCKET_LAST)
+        BUCKETS.of(duration_ns)
     }
 
     /// Lower bound of a bucket. Unit: nanoseconds.
@@ -124,6 +176,21 @@ mod tests {
             ns *= 1.013;
         }
         assert_eq!(Histogram::bucket_of(u64::MAX), BUCKET_LAST);
+    }
+
+    #[test]
+    fn a_bucket_is_found_as_the_logarithm_says() {
+        let near = |ns: &u64| [ns.saturating_sub(1), *ns, ns.saturating_add(1)];
+        let mut durations: Vec<u64> = BUCKETS.first_ns.iter().flat_map(near).collect();
+        durations.extend((0..64).map(|bit| 1_u64 << bit).flat_map(|ns| near(&ns)));
+        let mut ns = 1_u64;
+        while ns < u64::MAX / 2 {
+            durations.push(ns);
+            ns += ns / 977 + 1;
+        }
+        for ns in durations {
+            assert_eq!(Histogram::bucket_of(ns), by_logarithm(ns), "{ns}");
+        }
     }
 
     #[test]

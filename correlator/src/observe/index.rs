@@ -16,7 +16,7 @@ struct Place {
     tag: u32,
 }
 
-/// The index. Invariant: a quarter of the places is empty, so that a search ends.
+/// The index. Invariant: a fifth of the places is empty, so that a search ends.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
     /// A power of two, or none.
@@ -44,7 +44,7 @@ impl Index {
     /// Adds a number that is not there yet. `key_of` gives the key of any number in the index.
     pub(crate) fn insert(&mut self, key: u128, number: u32, key_of: impl Fn(u32) -> u128) {
         self.next_seed = self.next_seed.rotate_left(23) ^ (key as u64) ^ (key >> 64) as u64;
-        if (self.used + 1) * 4 > self.places.len() * 3 {
+        if (self.used + 1) * 5 > self.places.len() * 4 {
             self.grow(key_of);
         }
         let tag = tag_of(key, self.seed);

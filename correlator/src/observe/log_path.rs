@@ -8,7 +8,7 @@ use model::name::Name;
 
 use super::counts::{OperationCounts, ServiceCounts, TemplateKey};
 use super::limits::{BIGRAMS_MAX, LOG_PATH_MAX};
-use super::trace::{LogRow, OpenTrace};
+use super::trace::LogRow;
 use super::tree::{Role, TraceTree};
 
 /// Stands before the first log record of a span.
@@ -16,11 +16,15 @@ pub const LOG_START: TemplateId = TemplateId(0);
 /// Stands after the last log record of a span.
 pub const LOG_END: TemplateId = TemplateId(u64::MAX);
 
-/// The templates of each working span, in the order of time; empty where nothing was logged.
-pub(crate) fn sequences(tree: &TraceTree<'_>, trace: &OpenTrace) -> Vec<Vec<TemplateId>> {
+/// The templates of each working span, in the order of time; empty where nothing was logged, and nothing at
+/// all where no span logged anything.
+pub(crate) fn sequences(tree: &TraceTree<'_>, logs: &[LogRow]) -> Vec<Vec<TemplateId>> {
+    if logs.is_empty() {
+        return Vec::new();
+    }
     let mut sequences = vec![Vec::new(); tree.spans.len()];
     let mut entries: Option<BTreeMap<&Name, usize>> = None;
-    for log in &trace.logs {
+    for log in logs {
         let named = log
             .span_id
             .and_then(|id| tree.spans.binary_search_by(|span| span.span_id.cmp(&id)).ok());
@@ -40,8 +44,12 @@ pub(crate) fn sequences(tree: &TraceTree<'_>, trace: &OpenTrace) -> Vec<Vec<Temp
     sequences
 }
 
-/// Counts each pair of a sequence once. Most spans log nothing: they are the pair of both ends.
-pub(crate) fn count(operation: &mut OperationCounts, sequence: &[TemplateId], trace: TraceId) {
+/// Counts each pair of a sequence of a trace (with its rank among exemplars) once. Most spans log nothing: they are the pair of both ends.
+pub(crate) fn count(
+    operation: &mut OperationCounts,
+    sequence: &[TemplateId],
+    trace: (u64, TraceId),
+) {
     operation.paths += 1;
     if sequence.is_empty() {
         count_pair(operation, (LOG_START, LOG_END), trace);
@@ -61,13 +69,17 @@ pub(crate) fn count(operation: &mut OperationCounts, sequence: &[TemplateId], tr
     }
 }
 
-fn count_pair(operation: &mut OperationCounts, pair: (TemplateId, TemplateId), trace: TraceId) {
+fn count_pair(
+    operation: &mut OperationCounts,
+    pair: (TemplateId, TemplateId),
+    trace: (u64, TraceId),
+) {
     if operation.bigrams.len() >= BIGRAMS_MAX && !operation.bigrams.contains_key(&pair) {
         return;
     }
     let counts = operation.bigrams.entry(pair).or_default();
     counts.spans += 1;
-    counts.exemplars.offer(trace);
+    counts.exemplars.offer_ranked(trace.0, trace.1);
 }
 
 /// Counts a log record under its owner's templates.
@@ -93,7 +105,7 @@ fn first_entries<'a>(tree: &TraceTree<'a>) -> BTreeMap<&'a Name, usize> {
             continue;
         }
         let key = |i: usize| tree.span(i).map(|span| (span.start, span.span_id));
-        let known = first.entry(&span.service).or_insert(index);
+        let known = first.entry(span.service.name).or_insert(index);
         if key(index) < key(*known) {
             *known = index;
         }

@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use model::signal::{LogRecord, Resource, SignalBatch, Span};
+use model::id::TraceId;
+use model::signal::{LogRecord, Resource, SignalBatch};
 use model::time::{Nanos, Pane, PaneWidth, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -14,11 +15,12 @@ use super::attribute::fold_trace;
 use super::counts::{Merge, PaneCounts};
 use super::limits::ObserveLimits;
 use super::loose::{Counted, LoosePanes, count_log, count_point};
+use super::meaning::Meaning;
 use super::record::PaneRecord;
 use super::split::share_of_service;
 use super::table::{Moved, TraceTable};
 use super::tally::PaneTally;
-use super::trace::{Joined, LogRow, OpenTrace, SpanRow, owner_of};
+use super::trace::{Joined, LogRow, owner_of};
 
 /// How an observer counts. All tasks of a cell must have the same configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +107,9 @@ pub struct Observer {
     settled_through: Option<Pane>,
     ready: VecDeque<PaneRecord>,
     stats: ObserverStats,
+    /// What the names of a batch mean here: nothing between two batches.
+    #[serde(skip)]
+    meaning: Meaning,
 }
 
 impl Observer {
@@ -115,7 +120,7 @@ impl Observer {
             task,
             config,
             now: None,
-            table: TraceTable::default(),
+            table: TraceTable::new(config.width),
             loose: LoosePanes::new(),
             dirty: BTreeSet::new(),
             revisions: BTreeMap::new(),
@@ -123,16 +128,13 @@ impl Observer {
             settled_through: None,
             ready: VecDeque::new(),
             stats: ObserverStats::default(),
+            meaning: Meaning::default(),
         }
     }
 
     /// Joins and counts the signals of a batch. Emits nothing; panes close in [`Self::advance`].
     pub fn handle_batch(&mut self, batch: &SignalBatch) {
-        for span in &batch.spans {
-            if let Some(resource) = batch.resource(span.resource) {
-                self.span(span, resource);
-            }
-        }
+        self.spans(batch);
         for log in &batch.logs {
             if let Some(resource) = batch.resource(log.resource) {
                 self.log(log, resource);
@@ -200,19 +202,23 @@ impl Observer {
         ObserverStats { open_traces: self.table.len() as u64, ..self.stats }
     }
 
-    fn span(&mut self, span: &Span, resource: &Resource) {
-        self.stats.spans += 1;
-        if resource.service.is_empty() {
-            self.stats.no_owner += 1;
-            return;
-        }
-        let pane = self.config.width.pane_of(span.end.max(span.start));
-        if !self.may_join(span.trace_id, pane) {
-            return;
-        }
-        let row = SpanRow::new(span, resource);
+    fn spans(&mut self, batch: &SignalBatch) {
+        let mut meaning = std::mem::take(&mut self.meaning);
+        meaning.begin(batch);
         let max = self.config.limits.spans_per_trace;
-        self.join(span.trace_id, |trace| trace.join_span(row, max));
+        for span in &batch.spans {
+            self.stats.spans += 1;
+            let Some(offered) = meaning.of(span, batch, &mut self.table.words) else {
+                self.stats.no_owner += 1;
+                continue;
+            };
+            let pane = self.config.width.pane_of(offered.end);
+            if let Some(number) = self.place(span.trace_id, pane) {
+                let joined = self.table.join_span(number, &offered, max);
+                self.joined(joined);
+            }
+        }
+        self.meaning = meaning;
     }
 
     fn log(&mut self, log: &LogRecord, resource: &Resource) {
@@ -225,9 +231,10 @@ impl Observer {
                     self.stats.no_owner += 1;
                     return;
                 };
-                if self.may_join(trace_id, pane) {
+                if let Some(number) = self.place(trace_id, pane) {
                     let row = LogRow::new(log, (kind, name.clone()));
-                    self.join(trace_id, |trace| trace.join_log(row, limits.logs_per_trace));
+                    let joined = self.table.join_log(number, row, limits.logs_per_trace);
+                    self.joined(joined);
                 }
             }
             None if self.is_late(pane) => {}
@@ -238,21 +245,25 @@ impl Observer {
         }
     }
 
-    /// A signal may join an open trace however old it is; a new trace must not be settled.
-    fn may_join(&mut self, trace: model::id::TraceId, pane: Pane) -> bool {
-        if self.table.contains(trace) {
-            return true;
+    /// The open trace that a signal joins, however old it is. A new trace must not be settled.
+    fn place(&mut self, trace: TraceId, pane: Pane) -> Option<u32> {
+        if let Some(open) = self.table.find(trace) {
+            return Some(open);
         }
         if self.table.len() >= self.config.limits.traces {
             self.stats.dropped += 1;
-            return false;
+            return None;
         }
-        !self.is_late(pane)
+        if self.is_late(pane) {
+            return None;
+        }
+        let made = self.table.make(trace);
+        self.stats.dropped += u64::from(made.is_none());
+        made
     }
 
-    fn join(&mut self, id: model::id::TraceId, join: impl FnOnce(&mut OpenTrace) -> Joined) {
-        let Some((joined, Moved { from, to })) = self.table.change(id, self.config.width, join)
-        else {
+    fn joined(&mut self, joined: Option<(Joined, Moved)>) {
+        let Some((joined, Moved { from, to })) = joined else {
             self.stats.dropped += 1;
             return;
         };
@@ -311,10 +322,12 @@ impl Observer {
     fn count(&mut self, pane: Pane, last: Last) {
         let mut counts = self.loose.get(&pane).cloned().unwrap_or_default();
         let mut traced = PaneTally::default();
-        for (id, trace) in self.table.of_pane(pane) {
-            self.stats.cyclic += fold_trace(&mut traced, id, trace);
-        }
-        traced.add_to(&mut counts);
+        let mut cyclic = 0;
+        self.table.each_of_pane(pane, |id, spans, logs| {
+            cyclic += fold_trace(&mut traced, id, spans, logs);
+        });
+        self.stats.cyclic += cyclic;
+        traced.add_to(&mut counts, &self.table.words);
         let shares = self.config.shares.max(1);
         let revision = self.next_revision(pane);
         if shares == 1 {

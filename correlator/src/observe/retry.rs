@@ -7,21 +7,21 @@ use super::tree::{Role, TraceTree};
 
 /// For every span, whether it belongs to an attempt that was followed by another attempt: same
 /// parent, same callee, same operation, begun after the failed one ended.
-pub(crate) fn superseded(tree: &TraceTree<'_>) -> Vec<bool> {
-    let mut marks = vec![false; tree.spans.len()];
+pub(crate) fn superseded(tree: &TraceTree<'_>, marks: &mut Vec<bool>) {
+    marks.clear();
+    marks.resize(tree.spans.len(), false);
     if tree.spans.iter().all(|span| span.outcome == Outcome::Ok) {
-        return marks;
+        return;
     }
-    for &index in &tree.order {
-        mark_attempts(tree, index, &mut marks);
+    for &index in tree.order() {
+        mark_attempts(tree, index, marks);
     }
-    for &index in &tree.order {
+    for &index in tree.order() {
         let above = tree.parent(index).and_then(|parent| marks.get(parent).copied());
         if above == Some(true) {
-            set(&mut marks, index);
+            set(marks, index);
         }
     }
-    marks
 }
 
 fn mark_attempts(tree: &TraceTree<'_>, parent: usize, marks: &mut [bool]) {
@@ -32,13 +32,13 @@ fn mark_attempts(tree: &TraceTree<'_>, parent: usize, marks: &mut [bool]) {
             continue;
         }
         let answer = tree.answer(child).and_then(|answer| tree.span(answer));
-        let callee = match (&span.callee, tree.role(child), answer) {
-            (Some((_, name)), _, _) => name.as_str(),
-            (None, Role::Call, Some(answer)) => answer.service.as_str(),
-            (None, Role::Entry, _) => span.service.as_str(),
+        let callee = match (span.callee, tree.role(child), answer) {
+            (Some((_, name)), _, _) => name.name.as_str(),
+            (None, Role::Call, Some(answer)) => answer.service.name.as_str(),
+            (None, Role::Entry, _) => span.service.name.as_str(),
             (None, ..) => "",
         };
-        let key = (callee, span.operation.as_str());
+        let key = (callee, span.operation.name.as_str());
         let before = last.insert(key, child).and_then(|i| tree.span(i).map(|span| (i, span)));
         if let Some((index, before)) = before
             && before.outcome != Outcome::Ok

@@ -4,14 +4,18 @@ use model::id::{TraceId, stable_hash};
 use model::signal::{LogRecord, MetricPoint, Resource, SignalBatch};
 
 /// Splits a batch over `tasks` observers: spans and logs of a trace by trace id, other logs by
-/// service, metric points by series. All parts carry all resources, so that indices stay valid;
+/// service, metric points by series. All parts carry all resources and names, so that indices stay valid;
 /// the count of rejected items stays with the first part.
 #[must_use]
 pub fn split(batch: SignalBatch, tasks: u32) -> Vec<SignalBatch> {
     if tasks <= 1 {
         return vec![batch];
     }
-    let empty = SignalBatch { resources: batch.resources.clone(), ..SignalBatch::default() };
+    let empty = SignalBatch {
+        resources: batch.resources.clone(),
+        names: batch.names.clone(),
+        ..SignalBatch::default()
+    };
     let mut parts = vec![empty; tasks as usize];
     if let Some(first) = parts.first_mut() {
         first.rejected = batch.rejected;

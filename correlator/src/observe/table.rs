@@ -1,16 +1,21 @@
 //! The open traces of one task, by id and by the pane in which they ended.
 //!
 //! Every span looks its trace up, so the index is one line of memory away: open addressing over a
-//! slab. Its twin in the tests is a sorted map, with which it must agree on random input.
+//! slab. A slot is small, and what it refers to lies elsewhere: rows of spans in blocks ([`super::rows`]),
+//! what they say in words ([`super::words`]), logs only where there are any. Its twin in the tests is a
+//! sorted map, with which it must agree on random input.
 
 use std::collections::BTreeMap;
 
-use model::id::TraceId;
-use model::time::{Pane, PaneWidth};
+use model::id::{SpanId, TraceId};
+use model::name::Name;
+use model::time::{Pane, PaneWidth, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::index::Index;
-use super::trace::OpenTrace;
+use super::rows::{Block, ROWS_MAX, Row, Rows};
+use super::trace::{Joined, LogRow, SpanRow, join_log};
+use super::words::{Shape, Words};
 
 /// Where a trace stood before and after an item joined it.
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +24,96 @@ pub(crate) struct Moved {
     pub(crate) to: Pane,
 }
 
-#[derive(Clone, Debug, Default)]
+/// A span that is offered. The upper halves of its times are not in its shape yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offered {
+    pub(crate) span_id: SpanId,
+    pub(crate) parent: Option<SpanId>,
+    pub(crate) start: Timestamp,
+    pub(crate) end: Timestamp,
+    pub(crate) shape: Shape,
+}
+
+/// Slots that are allocated at once.
+const PAGE_SLOTS: usize = 1_024;
+/// Stands for logs that are not there.
+const NO_LOGS: u32 = u32::MAX;
+
+/// By what the end of a trace is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum EndedBy {
+    /// The slot is free, or its trace has just been made.
+    #[default]
+    Nothing,
+    Logs,
+    Spans,
+}
+
+/// 48 bytes.
+#[derive(Clone, Copy, Debug)]
 struct Slot {
     id: TraceId,
-    /// `None`: the slot is free.
-    pane: Option<Pane>,
-    trace: OpenTrace,
+    /// The start of the first span that came: its rows count from there.
+    base: i64,
+    /// When the trace ended as far as seen: by its spans, else by its logs.
+    end: Timestamp,
+    spans: Block,
+    logs: u32,
+    ended_by: EndedBy,
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self {
+            id: TraceId(0),
+            base: 0,
+            end: Timestamp(0),
+            spans: Block::default(),
+            logs: NO_LOGS,
+            ended_by: EndedBy::Nothing,
+        }
+    }
+}
+
+/// Slots in pages, so that more of them never move those that are there.
+#[derive(Clone, Debug, Default)]
+struct Slots {
+    pages: Vec<Box<[Slot]>>,
+    used: u32,
+    free: Vec<u32>,
+}
+
+impl Slots {
+    const fn len(&self) -> usize {
+        self.used as usize - self.free.len()
+    }
+
+    fn get(&self, number: u32) -> Option<&Slot> {
+        let number = number as usize;
+        self.pages.get(number / PAGE_SLOTS)?.get(number % PAGE_SLOTS)
+    }
+
+    fn get_mut(&mut self, number: u32) -> Option<&mut Slot> {
+        let number = number as usize;
+        self.pages.get_mut(number / PAGE_SLOTS)?.get_mut(number % PAGE_SLOTS)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Slot> {
+        self.pages.iter().flatten().take(self.used as usize)
+    }
+
+    /// A free slot; `None` if there are more than can be numbered.
+    fn take(&mut self) -> Option<u32> {
+        if let Some(free) = self.free.pop() {
+            return Some(free);
+        }
+        let number = self.used;
+        self.used = self.used.checked_add(1)?;
+        if number as usize / PAGE_SLOTS >= self.pages.len() {
+            self.pages.push(vec![Slot::default(); PAGE_SLOTS].into());
+        }
+        Some(number)
+    }
 }
 
 /// The slots of one pane. A trace that moved on leaves its slot behind, so a slot counts only if
@@ -35,49 +124,141 @@ struct Filed {
     traces: usize,
 }
 
+/// The logs of traces that have any.
+#[derive(Clone, Debug, Default)]
+struct Logs {
+    rows: Vec<Vec<LogRow>>,
+    free: Vec<u32>,
+}
+
+impl Logs {
+    fn get(&self, number: u32) -> &[LogRow] {
+        self.rows.get(number as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// The logs of that number, which is given if there is none.
+    fn make(&mut self, number: &mut u32) -> Option<&mut Vec<LogRow>> {
+        if *number == NO_LOGS {
+            *number = match self.free.pop() {
+                Some(free) => free,
+                None => {
+                    self.rows.push(Vec::new());
+                    u32::try_from(self.rows.len() - 1).ok()?
+                }
+            };
+        }
+        self.rows.get_mut(*number as usize)
+    }
+
+    fn release(&mut self, number: u32) {
+        if let Some(rows) = self.rows.get_mut(number as usize) {
+            *rows = Vec::new();
+            self.free.push(number);
+        }
+    }
+}
+
 /// Open traces. Invariant: a pane is in `by_pane` exactly if a trace ended in it, and each of its
 /// traces stands in its slots.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TraceTable {
+    pub(crate) words: Words,
+    width: PaneWidth,
     index: Index,
-    slots: Vec<Slot>,
-    free: Vec<u32>,
+    slots: Slots,
+    rows: Rows,
+    logs: Logs,
     by_pane: BTreeMap<Pane, Filed>,
 }
 
 impl TraceTable {
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+    pub(crate) fn new(width: PaneWidth) -> Self {
+        Self { width, ..Self::default() }
     }
 
-    pub(crate) fn contains(&self, id: TraceId) -> bool {
-        self.find(id).is_some()
+    pub(crate) const fn len(&self) -> usize {
+        self.slots.len()
     }
 
-    /// Changes a trace (made if missing) and files it under the pane in which it now ends.
-    pub(crate) fn change<R>(
+    /// The number of an open trace.
+    pub(crate) fn find(&self, id: TraceId) -> Option<u32> {
+        let is = |number: u32| self.slots.get(number).is_some_and(|slot| slot.id == id);
+        self.index.find(id.0, is)
+    }
+
+    /// An empty trace under an id that is not there; `None` if there are more than can be numbered.
+    /// Something must join it then.
+    pub(crate) fn make(&mut self, id: TraceId) -> Option<u32> {
+        let number = self.slots.take()?;
+        *self.slots.get_mut(number)? = Slot { id, ..Slot::default() };
+        let slots = &self.slots;
+        let key = |number: u32| slots.get(number).map_or(0, |slot| slot.id.0);
+        self.index.insert(id.0, number, key);
+        Some(number)
+    }
+
+    /// Adds a span to a trace, and files it under the pane in which it now ends. Of two spans of one id
+    /// the smaller row stays, beyond `max` the smallest ids.
+    pub(crate) fn join_span(
         &mut self,
-        id: TraceId,
-        width: PaneWidth,
-        change: impl FnOnce(&mut OpenTrace) -> R,
-    ) -> Option<(R, Moved)> {
-        let number = match self.find(id) {
-            Some(number) => number,
-            None => self.make(id)?,
-        };
-        let slot = self.slots.get_mut(number as usize)?;
-        let result = change(&mut slot.trace);
-        let (from, to) = (slot.pane, width.pane_of(slot.trace.end()));
-        if from != Some(to) {
-            slot.pane = Some(to);
-            let filed = self.by_pane.entry(to).or_default();
-            filed.slots.push(number);
-            filed.traces += 1;
-            if let Some(from) = from {
-                self.leave(from);
-            }
+        number: u32,
+        offered: &Offered,
+        max: usize,
+    ) -> Option<(Joined, Moved)> {
+        let max = max.min(ROWS_MAX - 1);
+        let slot = self.slots.get_mut(number)?;
+        let from = slot.pane(self.width);
+        if slot.ended_by != EndedBy::Spans {
+            (slot.base, slot.end, slot.ended_by) = (offered.start.0, offered.end, EndedBy::Spans);
         }
-        Some((result, Moved { from, to }))
+        slot.end = slot.end.max(offered.end);
+        let row = offered.row(slot.base, &mut self.words);
+        let rows = self.rows.get(slot.spans);
+        let joined = match rows.binary_search_by(|other| other.span_id().cmp(&offered.span_id)) {
+            Ok(at) => {
+                let words = &self.words;
+                let seen = |row: &Row| SpanRow::new(row, slot.base, words);
+                if let Some(mine) = self.rows.get_mut(slot.spans).get_mut(at)
+                    && seen(&row) < seen(mine)
+                {
+                    *mine = row;
+                }
+                Joined::Duplicate
+            }
+            Err(at) if at >= max => Joined::Dropped,
+            Err(at) => {
+                self.rows.insert(&mut slot.spans, at, row);
+                if slot.spans.len() > max {
+                    Rows::truncate(&mut slot.spans, max);
+                    Joined::Dropped
+                } else {
+                    Joined::Added
+                }
+            }
+        };
+        let to = self.width.pane_of(slot.end);
+        self.file(number, from, to);
+        Some((joined, Moved { from, to }))
+    }
+
+    /// Adds a log record to a trace, as [`Self::join_span`] does; beyond `max` the earliest stay.
+    pub(crate) fn join_log(
+        &mut self,
+        number: u32,
+        row: LogRow,
+        max: usize,
+    ) -> Option<(Joined, Moved)> {
+        let slot = self.slots.get_mut(number)?;
+        let from = slot.pane(self.width);
+        match slot.ended_by {
+            EndedBy::Nothing => (slot.end, slot.ended_by) = (row.time, EndedBy::Logs),
+            EndedBy::Logs => slot.end = slot.end.max(row.time),
+            EndedBy::Spans => {}
+        }
+        let joined = join_log(self.logs.make(&mut slot.logs)?, row, max);
+        let to = self.width.pane_of(slot.end);
+        self.file(number, from, to);
+        Some((joined, Moved { from, to }))
     }
 
     /// The panes in which traces ended, up to and including `last`.
@@ -85,14 +266,20 @@ impl TraceTable {
         self.by_pane.range(..=last).map(|(&pane, _)| pane)
     }
 
-    /// The traces of a pane, by id.
-    pub(crate) fn of_pane(&self, pane: Pane) -> impl Iterator<Item = (TraceId, &OpenTrace)> + '_ {
-        let filed = self.by_pane.get(&pane).map_or(&[][..], |filed| &filed.slots);
-        let slots = filed.iter().filter_map(|&number| self.slots.get(number as usize));
-        let mut here: Vec<&Slot> = slots.filter(|slot| slot.pane == Some(pane)).collect();
-        here.sort_unstable_by_key(|slot| slot.id);
-        here.dedup_by_key(|slot| slot.id);
-        here.into_iter().map(|slot| (slot.id, &slot.trace))
+    /// Shows the traces of a pane, by id.
+    pub(crate) fn each_of_pane<'a>(
+        &'a self,
+        pane: Pane,
+        mut each: impl FnMut(TraceId, &[SpanRow<'a>], &[LogRow]),
+    ) {
+        let mut spans = Vec::new();
+        for (_, number) in self.ids_of_pane(pane) {
+            let Some(slot) = self.slots.get(number) else { continue };
+            spans.clear();
+            let rows = self.rows.get(slot.spans).iter();
+            spans.extend(rows.filter_map(|row| SpanRow::new(row, slot.base, &self.words)));
+            each(slot.id, &spans, self.logs.get(slot.logs));
+        }
     }
 
     /// Forgets all traces of panes up to and including `last`.
@@ -103,6 +290,9 @@ impl TraceTable {
             }
             let (pane, filed) = entry.remove_entry();
             self.forget(pane, &filed);
+        }
+        if self.words.is_due() {
+            self.sweep_words();
         }
     }
 
@@ -121,26 +311,28 @@ impl TraceTable {
         dropped
     }
 
-    fn find(&self, id: TraceId) -> Option<u32> {
-        let is = |number: u32| self.slots.get(number as usize).is_some_and(|slot| slot.id == id);
-        self.index.find(id.0, is)
+    fn ids_of_pane(&self, pane: Pane) -> Vec<(TraceId, u32)> {
+        let filed = self.by_pane.get(&pane).map_or(&[][..], |filed| &filed.slots);
+        let here = |number: &u32| {
+            let slot = self.slots.get(*number)?;
+            (slot.pane(self.width) == Some(pane)).then_some((slot.id, *number))
+        };
+        let mut here: Vec<(TraceId, u32)> = filed.iter().filter_map(here).collect();
+        here.sort_unstable();
+        here.dedup();
+        here
     }
 
-    /// An empty slot under this id; `None` if there are more than can be numbered.
-    fn make(&mut self, id: TraceId) -> Option<u32> {
-        let number = match self.free.pop() {
-            Some(number) => number,
-            None => {
-                let number = u32::try_from(self.slots.len()).ok()?;
-                self.slots.push(Slot::default());
-                number
-            }
-        };
-        self.slots.get_mut(number as usize)?.id = id;
-        let slots = &self.slots;
-        let key = |number: u32| slots.get(number as usize).map_or(0, |slot| slot.id.0);
-        self.index.insert(id.0, number, key);
-        Some(number)
+    fn file(&mut self, number: u32, from: Option<Pane>, to: Pane) {
+        if from == Some(to) {
+            return;
+        }
+        let filed = self.by_pane.entry(to).or_default();
+        filed.slots.push(number);
+        filed.traces += 1;
+        if let Some(from) = from {
+            self.leave(from);
+        }
     }
 
     /// A trace left this pane for another.
@@ -154,58 +346,128 @@ impl TraceTable {
 
     fn forget(&mut self, pane: Pane, filed: &Filed) {
         for &number in &filed.slots {
-            let Some(slot) = self.slots.get_mut(number as usize) else { continue };
-            if slot.pane != Some(pane) {
+            let Some(slot) = self.slots.get_mut(number) else { continue };
+            if slot.pane(self.width) != Some(pane) {
                 continue;
             }
-            let id = slot.id;
-            *slot = Slot::default();
-            self.index.remove(id.0, number);
-            self.free.push(number);
+            let gone = std::mem::take(slot);
+            self.index.remove(gone.id.0, number);
+            self.rows.release(gone.spans);
+            self.logs.release(gone.logs);
+            self.slots.free.push(number);
         }
     }
 
-    fn by_id(&self) -> Vec<&Slot> {
-        let mut all: Vec<&Slot> = self.slots.iter().filter(|slot| slot.pane.is_some()).collect();
-        all.sort_unstable_by_key(|slot| slot.id);
-        all
+    /// Forgets what only traces said that are gone.
+    fn sweep_words(&mut self) {
+        let (_, shapes) = self.words.parts();
+        let mut needed = vec![false; shapes.len()];
+        for slot in self.slots.all() {
+            for row in self.rows.get(slot.spans) {
+                if let Some(needed) = needed.get_mut(row.shape as usize) {
+                    *needed = true;
+                }
+            }
+        }
+        let renumbered = self.words.sweep(&needed);
+        for slot in self.slots.all() {
+            for row in self.rows.get_mut(slot.spans) {
+                row.shape = renumbered.get(row.shape as usize).copied().unwrap_or(row.shape);
+            }
+        }
     }
 }
 
-/// Tables are equal if they hold the same traces, wherever they stand.
-impl PartialEq for TraceTable {
-    fn eq(&self, other: &Self) -> bool {
-        let rows = |table: &Self| {
-            let slots = table.by_id().into_iter();
-            slots.map(|slot| (slot.id, slot.pane, slot.trace.clone())).collect::<Vec<_>>()
-        };
-        rows(self) == rows(other)
+impl Slot {
+    fn pane(&self, width: PaneWidth) -> Option<Pane> {
+        (self.ended_by != EndedBy::Nothing).then(|| width.pane_of(self.end))
     }
 }
 
-impl Eq for TraceTable {}
+impl Offered {
+    /// The row of a trace whose first span began at `base`.
+    fn row(&self, base: i64, words: &mut Words) -> Row {
+        let start = self.start.0.wrapping_sub(base) as u64;
+        let duration = self.end.0.wrapping_sub(self.start.0) as u64;
+        let high = |number: u64| (number >> 32) as u32;
+        let (start_high, duration_high) = (high(start), high(duration));
+        let shape = words.shape(Shape { start_high, duration_high, ..self.shape });
+        let parent = self.parent.filter(|parent| *parent != self.span_id);
+        let parent = parent.map_or(0, |parent| parent.0);
+        Row::new(self.span_id, parent, (start as u32, duration as u32), shape)
+    }
+}
+
+/// An open trace in a snapshot.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    id: TraceId,
+    base: i64,
+    end: Timestamp,
+    ended_by: EndedBy,
+    spans: Vec<Row>,
+    logs: Vec<LogRow>,
+}
+
+#[derive(Serialize)]
+struct TableOut<'t> {
+    width: PaneWidth,
+    names: &'t [Name],
+    shapes: &'t [Shape],
+    traces: Vec<Saved>,
+}
+
+#[derive(Deserialize)]
+struct TableIn {
+    width: PaneWidth,
+    names: Vec<Name>,
+    shapes: Vec<Shape>,
+    traces: Vec<Saved>,
+}
 
 impl Serialize for TraceTable {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let rows = self.by_id().into_iter();
-        serializer.collect_seq(rows.map(|slot| (slot.id, slot.pane, &slot.trace)))
+        let open = self.slots.all().filter(|slot| slot.ended_by != EndedBy::Nothing);
+        let mut open: Vec<&Slot> = open.collect();
+        open.sort_unstable_by_key(|slot| slot.id);
+        let traces = open.into_iter().map(|slot| Saved {
+            id: slot.id,
+            base: slot.base,
+            end: slot.end,
+            ended_by: slot.ended_by,
+            spans: self.rows.get(slot.spans).to_vec(),
+            logs: self.logs.get(slot.logs).to_vec(),
+        });
+        let (names, shapes) = self.words.parts();
+        let out = TableOut { width: self.width, names, shapes, traces: traces.collect() };
+        out.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for TraceTable {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let rows: Vec<(TraceId, Pane, OpenTrace)> = Vec::deserialize(deserializer)?;
-        let mut table = Self::default();
-        for (id, pane, trace) in rows {
-            let Some(number) = table.make(id) else { break };
-            if let Some(slot) = table.slots.get_mut(number as usize) {
-                (slot.pane, slot.trace) = (Some(pane), trace);
+        let table = TableIn::deserialize(deserializer)?;
+        let mut out = Self::new(table.width);
+        out.words = Words::from_parts(&table.names, &table.shapes);
+        for saved in table.traces {
+            let Some(number) = out.make(saved.id) else { break };
+            let mut block = Block::default();
+            for (at, row) in saved.spans.iter().enumerate() {
+                out.rows.insert(&mut block, at, *row);
             }
-            let filed = table.by_pane.entry(pane).or_default();
-            filed.slots.push(number);
-            filed.traces += 1;
+            let mut logs = NO_LOGS;
+            if !saved.logs.is_empty()
+                && let Some(rows) = out.logs.make(&mut logs)
+            {
+                *rows = saved.logs;
+            }
+            if let Some(slot) = out.slots.get_mut(number) {
+                (slot.base, slot.end, slot.ended_by) = (saved.base, saved.end, saved.ended_by);
+                (slot.spans, slot.logs) = (block, logs);
+            }
+            out.file(number, None, out.width.pane_of(saved.end));
         }
-        Ok(table)
+        Ok(out)
     }
 }
 
@@ -290,7 +552,10 @@ mod tests {
                         let width = PaneWidth::default();
                         let row = log_row(at);
                         let before = twin.0.get(&id).map(|end| width.pane_of(*end));
-                        let moved = table.change(id, width, |trace| trace.join_log(row, 100));
+                        let moved = {
+                            let number = table.find(id).or_else(|| table.make(id));
+                            number.and_then(|number| table.join_log(number, row, 100))
+                        };
                         let end = twin.0.entry(id).or_insert(at);
                         *end = at.max(*end);
                         let (_, moved) = moved.expect("there is room");
@@ -313,12 +578,13 @@ mod tests {
                 let panes: BTreeSet<Pane> = table.panes_through(Pane(i64::MAX)).collect();
                 prop_assert_eq!(&panes, &twin.panes());
                 for pane in panes {
-                    let ids: Vec<TraceId> = table.of_pane(pane).map(|(id, _)| id).collect();
+                    let mut ids = Vec::new();
+                    table.each_of_pane(pane, |id, _, _| ids.push(id));
                     prop_assert_eq!(ids, twin.of_pane(pane));
                 }
                 for id in 0..42 {
                     let known = twin.0.contains_key(&TraceId(id));
-                    prop_assert_eq!(table.contains(TraceId(id)), known);
+                    prop_assert_eq!(table.find(TraceId(id)).is_some(), known);
                 }
             }
         }

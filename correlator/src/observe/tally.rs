@@ -1,52 +1,118 @@
-//! Where the traces of a pane add up while they are folded: the same sums as [`PaneCounts`], but
-//! owners are found by a hash of their name instead of by comparing names. The order of traces and
-//! names decides nothing here: what leaves is sorted by name.
+//! Where the traces of a pane add up while they are folded: the same sums as [`PaneCounts`], but found
+//! by the numbers of names instead of by comparing names. The order of traces and names decides nothing
+//! here: what leaves is sorted by name.
 
 use std::collections::BTreeMap;
 
 use model::entity::EntityKind;
-use model::id::stable_hash;
 use model::name::Name;
 
-use super::counts::{Activity, Merge, PaneCounts, ServiceCounts};
+use super::attribute::FoldMemory;
+use super::counts::{
+    Activity, EdgeCounts, EntryCounts, Merge, OperationCounts, OriginCounts, PaneCounts,
+    ReachedCounts, ServiceCounts, VersionCounts,
+};
+use super::histogram::Histogram;
 use super::index::Index;
+use super::trace::LogRow;
+use super::words::Words;
 
-/// Values by name.
+/// So many values are found faster by looking at all of them.
+const FEW: usize = 8;
+
+/// Values by the number of a name.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ByName<V> {
+pub(crate) struct Numbered<V> {
+    /// Of more values than [`FEW`].
     index: Index,
-    rows: Vec<(Name, V)>,
+    rows: Vec<(u32, V)>,
 }
 
-impl<V: Default + Clone + Merge> ByName<V> {
-    /// The value of a name, made if missing.
+impl<V: Default> Numbered<V> {
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn contains(&self, number: u32) -> bool {
+        self.find(number).is_some()
+    }
+
+    /// The value of a number, made if missing.
     #[expect(clippy::indexing_slicing, reason = "the row was found, or has just been pushed")]
-    pub(crate) fn slot(&mut self, name: &Name) -> &mut V {
-        let rows = &self.rows;
-        let is = |at: u32| rows.get(at as usize).is_some_and(|(known, _)| known == name);
-        let key = key_of(name);
-        let at = self.index.find(key, is).map_or(rows.len(), |at| at as usize);
-        if at == rows.len() {
-            let key_at = |at: u32| rows.get(at as usize).map_or(0, |(name, _)| key_of(name));
-            // Names of one pane: memory ends long before 2^32 of them.
-            self.index.insert(key, at as u32, key_at);
-            self.rows.push((name.clone(), V::default()));
+    pub(crate) fn slot(&mut self, number: u32) -> &mut V {
+        let at = self.find(number).unwrap_or(self.rows.len());
+        if at == self.rows.len() {
+            self.rows.push((number, V::default()));
+            let rows = &self.rows;
+            let key_at =
+                |at: u32| rows.get(at as usize).map_or(0, |(number, _)| u128::from(*number));
+            let unknown = match rows.len() {
+                0..=FEW => at..at,
+                len if len == FEW + 1 => 0..len,
+                len => at..len,
+            };
+            for at in unknown {
+                // Names of one pane: memory ends long before 2^32 of them.
+                self.index.insert(key_at(at as u32), at as u32, key_at);
+            }
         }
         &mut self.rows[at].1
     }
 
-    fn add_to(self, sums: &mut BTreeMap<Name, V>) {
-        for (name, value) in self.rows {
-            match sums.get_mut(&name) {
-                Some(sum) => sum.absorb(&value),
-                None => _ = sums.insert(name, value),
-            }
+    fn find(&self, number: u32) -> Option<usize> {
+        if self.rows.len() <= FEW {
+            return self.rows.iter().position(|(known, _)| *known == number);
+        }
+        let is = |at: u32| self.rows.get(at as usize).is_some_and(|(known, _)| *known == number);
+        self.index.find(u128::from(number), is).map(|at| at as usize)
+    }
+
+    /// The values by name.
+    fn named<T>(self, words: &Words, value: impl Fn(V) -> T) -> BTreeMap<Name, T> {
+        let named = self.rows.into_iter().filter_map(|(number, row)| {
+            words.names.word(number).map(|word| (word.name.clone(), value(row)))
+        });
+        named.collect()
+    }
+}
+
+/// What the traces of a pane say of one owner.
+#[derive(Clone, Debug)]
+pub(crate) struct ServiceTally {
+    pub(crate) kind: EntityKind,
+    pub(crate) operations: Numbered<OperationCounts>,
+    pub(crate) callers: Numbered<EdgeCounts>,
+    pub(crate) versions: Numbered<VersionCounts>,
+    pub(crate) entries: Numbered<EntryTally>,
+}
+
+impl Default for ServiceTally {
+    fn default() -> Self {
+        Self {
+            kind: EntityKind::Nothing,
+            operations: Numbered::default(),
+            callers: Numbered::default(),
+            versions: Numbered::default(),
+            entries: Numbered::default(),
         }
     }
 }
 
-fn key_of(name: &Name) -> u128 {
-    u128::from(stable_hash(&[name.as_bytes()]))
+/// [`EntryCounts`] in the making.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EntryTally {
+    pub(crate) calls: u64,
+    pub(crate) failed: u64,
+    pub(crate) durations: Histogram,
+    pub(crate) origins: Numbered<OriginTally>,
+}
+
+/// [`OriginCounts`] in the making.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OriginTally {
+    pub(crate) failed: u64,
+    pub(crate) durations: Histogram,
+    pub(crate) reached: Numbered<ReachedCounts>,
 }
 
 /// All counts of the traces of one pane.
@@ -54,22 +120,94 @@ fn key_of(name: &Name) -> u128 {
 pub(crate) struct PaneTally {
     /// Spans and log records.
     pub(crate) signals: u64,
-    pub(crate) activity: ByName<Activity>,
-    services: ByName<ServiceCounts>,
+    pub(crate) activity: Numbered<Activity>,
+    services: Numbered<ServiceTally>,
+    /// What the logs of traces say, by owner.
+    logged: BTreeMap<Name, ServiceCounts>,
+    /// Of the trace that is folded.
+    pub(crate) memory: FoldMemory,
 }
 
 impl PaneTally {
     /// The counts of one owner, made if missing.
-    pub(crate) fn service(&mut self, name: &Name, kind: EntityKind) -> &mut ServiceCounts {
-        let counts = self.services.slot(name);
+    pub(crate) fn service(&mut self, number: u32, kind: EntityKind) -> &mut ServiceTally {
+        let counts = self.services.slot(number);
         counts.kind = counts.kind.min(kind);
         counts
     }
 
+    /// The counts of what the owner of a log record logged, made if missing.
+    pub(crate) fn logged(&mut self, log: &LogRow) -> &mut ServiceCounts {
+        let (kind, name) = &log.owner;
+        let counts = self.logged.entry(name.clone()).or_default();
+        counts.kind = counts.kind.min(*kind);
+        counts
+    }
+
     /// Adds everything to what else was counted in the pane.
-    pub(crate) fn add_to(self, counts: &mut PaneCounts) {
+    pub(crate) fn add_to(self, counts: &mut PaneCounts, words: &Words) {
         counts.signals.absorb(&self.signals);
-        self.activity.add_to(&mut counts.activity);
-        self.services.add_to(&mut counts.services);
+        counts.activity.absorb(&self.activity.named(words, |activity| activity));
+        counts.services.absorb(&self.logged);
+        for (name, service) in self.services.named(words, |service| service.counts(words)) {
+            match counts.services.get_mut(&name) {
+                Some(sum) => sum.absorb(&service),
+                None => _ = counts.services.insert(name, service),
+            }
+        }
+    }
+}
+
+impl ServiceTally {
+    fn counts(self, words: &Words) -> ServiceCounts {
+        ServiceCounts {
+            kind: self.kind,
+            operations: self.operations.named(words, |operation| operation),
+            callers: self.callers.named(words, |edge| edge),
+            versions: self.versions.named(words, |version| version),
+            entries: self.entries.named(words, |entry| entry.counts(words)),
+            ..ServiceCounts::default()
+        }
+    }
+}
+
+impl EntryTally {
+    fn counts(self, words: &Words) -> EntryCounts {
+        let origin = |origin: OriginTally| OriginCounts {
+            failed: origin.failed,
+            durations: origin.durations,
+            reached: origin.reached.named(words, |reached| reached),
+        };
+        EntryCounts {
+            calls: self.calls,
+            failed: self.failed,
+            durations: self.durations,
+            origins: self.origins.named(words, origin),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn values_by_number_agree_with_a_sorted_map(numbers in prop::collection::vec(0_u32..40, 0..200)) {
+            let (mut numbered, mut twin) = (Numbered::<u64>::default(), BTreeMap::<u32, u64>::new());
+            for number in numbers {
+                *numbered.slot(number) += 1;
+                *twin.entry(number).or_default() += 1;
+                prop_assert_eq!(numbered.len(), twin.len());
+                for number in 0..40 {
+                    prop_assert_eq!(numbered.contains(number), twin.contains_key(&number));
+                }
+            }
+            for (number, count) in twin {
+                prop_assert_eq!(*numbered.slot(number), count);
+            }
+        }
     }
 }

@@ -17,6 +17,32 @@ pub(crate) struct Behaviour {
     pub(crate) is_dead: bool,
 }
 
+/// The names of all batches of the tests.
+const NAMES: [&str; 12] = [
+    "handle",
+    "call",
+    "SELECT",
+    "checkout",
+    "stock",
+    "payment",
+    "orders-db",
+    "op0",
+    "op1",
+    "op2",
+    "DEADLINE_EXCEEDED",
+    "payment.shop.svc:8080",
+];
+
+/// The place of a name in the names of all batches.
+pub(crate) fn name(text: &str) -> u32 {
+    NAMES.iter().position(|name| *name == text).expect("a name of the tests") as u32
+}
+
+/// The names of all batches.
+pub(crate) fn names() -> Vec<Name> {
+    NAMES.map(Name::from).into()
+}
+
 /// Services of the shop; the index is the resource.
 pub(crate) const SERVICES: [&str; 4] = ["front", "checkout", "stock", "payment"];
 /// Two in the afternoon, some day.
@@ -71,7 +97,11 @@ impl Shop<'_> {
     pub(crate) fn traffic(&mut self, from: i64, secs: i64, per_sec: u64) -> Vec<SignalBatch> {
         (from..from + secs)
             .map(|second| {
-                let mut batch = SignalBatch { resources: resources(), ..SignalBatch::default() };
+                let mut batch = SignalBatch {
+                    resources: resources(),
+                    names: names(),
+                    ..SignalBatch::default()
+                };
                 for _ in 0..per_sec {
                     let offset = Nanos::from_millis(self.noise.below(1000) as i64);
                     let at = BEGIN + Nanos::from_secs(second) + offset;
@@ -142,15 +172,15 @@ impl Shop<'_> {
     ) -> (Timestamp, bool) {
         let id = SpanId(self.noise.next());
         let wire = Nanos(self.noise.around(1));
-        let name = SERVICES[to as usize];
-        let dead = (self.behave)(name, start, &mut self.noise.clone()).is_dead;
+        let callee = SERVICES[to as usize];
+        let dead = (self.behave)(callee, start, &mut self.noise.clone()).is_dead;
         let (end, failed) = if dead {
             (start + Nanos::from_millis(3), true)
         } else {
             let (end, failed) = self.serve(trace, Some(id), to, start + Nanos(wire.0 / 2), batch);
             (end + Nanos(wire.0 / 2), failed)
         };
-        let peer = Peer { kind: PeerKind::Service, name: name.into() };
+        let peer = Peer { kind: PeerKind::Service, name: name(callee) };
         let call = span(trace, id, Some(parent), from, SpanKind::Client, "call", (start, end));
         batch.spans.push(Span { failed, peer: Some(peer), ..call });
         (end, failed)
@@ -167,7 +197,7 @@ impl Shop<'_> {
         let behaviour = (self.behave)("orders-db", start, &mut self.noise);
         let own = Nanos(self.noise.around(2) + behaviour.extra_ms * 1_000_000);
         let end = start + own;
-        let peer = Peer { kind: PeerKind::Database, name: "orders-db".into() };
+        let peer = Peer { kind: PeerKind::Database, name: name("orders-db") };
         let call = span(trace, id, Some(parent), 3, SpanKind::Client, "SELECT", (start, end));
         batch.spans.push(Span { failed: behaviour.fails, peer: Some(peer), ..call });
         (end, behaviour.fails)
@@ -180,7 +210,7 @@ pub(crate) fn span(
     parent: Option<SpanId>,
     resource: u32,
     kind: SpanKind,
-    name: &str,
+    operation: &str,
     (start, end): (Timestamp, Timestamp),
 ) -> Span {
     Span {
@@ -189,7 +219,7 @@ pub(crate) fn span(
         span_id,
         parent,
         kind,
-        name: name.into(),
+        name: name(operation),
         start,
         end,
         failed: false,

@@ -7,7 +7,7 @@ use model::signal::{Peer, PeerKind, SignalBatch, Span, SpanKind};
 use model::time::{Nanos, Timestamp};
 use proptest::prelude::*;
 
-use super::testing::{BEGIN, Behaviour, Noise, Shop, newest, resources, span};
+use super::testing::{BEGIN, Behaviour, Noise, Shop, name, names, newest, resources, span};
 use super::{ObserveConfig, ObserveLimits, Observer, PaneCounts, PaneRecord, split};
 
 fn ms(millis: i64) -> Timestamp {
@@ -18,12 +18,12 @@ const TRACE: TraceId = TraceId(77);
 
 fn row(id: u64, parent: u64, resource: u32, kind: SpanKind, times: (i64, i64)) -> Span {
     let parent = (parent > 0).then_some(SpanId(parent));
-    let name = format!("op{resource}");
-    span(TRACE, SpanId(id), parent, resource, kind, &name, (ms(times.0), ms(times.1)))
+    let operation = format!("op{resource}");
+    span(TRACE, SpanId(id), parent, resource, kind, &operation, (ms(times.0), ms(times.1)))
 }
 
 fn client(id: u64, parent: u64, resource: u32, peer: (PeerKind, &str), times: (i64, i64)) -> Span {
-    let peer = Some(Peer { kind: peer.0, name: peer.1.into() });
+    let peer = Some(Peer { kind: peer.0, name: name(peer.1) });
     Span { peer, ..row(id, parent, resource, SpanKind::Client, times) }
 }
 
@@ -32,7 +32,7 @@ fn failed(span: Span) -> Span {
 }
 
 fn batch(spans: Vec<Span>) -> SignalBatch {
-    SignalBatch { resources: resources(), spans, ..SignalBatch::default() }
+    SignalBatch { resources: resources(), names: names(), spans, ..SignalBatch::default() }
 }
 
 fn records(observer: &mut Observer) -> Vec<PaneRecord> {
@@ -112,7 +112,7 @@ fn impatience_with_a_slow_callee_is_nobodys_error() {
     let call = client(2, 1, 0, (PeerKind::Service, "stock"), (10, 60));
     let counts = counts(vec![
         failed(row(1, 0, 0, Server, (0, 70))),
-        failed(Span { error_type: Some("DEADLINE_EXCEEDED".into()), ..call }),
+        failed(Span { error_type: Some(name("DEADLINE_EXCEEDED")), ..call }),
         row(3, 2, 2, Server, (12, 300)),
     ]);
     assert_eq!(errors(&counts, "front", "op0") + errors(&counts, "stock", "op2"), 0);

@@ -1,12 +1,15 @@
-//! One open trace: its spans and logs in an order that does not depend on arrival.
+//! The spans and logs of one trace, as they are kept and as they are looked at.
 
 use model::entity::EntityKind;
 use model::id::SpanId;
 use model::id::TemplateId;
 use model::name::Name;
-use model::signal::{LogRecord, LogSeverity, Peer, PeerKind, Resource, Span, SpanKind};
+use model::signal::{LogRecord, LogSeverity, PeerKind, Resource, SpanKind};
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use super::rows::Row;
+use super::words::{Word, Words};
 
 /// How a span ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,19 +24,19 @@ pub(crate) enum Outcome {
     Cancelled,
 }
 
-/// A span as the observer keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct SpanRow {
+/// A span as it is looked at. The order of two of one id is that of their parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SpanRow<'a> {
     pub(crate) span_id: SpanId,
     pub(crate) parent: Option<SpanId>,
     pub(crate) kind: SpanKind,
     pub(crate) outcome: Outcome,
     pub(crate) start: Timestamp,
     pub(crate) end: Timestamp,
-    pub(crate) service: Name,
-    pub(crate) version: Option<Name>,
-    pub(crate) operation: Name,
-    pub(crate) callee: Option<(EntityKind, Name)>,
+    pub(crate) service: Word<'a>,
+    pub(crate) version: Option<Word<'a>>,
+    pub(crate) operation: Word<'a>,
+    pub(crate) callee: Option<(EntityKind, Word<'a>)>,
 }
 
 /// A log record of a trace as the observer keeps it.
@@ -48,20 +51,25 @@ pub(crate) struct LogRow {
     pub(crate) of_platform: bool,
 }
 
-impl SpanRow {
-    pub(crate) fn new(span: &Span, resource: &Resource) -> Self {
-        Self {
-            span_id: span.span_id,
-            parent: span.parent.filter(|&parent| parent != span.span_id),
-            kind: span.kind,
-            outcome: outcome(span),
-            start: span.start,
-            end: span.end.max(span.start),
-            service: resource.service.clone(),
-            version: resource.version.clone(),
-            operation: span.name.clone(),
-            callee: span.peer.as_ref().and_then(callee),
-        }
+impl<'a> SpanRow<'a> {
+    /// A row of a trace whose first span began at `base`; `None` if it refers to what is not there.
+    pub(crate) fn new(row: &Row, base: i64, words: &'a Words) -> Option<Self> {
+        let shape = words.get(row.shape)?;
+        let whole = |high: u32, low: u32| (u64::from(high) << 32 | u64::from(low)) as i64;
+        let start = base.wrapping_add(whole(shape.start_high, row.start));
+        let end = start.wrapping_add(whole(shape.duration_high, row.duration));
+        Some(Self {
+            span_id: row.span_id(),
+            parent: Some(SpanId(row.parent())).filter(|parent| parent.0 != 0),
+            kind: shape.kind,
+            outcome: shape.outcome,
+            start: Timestamp(start),
+            end: Timestamp(end),
+            service: words.names.word(shape.service)?,
+            version: words.names.word(shape.version),
+            operation: words.names.word(shape.operation)?,
+            callee: words.names.word(shape.callee).map(|name| (shape.callee_kind, name)),
+        })
     }
 
     pub(crate) fn duration_ns(&self) -> u64 {
@@ -94,14 +102,15 @@ pub(crate) fn owner_of(resource: &Resource) -> Option<(EntityKind, &Name)> {
     host.or(instance.map(|instance| (EntityKind::Instance, instance)))
 }
 
-fn outcome(span: &Span) -> Outcome {
+/// How a span ended, by what its source says of it.
+pub(crate) fn outcome(failed: bool, error: Option<&Name>) -> Outcome {
     let says = |words: &[&str]| {
-        span.error_type.as_ref().is_some_and(|error| {
+        error.is_some_and(|error| {
             let error = error.to_ascii_lowercase();
             words.iter().any(|word| error.contains(word))
         })
     };
-    if !span.failed {
+    if !failed {
         Outcome::Ok
     } else if says(&["cancelled", "canceled", "cancellation"]) {
         Outcome::Cancelled
@@ -114,40 +123,22 @@ fn outcome(span: &Span) -> Outcome {
 
 /// The other party of a call. An address loses its port, a cluster-local one its domain, so that
 /// `payment.shop.svc.cluster.local:8080` means the service `payment`.
-fn callee(peer: &Peer) -> Option<(EntityKind, Name)> {
-    let kind = match peer.kind {
-        PeerKind::Service => EntityKind::Service,
-        PeerKind::Database => EntityKind::Database,
-        PeerKind::Messaging => EntityKind::Messaging,
-        PeerKind::Address => EntityKind::External,
-    };
-    if peer.name.is_empty() {
+pub(crate) fn callee(peer: PeerKind, name: &Name) -> Option<Name> {
+    if name.is_empty() {
         return None;
     }
-    if peer.kind != PeerKind::Address {
-        return Some((kind, peer.name.clone()));
+    if peer != PeerKind::Address {
+        return Some(name.clone());
     }
-    let host = match peer.name.rsplit_once(':') {
+    let host = match name.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') && port.bytes().all(|b| b.is_ascii_digit()) => {
             host
         }
-        _ => peer.name.as_str(),
+        _ => name.as_str(),
     };
     let local = host.ends_with(".svc") || host.contains(".svc.");
     let short = if local { host.split('.').next().unwrap_or(host) } else { host };
-    let name = if short.len() == peer.name.len() { peer.name.clone() } else { short.into() };
-    Some((kind, name))
-}
-
-/// A trace that may still grow.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct OpenTrace {
-    /// Sorted by span id, each once.
-    pub(crate) spans: Vec<SpanRow>,
-    /// Sorted.
-    pub(crate) logs: Vec<LogRow>,
-    span_end: Option<Timestamp>,
-    log_end: Option<Timestamp>,
+    Some(if short.len() == name.len() { name.clone() } else { short.into() })
 }
 
 /// What became of an item that was offered to a trace.
@@ -161,48 +152,16 @@ pub(crate) enum Joined {
     Dropped,
 }
 
-impl OpenTrace {
-    /// When the trace ended as far as seen: by its spans, else by its logs.
-    pub(crate) fn end(&self) -> Timestamp {
-        self.span_end.or(self.log_end).unwrap_or_default()
+/// Adds a log record to those of a trace; beyond `max` the earliest stay.
+pub(crate) fn join_log(logs: &mut Vec<LogRow>, row: LogRow, max: usize) -> Joined {
+    let at = logs.partition_point(|log| *log <= row);
+    if at >= max {
+        return Joined::Dropped;
     }
-
-    /// Adds a span. Of two spans of one id the smaller row stays, beyond `max` the smallest ids.
-    pub(crate) fn join_span(&mut self, row: SpanRow, max: usize) -> Joined {
-        self.span_end = self.span_end.max(Some(row.end));
-        match self.spans.binary_search_by(|span| span.span_id.cmp(&row.span_id)) {
-            Ok(at) => {
-                if let Some(mine) = self.spans.get_mut(at)
-                    && row < *mine
-                {
-                    *mine = row;
-                }
-                Joined::Duplicate
-            }
-            Err(at) if at >= max => Joined::Dropped,
-            Err(at) => {
-                self.spans.insert(at, row);
-                keep(&mut self.spans, max)
-            }
-        }
-    }
-
-    /// Adds a log record; beyond `max` the earliest stay.
-    pub(crate) fn join_log(&mut self, row: LogRow, max: usize) -> Joined {
-        self.log_end = self.log_end.max(Some(row.time));
-        let at = self.logs.partition_point(|log| *log <= row);
-        if at >= max {
-            return Joined::Dropped;
-        }
-        self.logs.insert(at, row);
-        keep(&mut self.logs, max)
-    }
-}
-
-fn keep<T>(rows: &mut Vec<T>, max: usize) -> Joined {
-    if rows.len() <= max {
+    logs.insert(at, row);
+    if logs.len() <= max {
         return Joined::Added;
     }
-    rows.truncate(max);
+    logs.truncate(max);
     Joined::Dropped
 }

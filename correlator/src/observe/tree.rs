@@ -1,9 +1,9 @@
 //! The shape of one trace: parents, children in time order, and what each span is for.
 
-use model::name::Name;
 use model::signal::SpanKind;
 
 use super::trace::SpanRow;
+use super::words::Word;
 
 /// What a span is for, whether its source says so or only the shape of the trace does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,66 +16,88 @@ pub(crate) enum Role {
     Local,
 }
 
-/// A trace as a forest. Indices point into `spans`, which are sorted by id.
-pub(crate) struct TraceTree<'a> {
-    pub(crate) spans: &'a [SpanRow],
+/// The memory of a tree, which the next one uses again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TreeMemory {
     parents: Vec<Option<usize>>,
     roles: Vec<Role>,
     child_start: Vec<usize>,
     children: Vec<usize>,
-    /// Parents before children. Spans of a cycle of parents are left out.
-    pub(crate) order: Vec<usize>,
+    order: Vec<usize>,
+}
+
+/// A trace as a forest. Indices point into `spans`, which are sorted by id.
+pub(crate) struct TraceTree<'a> {
+    pub(crate) spans: &'a [SpanRow<'a>],
+    memory: TreeMemory,
 }
 
 impl<'a> TraceTree<'a> {
     /// Builds the forest; O(s log s).
-    pub(crate) fn new(spans: &'a [SpanRow]) -> Self {
-        let find = |row: &SpanRow| {
+    pub(crate) fn new(spans: &'a [SpanRow<'a>], mut memory: TreeMemory) -> Self {
+        let TreeMemory { parents, roles, child_start, children, order } = &mut memory;
+        let find = |row: &SpanRow<'_>| {
             let parent = row.parent?;
             spans.binary_search_by(|other| other.span_id.cmp(&parent)).ok()
         };
-        let parents: Vec<Option<usize>> = spans.iter().map(find).collect();
-        let mut children: Vec<usize> =
-            (0..spans.len()).filter(|&i| parents.get(i).is_some_and(Option::is_some)).collect();
+        parents.clear();
+        parents.extend(spans.iter().map(find));
+        children.clear();
+        children.extend((0..spans.len()).filter(|&i| parents.get(i).is_some_and(Option::is_some)));
         // Parent first, then time; the index (= span id) decides between equal starts.
-        children.sort_by_key(|&i| {
+        children.sort_unstable_by_key(|&i| {
             (parents.get(i).copied().flatten(), spans.get(i).map(|s| s.start), i)
         });
-        let mut child_start = vec![0; spans.len() + 1];
+        child_start.clear();
+        child_start.resize(spans.len() + 1, 0);
         for parent in children.iter().filter_map(|&i| parents.get(i).copied().flatten()) {
             if let Some(count) = child_start.get_mut(parent + 1) {
                 *count += 1;
             }
         }
         let mut sum = 0;
-        for start in &mut child_start {
+        for start in child_start {
             sum += *start;
             *start = sum;
         }
-        let mut tree =
-            Self { spans, parents, roles: Vec::new(), child_start, children, order: Vec::new() };
-        tree.order = tree.preorder();
-        tree.roles = (0..spans.len()).map(|i| tree.find_role(i)).collect();
+        order.clear();
+        roles.clear();
+        let mut tree = Self { spans, memory };
+        tree.put_in_order();
+        for index in 0..spans.len() {
+            let role = tree.find_role(index);
+            tree.memory.roles.push(role);
+        }
         tree
     }
 
-    pub(crate) fn span(&self, index: usize) -> Option<&'a SpanRow> {
+    /// Its memory, for the next tree.
+    pub(crate) fn into_memory(self) -> TreeMemory {
+        self.memory
+    }
+
+    /// Parents before children. Spans of a cycle of parents are left out.
+    pub(crate) fn order(&self) -> &[usize] {
+        &self.memory.order
+    }
+
+    pub(crate) fn span(&self, index: usize) -> Option<&'a SpanRow<'a>> {
         self.spans.get(index)
     }
 
     pub(crate) fn parent(&self, index: usize) -> Option<usize> {
-        self.parents.get(index).copied().flatten()
+        self.memory.parents.get(index).copied().flatten()
     }
 
     pub(crate) fn role(&self, index: usize) -> Role {
-        self.roles.get(index).copied().unwrap_or(Role::Local)
+        self.memory.roles.get(index).copied().unwrap_or(Role::Local)
     }
 
     /// The children in the order of their start.
     pub(crate) fn children(&self, index: usize) -> &[usize] {
-        let from = self.child_start.get(index).copied().unwrap_or(0);
-        let to = self.child_start.get(index + 1).copied().unwrap_or(from);
-        self.children.get(from..to).unwrap_or(&[])
+        let from = self.memory.child_start.get(index).copied().unwrap_or(0);
+        let to = self.memory.child_start.get(index + 1).copied().unwrap_or(from);
+        self.memory.children.get(from..to).unwrap_or(&[])
     }
 
     /// The span that answers a call: its first child that is an entry.
@@ -95,7 +117,7 @@ impl<'a> TraceTree<'a> {
     /// The span where the outside enters: the first that has no parent, else (the trace is
     /// incomplete) the earliest whose parent is missing; behind a calling root, what it calls.
     pub(crate) fn entry(&self) -> Option<usize> {
-        let tops = self.order.iter().copied().filter(|&i| self.parent(i).is_none());
+        let tops = self.order().iter().copied().filter(|&i| self.parent(i).is_none());
         let mut top = tops.min_by_key(|&i| {
             self.span(i).map(|span| (span.parent.is_some(), span.start, span.span_id))
         })?;
@@ -108,20 +130,20 @@ impl<'a> TraceTree<'a> {
         Some(top)
     }
 
-    fn preorder(&self) -> Vec<usize> {
-        let mut order: Vec<usize> =
-            (0..self.spans.len()).filter(|&i| self.parent(i).is_none()).collect();
+    fn put_in_order(&mut self) {
+        let mut order = std::mem::take(&mut self.memory.order);
+        order.extend((0..self.spans.len()).filter(|&i| self.parent(i).is_none()));
         let mut next = 0;
         while let Some(&index) = order.get(next) {
             order.extend_from_slice(self.children(index));
             next += 1;
         }
-        order
+        self.memory.order = order;
     }
 
     fn find_role(&self, index: usize) -> Role {
         let Some(span) = self.span(index) else { return Role::Local };
-        let foreign = |other: usize| self.service(other) != Some(&span.service);
+        let foreign = |other: usize| self.service(other) != Some(span.service);
         match span.kind {
             SpanKind::Server | SpanKind::Consumer => Role::Entry,
             SpanKind::Client | SpanKind::Producer => Role::Call,
@@ -135,7 +157,7 @@ impl<'a> TraceTree<'a> {
         }
     }
 
-    fn service(&self, index: usize) -> Option<&'a Name> {
-        self.span(index).map(|span| &span.service)
+    fn service(&self, index: usize) -> Option<Word<'a>> {
+        self.span(index).map(|span| span.service)
     }
 }

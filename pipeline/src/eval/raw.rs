@@ -137,7 +137,8 @@ impl Raw {
         let named = |index: u32| batch.resource(index).filter(|r| !r.service.is_empty());
         for span in &batch.spans {
             let Some(resource) = named(span.resource) else { continue };
-            let operation = self.operation(&resource.service, &span.name);
+            let Some(name) = batch.name(span.name) else { continue };
+            let operation = self.operation(&resource.service, name);
             let duration_ms = (span.end - span.start).as_secs_f64() * 1e3;
             self.tallies.span(&resource.service, span.start, duration_ms, span.failed);
             self.spans.push(RawSpan {

@@ -7,6 +7,7 @@ use correlator::observe::{ClockConfig, EventClock, Observer, PaneRecord, split};
 use model::alert::Alert;
 use model::id::{Position, stable_hash};
 use model::journal::{JournalEntry, JournalRecord};
+use model::name::Name;
 use model::signal::{Resource, SignalBatch};
 use model::time::{Nanos, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,8 @@ pub struct ObserveStage {
     cells: Vec<CellObservers>,
     stats: ObserveStats,
     epoch: u32,
+    /// Memory for the newest times of the resources of one batch.
+    newest: Vec<Option<Timestamp>>,
 }
 
 impl ObserveStage {
@@ -79,7 +82,8 @@ impl ObserveStage {
         let cells = settings.cells.iter().map(cell).collect();
         let decoder = Decoder::new(DecodeLimits::default());
         let journal = settings.own.journal.as_str().into();
-        Self { settings, journal, decoder, cells, stats: ObserveStats::default(), epoch }
+        let stats = ObserveStats::default();
+        Self { settings, journal, decoder, cells, stats, epoch, newest: Vec::new() }
     }
 
     /// What it has done.
@@ -99,17 +103,37 @@ impl ObserveStage {
         self.stats.logs += batch.logs.len() as u64;
         self.stats.metric_points += batch.metrics.len() as u64;
         self.stats.rejected_items += u64::from(batch.rejected);
-        for (cell, batch) in by_cell(&self.settings, batch) {
-            let Some(state) = self.cells.get_mut(cell) else { continue };
-            for (source, newest) in newest_by_source(&batch) {
-                state.clock.observe(arrival, Some(newest), source);
+        match only_cell(&self.settings, &batch) {
+            Some(cell) => self.in_cell(cell, arrival, &batch, out),
+            None => {
+                for (cell, part) in by_cell(&self.settings, &batch) {
+                    self.in_cell(cell, arrival, &part, out);
+                }
             }
-            let tasks = state.observers.len() as u32;
-            for (observer, share) in state.observers.iter_mut().zip(split(batch, tasks)) {
-                observer.handle_batch(&share);
-            }
-            self.advance(cell, out);
         }
+        self.decoder.take_back(batch);
+    }
+
+    /// Hands a batch to the observers of a cell.
+    fn in_cell(
+        &mut self,
+        cell: usize,
+        arrival: Timestamp,
+        batch: &SignalBatch,
+        out: &mut Vec<Emit>,
+    ) {
+        let Some(state) = self.cells.get_mut(cell) else { return };
+        tell_time(&mut state.clock, arrival, batch, &mut self.newest);
+        match state.observers.as_mut_slice() {
+            [only] => only.handle_batch(batch),
+            several => {
+                let tasks = several.len() as u32;
+                for (observer, share) in several.iter_mut().zip(split(batch.clone(), tasks)) {
+                    observer.handle_batch(&share);
+                }
+            }
+        }
+        self.advance(cell, out);
     }
 
     fn alerts(&mut self, record: &Record, alerts: Vec<Alert>, out: &mut Vec<Emit>) {
@@ -317,22 +341,31 @@ pub const fn epoch_of(revision: u32) -> u32 {
     revision >> REVISION_BITS
 }
 
-/// Cuts a batch by cell. With one cell it is handed on as it is.
-fn by_cell(settings: &Settings, batch: SignalBatch) -> Vec<(usize, SignalBatch)> {
-    let cell_of = |resource: &Resource| {
-        settings.cell_of(resource.environment.as_ref().map(|name| name.as_str()))
-    };
-    let cells: Vec<usize> = batch.resources.iter().map(cell_of).collect();
-    let first = cells.first().copied().unwrap_or(0);
-    if settings.cells.len() == 1 || cells.iter().all(|cell| *cell == first) {
-        return vec![(first, batch)];
+/// The cell of all resources of a batch, if it is one.
+fn only_cell(settings: &Settings, batch: &SignalBatch) -> Option<usize> {
+    if settings.cells.len() == 1 {
+        return Some(0);
     }
+    let mut cells = batch.resources.iter().map(|resource| cell_of(settings, resource));
+    let first = cells.next().unwrap_or(0);
+    cells.all(|cell| cell == first).then_some(first)
+}
+
+fn cell_of(settings: &Settings, resource: &Resource) -> usize {
+    settings.cell_of(resource.environment.as_ref().map(|name| name.as_str()))
+}
+
+/// Cuts a batch by cell.
+fn by_cell(settings: &Settings, batch: &SignalBatch) -> Vec<(usize, SignalBatch)> {
+    let cells: Vec<usize> =
+        batch.resources.iter().map(|resource| cell_of(settings, resource)).collect();
     let of = |resource: u32| cells.get(resource as usize).copied().unwrap_or(0);
     (0..settings.cells.len())
         .map(|cell| {
             let part = SignalBatch {
                 resources: batch.resources.clone(),
-                spans: batch.spans.iter().filter(|s| of(s.resource) == cell).cloned().collect(),
+                names: batch.names.clone(),
+                spans: batch.spans.iter().filter(|s| of(s.resource) == cell).copied().collect(),
                 logs: batch.logs.iter().filter(|l| of(l.resource) == cell).cloned().collect(),
                 metrics: batch.metrics.iter().filter(|m| of(m.resource) == cell).cloned().collect(),
                 rejected: 0,
@@ -345,9 +378,16 @@ fn by_cell(settings: &Settings, batch: SignalBatch) -> Vec<(usize, SignalBatch)>
         .collect()
 }
 
-/// The newest event time of each resource of a batch, under a stable hash of who it is.
-fn newest_by_source(batch: &SignalBatch) -> Vec<(u64, Timestamp)> {
-    let mut newest: Vec<Option<Timestamp>> = vec![None; batch.resources.len()];
+/// Tells a clock the newest event time of each resource of a batch, under a stable hash of who it is.
+/// `newest` is memory for that.
+fn tell_time(
+    clock: &mut EventClock,
+    arrival: Timestamp,
+    batch: &SignalBatch,
+    newest: &mut Vec<Option<Timestamp>>,
+) {
+    newest.clear();
+    newest.resize(batch.resources.len(), None);
     let times = batch
         .spans
         .iter()
@@ -359,11 +399,16 @@ fn newest_by_source(batch: &SignalBatch) -> Vec<(u64, Timestamp)> {
             *slot = (*slot).max(Some(at));
         }
     }
-    let source = |resource: &Resource| {
-        let part = |name: &Option<model::name::Name>| name.clone().unwrap_or_default();
-        let (instance, host) = (part(&resource.instance), part(&resource.host));
-        stable_hash(&[resource.service.as_bytes(), instance.as_bytes(), host.as_bytes()])
-    };
-    let named = batch.resources.iter().map(source).zip(newest);
-    named.filter_map(|(source, at)| at.map(|at| (source, at))).collect()
+    for (resource, at) in batch.resources.iter().zip(newest) {
+        if at.is_none() {
+            continue;
+        }
+        let (instance, host) = (bytes(resource.instance.as_ref()), bytes(resource.host.as_ref()));
+        let source = stable_hash(&[resource.service.as_bytes(), instance, host]);
+        clock.observe(arrival, *at, source);
+    }
+}
+
+fn bytes(name: Option<&Name>) -> &[u8] {
+    name.map_or(&[], |name| name.as_bytes())
 }

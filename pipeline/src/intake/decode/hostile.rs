@@ -18,7 +18,13 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 use proptest::prelude::*;
 use prost::Message;
 
-use super::{DecodeError, DecodeLimits, Decoded, Decoder, Payload, TopicKind};
+use model::signal::SignalBatch;
+
+use super::interner::Interner;
+use super::resources::Resources;
+use super::rows::batch::{BatchBuilder, Known};
+use super::rows::times::Arrival;
+use super::{DecodeError, DecodeLimits, Decoded, Decoder, Payload, TopicKind, otlp};
 
 const KINDS: [TopicKind; 6] = [
     TopicKind::Spans,
@@ -40,6 +46,37 @@ fn decode(kind: TopicKind, encoding: Option<&str>, value: &[u8]) -> Result<Decod
 /// Rows as text: the same rows give the same text.
 fn rows(kind: TopicKind, encoding: &str, value: &[u8]) -> Result<String, DecodeError> {
     decode(kind, Some(encoding), value).map(|decoded| format!("{decoded:?}"))
+}
+
+/// Rows of spans by the slow reader alone, without anything that was read before.
+fn rows_without_haste(value: &[u8]) -> Result<String, DecodeError> {
+    let interner = Interner::new(DecodeLimits::default().interned_max);
+    let mut known = Known { interner, resources: Resources::default() };
+    let (arrival, items_max) = (Arrival::from_millis(NOW_MS), DecodeLimits::default().items_max);
+    let mut out = BatchBuilder::new(arrival, items_max, &mut known, SignalBatch::default());
+    otlp::decode_any_spans(value, &mut out)?;
+    let (batch, topology) = out.finish()?;
+    Ok(format!("{:?}", Decoded::Telemetry { batch, topology }))
+}
+
+/// The same rows, in a hurry and in peace; and again by a decoder that knows them already.
+fn same_without_haste(value: &[u8]) -> Result<(), TestCaseError> {
+    let headers = [("encoding".to_owned(), b"otlp_proto".to_vec())];
+    let kind = TopicKind::Spans;
+    let payload = Payload { kind, timestamp_ms: NOW_MS, key: None, headers: &headers, value };
+    let expected = rows_without_haste(value);
+    let mut decoder = Decoder::new(DecodeLimits::default());
+    for _ in 0..2 {
+        let decoded = decoder.decode(&payload);
+        prop_assert_eq!(
+            decoded.as_ref().map(|d| format!("{d:?}")),
+            expected.as_ref().map(String::clone)
+        );
+        if let Ok(Decoded::Telemetry { batch, .. }) = decoded {
+            decoder.take_back(batch);
+        }
+    }
+    Ok(())
 }
 
 /// Floats of few digits: serde_json reads others to within one unit in the last place only.
@@ -298,6 +335,19 @@ proptest! {
     #[test]
     fn metrics_are_read_as_prost_reads_them(request in metrics()) {
         same_as_prost::<ExportMetricsServiceRequest>(TopicKind::Metrics, &request.encode_to_vec())?;
+    }
+
+    #[test]
+    fn the_fast_reader_of_spans_agrees_with_the_slow_one(
+        request in traces(), (flips, cut) in mutation()
+    ) {
+        let whole = request.encode_to_vec();
+        let damaged = mutate(whole.clone(), &flips, cut);
+        for bytes in [whole, damaged] {
+            if !bytes.is_empty() && ExportTraceServiceRequest::decode(&bytes[..]).is_ok() {
+                same_without_haste(&bytes)?;
+            }
+        }
     }
 
     #[test]

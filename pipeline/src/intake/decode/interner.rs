@@ -11,47 +11,118 @@ use super::limits::{NAME_CHARS_MAX, cut};
 const SLOTS_MIN: usize = 1_024;
 const PROBES_MAX: usize = 16;
 
+/// A name, and where it stands in the batch that was made last with it.
+#[derive(Clone, Debug)]
+struct Known {
+    hash: u64,
+    name: Name,
+    batch: u64,
+    index: u32,
+}
+
 /// A bounded table of names with open addressing.
 #[derive(Debug)]
 pub struct Interner {
-    slots: Vec<Option<(u64, Name)>>,
+    slots: Vec<Option<Known>>,
     used: usize,
     names_max: usize,
     overflow: u64,
+    /// The batch that is being made.
+    batch: u64,
 }
 
 impl Interner {
     /// A table that keeps at most `names_max` names.
     #[must_use]
     pub fn new(names_max: usize) -> Self {
-        Self { slots: vec![None; SLOTS_MIN], used: 0, names_max, overflow: 0 }
+        Self { slots: vec![None; SLOTS_MIN], used: 0, names_max, overflow: 0, batch: 1 }
+    }
+
+    /// Begins a batch: what stands in the names of an earlier one does not stand in its names yet.
+    pub fn begin_batch(&mut self) {
+        self.batch += 1;
     }
 
     /// The shared name of a text, cut at [`NAME_CHARS_MAX`] characters.
     pub fn name(&mut self, text: &str) -> Name {
         let text = cut(text, NAME_CHARS_MAX);
-        if self.used * 2 >= self.slots.len() && self.used < self.names_max {
-            self.grow();
+        match self.find(text.as_bytes()) {
+            Ok(at) => match self.slots.get(at) {
+                Some(Some(known)) => known.name.clone(),
+                _ => Name::from(text),
+            },
+            Err(hash) => {
+                let name = Name::from(text);
+                self.keep(Known { hash, name: name.clone(), batch: 0, index: 0 });
+                name
+            }
         }
-        let hash = xxh3_64(text.as_bytes());
-        let mask = self.slots.len() - 1;
-        for probe in 0..PROBES_MAX {
-            let place = (hash as usize).wrapping_add(probe) & mask;
-            match self.slots.get_mut(place) {
-                Some(Some((known, name))) if *known == hash && name.as_str() == text => {
-                    return name.clone();
+    }
+
+    /// The place of a text in the names of the batch, where it is put if it is not there yet. Bytes that
+    /// are known need no look at what they are; others are `None` unless they are UTF-8.
+    pub fn index(&mut self, text: &[u8], names: &mut Vec<Name>) -> Option<u32> {
+        let text =
+            if text.len() <= NAME_CHARS_MAX { text } else { cut_bytes(text, NAME_CHARS_MAX)? };
+        let batch = self.batch;
+        let next = u32::try_from(names.len()).ok()?;
+        match self.find(text) {
+            Ok(at) => {
+                let known = self.slots.get_mut(at)?.as_mut()?;
+                if known.batch != batch {
+                    names.push(known.name.clone());
+                    (known.batch, known.index) = (batch, next);
                 }
-                Some(slot @ None) if self.used < self.names_max => {
-                    let name = Name::from(text);
-                    *slot = Some((hash, name.clone()));
-                    self.used += 1;
-                    return name;
+                Some(known.index)
+            }
+            Err(hash) => {
+                let name = Name::from(std::str::from_utf8(text).ok()?);
+                names.push(name.clone());
+                self.keep(Known { hash, name, batch, index: next });
+                Some(next)
+            }
+        }
+    }
+
+    /// Where a text is kept, or its hash.
+    fn find(&self, text: &[u8]) -> Result<usize, u64> {
+        let hash = xxh3_64(text);
+        for place in self.places(hash) {
+            match self.slots.get(place) {
+                Some(Some(known)) if known.hash == hash && known.name.as_bytes() == text => {
+                    return Ok(place);
                 }
-                _ => {}
+                Some(Some(_)) => {}
+                Some(None) | None => break,
+            }
+        }
+        Err(hash)
+    }
+
+    /// Keeps a name that is not kept yet, if there is room.
+    fn keep(&mut self, known: Known) {
+        if self.used < self.names_max {
+            if self.used * 2 >= self.slots.len() {
+                self.grow();
+            }
+            if self.put(known) {
+                return;
             }
         }
         self.overflow += 1;
-        Name::from(text)
+    }
+
+    fn put(&mut self, known: Known) -> bool {
+        let free =
+            self.places(known.hash).find(|place| matches!(self.slots.get(*place), Some(None)));
+        let slot = free.and_then(|place| self.slots.get_mut(place));
+        self.used += usize::from(slot.is_some());
+        slot.map(|slot| *slot = Some(known)).is_some()
+    }
+
+    fn places(&self, hash: u64) -> impl Iterator<Item = usize> + use<> {
+        let mask = self.slots.len() - 1;
+        (0..PROBES_MAX).map(move |probe| (hash as usize).wrapping_add(probe) & mask)
     }
 
     /// How many names found no room and were not shared.
@@ -76,16 +147,15 @@ impl Interner {
         let size = self.slots.len() * 2;
         let old = std::mem::replace(&mut self.slots, vec![None; size]);
         self.used = 0;
-        for (hash, name) in old.into_iter().flatten() {
-            let free = (0..PROBES_MAX)
-                .map(|probe| (hash as usize).wrapping_add(probe) & (size - 1))
-                .find(|place| matches!(self.slots.get(*place), Some(None)));
-            if let Some(slot) = free.and_then(|place| self.slots.get_mut(place)) {
-                *slot = Some((hash, name));
-                self.used += 1;
-            }
+        for known in old.into_iter().flatten() {
+            self.put(known);
         }
     }
+}
+
+/// The text, cut after so many characters; `None` if it is none.
+fn cut_bytes(text: &[u8], chars_max: usize) -> Option<&[u8]> {
+    std::str::from_utf8(text).ok().map(|text| cut(text, chars_max).as_bytes())
 }
 
 #[cfg(test)]
@@ -105,8 +175,26 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_holds_each_of_its_names_once() {
+        let mut interner = Interner::new(2);
+        for _ in 0..2 {
+            interner.begin_batch();
+            let mut names = Vec::new();
+            let mut index = |text: &[u8]| interner.index(text, &mut names);
+            assert_eq!((index(b"a"), index(b"b"), index(b"a")), (Some(0), Some(1), Some(0)));
+            // No room: a name of its own each time.
+            assert_eq!((index(b"c"), index(b"c"), index(b"a")), (Some(2), Some(3), Some(0)));
+            assert_eq!(index(b"\xff"), None, "no text");
+            assert_eq!(names, ["a", "b", "c", "c"].map(Name::from));
+        }
+    }
+
+    #[test]
     fn over_long_names_are_cut() {
         let mut interner = Interner::new(10);
         assert_eq!(interner.name(&"x".repeat(1_000)).len(), NAME_CHARS_MAX);
+        let mut names = Vec::new();
+        assert_eq!(interner.index("\u{e9}".repeat(1_000).as_bytes(), &mut names), Some(0));
+        assert_eq!(names, ["\u{e9}".repeat(NAME_CHARS_MAX).into()]);
     }
 }

@@ -13,6 +13,7 @@ use model::time::Timestamp;
 pub mod error;
 pub mod limits;
 pub mod interner;
+mod resources;
 pub mod sniff;
 mod json;
 pub(crate) mod text;
@@ -30,7 +31,8 @@ pub use error::DecodeError;
 pub use limits::DecodeLimits;
 
 use interner::Interner;
-use rows::batch::BatchBuilder;
+use resources::Resources;
+use rows::batch::{BatchBuilder, Known};
 use rows::times::Arrival;
 use sniff::OtlpEncoding;
 
@@ -101,9 +103,11 @@ pub struct DecodeCounters {
 #[derive(Debug)]
 pub struct Decoder {
     limits: DecodeLimits,
-    interner: Interner,
+    known: Known,
     /// What alerts say: most of it comes again and again, and none of it in spans.
     labels: Interner,
+    /// The memory of a batch that is done with.
+    spare: SignalBatch,
     counters: DecodeCounters,
 }
 
@@ -113,7 +117,9 @@ impl Decoder {
     pub fn new(limits: DecodeLimits) -> Self {
         let interner = Interner::new(limits.interned_max);
         let labels = Interner::new(limits.interned_max);
-        Self { limits, interner, labels, counters: DecodeCounters::default() }
+        let known = Known { interner, resources: Resources::default() };
+        let (spare, counters) = (SignalBatch::default(), DecodeCounters::default());
+        Self { limits, known, labels, spare, counters }
     }
 
     /// What was done so far.
@@ -125,7 +131,13 @@ impl Decoder {
     /// How many names found no room in the table of shared names.
     #[must_use]
     pub fn names_not_shared(&self) -> u64 {
-        self.interner.overflow()
+        self.known.interner.overflow()
+    }
+
+    /// Takes a batch back that is done with: the next one needs no memory of its own then.
+    pub fn take_back(&mut self, mut batch: SignalBatch) {
+        batch.clear();
+        self.spare = batch;
     }
 
     /// Decodes one payload.
@@ -167,7 +179,8 @@ impl Decoder {
     ) -> Result<Decoded, DecodeError> {
         let limits = self.limits;
         let arrival = Arrival::from_millis(payload.timestamp_ms);
-        let mut builder = BatchBuilder::new(arrival, limits.items_max, &mut self.interner);
+        let spare = std::mem::take(&mut self.spare);
+        let mut builder = BatchBuilder::new(arrival, limits.items_max, &mut self.known, spare);
         let out = &mut builder;
         match (sniff::otlp(payload, body)?, payload.kind) {
             (OtlpEncoding::Proto, TopicKind::Spans) => otlp::decode_spans(body, out)?,

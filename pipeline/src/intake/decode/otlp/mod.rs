@@ -7,10 +7,13 @@
 mod cursor;
 mod attributes;
 mod resource;
+mod usual;
 mod spans;
 mod logs;
 mod metrics;
 
 pub(crate) use logs::decode_logs;
 pub(crate) use metrics::decode_metrics;
+#[cfg(test)]
+pub(crate) use spans::decode_any_spans;
 pub(crate) use spans::decode_spans;

@@ -19,7 +19,11 @@ pub(super) fn walk<'a>(
             continue;
         }
         let bytes = field.bytes()?;
-        out.resource(read_resource(bytes)?)?;
+        let only = only_resource(bytes)?;
+        let is_known = only.map(|resource| out.known_resource(resource)).transpose()?;
+        if is_known != Some(true) {
+            out.resource(read_resource(bytes)?, only)?;
+        }
         let mut resource = Cursor::new(bytes, "Resource items");
         while let Some(field) = resource.next()? {
             if field.number == 2 {
@@ -33,6 +37,18 @@ pub(super) fn walk<'a>(
         }
     }
     Ok(())
+}
+
+/// The bytes of the resource, if there is exactly one: the same bytes mean the same resource.
+fn only_resource(bytes: &[u8]) -> Result<Option<&[u8]>, DecodeError> {
+    let mut cursor = Cursor::new(bytes, "Resource items");
+    let mut only = None;
+    while let Some(field) = cursor.next()? {
+        if field.number == 1 && only.replace(field.bytes()?).is_some() {
+            return Ok(None);
+        }
+    }
+    Ok(only)
 }
 
 fn read_resource(bytes: &[u8]) -> Result<ResourceFields<'_>, DecodeError> {

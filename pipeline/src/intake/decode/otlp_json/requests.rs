@@ -74,7 +74,7 @@ struct Span<'a> {
     #[serde(borrow)]
     end_time_unix_nano: Number<'a>,
     #[serde(borrow)]
-    attributes: Attributes<SpanAttributes<'a>>,
+    attributes: Attributes<SpanAttributes<Cow<'a, str>>>,
     #[serde(borrow)]
     events: List<Event<'a>>,
     #[serde(borrow)]
@@ -117,7 +117,7 @@ pub(crate) fn decode_spans(
     let expected = "an OTLP/JSON trace export request (`resourceSpans`)";
     let request: TracesRequest<'_> = json::parse(body, limits, expected)?;
     for resource in request.resources.0 {
-        out.resource(resource.resource.unwrap_or_default().attributes.0)?;
+        out.resource(resource.resource.unwrap_or_default().attributes.0, None)?;
         for span in resource.scope_spans.0.into_iter().flat_map(|scope| scope.spans.0) {
             out.span(&span.into_fields())?;
         }
@@ -126,7 +126,7 @@ pub(crate) fn decode_spans(
 }
 
 impl<'a> Span<'a> {
-    fn into_fields(self) -> SpanFields<'a> {
+    fn into_fields(self) -> SpanFields<Cow<'a, str>> {
         let mut fields = SpanFields {
             trace_id: hex::<16>(&self.trace_id.0).and_then(|bytes| trace_id(&bytes)),
             span_id: hex::<8>(&self.span_id.0).and_then(|bytes| span_id(&bytes)),
@@ -207,7 +207,7 @@ pub(crate) fn decode_logs(
     let expected = "an OTLP/JSON logs export request (`resourceLogs`)";
     let request: LogsRequest<'_> = json::parse(body, limits, expected)?;
     for resource in request.resources.0 {
-        out.resource(resource.resource.unwrap_or_default().attributes.0)?;
+        out.resource(resource.resource.unwrap_or_default().attributes.0, None)?;
         for log in resource.scope_logs.0.into_iter().flat_map(|scope| scope.log_records.0) {
             out.log(log.into_fields())?;
         }
@@ -331,7 +331,7 @@ pub(crate) fn decode_metrics(
     let expected = "an OTLP/JSON metrics export request (`resourceMetrics`)";
     let request: MetricsRequest<'_> = json::parse(body, limits, expected)?;
     for resource in request.resources.0 {
-        out.resource(resource.resource.unwrap_or_default().attributes.0)?;
+        out.resource(resource.resource.unwrap_or_default().attributes.0, None)?;
         for metric in resource.scope_metrics.0.into_iter().flat_map(|scope| scope.metrics.0) {
             add_metric(metric, out)?;
         }

@@ -6,10 +6,18 @@ use model::signal::SignalBatch;
 use super::log::LogFields;
 use super::metric::{MetricFields, PointFields};
 use super::resource::ResourceFields;
-use super::span::SpanFields;
+use super::span::{BatchNames, Raw, SpanFields, Unfit};
 use super::times::Arrival;
 use crate::intake::decode::error::DecodeError;
 use crate::intake::decode::interner::Interner;
+use crate::intake::decode::resources::Resources;
+
+/// What was read before and saves work when it comes again. It decides nothing.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) interner: Interner,
+    pub(crate) resources: Resources,
+}
 
 /// A batch in the making.
 pub(crate) struct BatchBuilder<'d> {
@@ -19,42 +27,74 @@ pub(crate) struct BatchBuilder<'d> {
     items: usize,
     items_max: usize,
     arrival: Arrival,
-    interner: &'d mut Interner,
+    known: &'d mut Known,
     reason: &'static str,
     nameless: bool,
 }
 
 impl<'d> BatchBuilder<'d> {
-    pub(crate) fn new(arrival: Arrival, items_max: usize, interner: &'d mut Interner) -> Self {
+    /// A batch in an empty one, whose memory is used again.
+    pub(crate) fn new(
+        arrival: Arrival,
+        items_max: usize,
+        known: &'d mut Known,
+        batch: SignalBatch,
+    ) -> Self {
+        known.interner.begin_batch();
         Self {
-            batch: SignalBatch::default(),
+            batch,
             topology: TopologyDocument::default(),
             current: 0,
             items: 0,
             items_max,
             arrival,
-            interner,
+            known,
             reason: "",
             nameless: false,
         }
     }
 
-    /// Following rows belong to this resource.
-    pub(crate) fn resource(&mut self, fields: ResourceFields<'_>) -> Result<(), DecodeError> {
+    /// Following rows belong to this resource. `bytes`: all that it was read from, if it is only they.
+    pub(crate) fn resource(
+        &mut self,
+        fields: ResourceFields<'_>,
+        bytes: Option<&[u8]>,
+    ) -> Result<(), DecodeError> {
         self.count()?;
         self.nameless = fields.is_nameless();
-        self.batch.resources.push(fields.into_row(self.interner));
+        let row = fields.into_row(&mut self.known.interner);
+        if let Some(bytes) = bytes {
+            self.known.resources.keep(bytes, &row, self.nameless);
+        }
+        self.batch.resources.push(row);
         self.current = self.last();
         Ok(())
     }
 
-    pub(crate) fn span(&mut self, fields: &SpanFields<'_>) -> Result<(), DecodeError> {
+    /// Following rows belong to the resource of these bytes. Whether it is known.
+    ///
+    /// # Errors
+    /// When there are too many items.
+    pub(crate) fn known_resource(&mut self, bytes: &[u8]) -> Result<bool, DecodeError> {
+        let Some(known) = self.known.resources.find(bytes) else { return Ok(false) };
+        self.nameless = known.nameless;
+        self.batch.resources.push(known.row.clone());
         self.count()?;
-        match fields.row(self.current, self.arrival, self.interner) {
+        self.current = self.last();
+        Ok(true)
+    }
+
+    /// Adds a span. Whether its text is text: one whose text is none is not counted at all.
+    pub(crate) fn span<T: Raw>(&mut self, fields: &SpanFields<T>) -> Result<bool, DecodeError> {
+        let mut names =
+            BatchNames { interner: &mut self.known.interner, names: &mut self.batch.names };
+        match fields.row(self.current, self.arrival, &mut names) {
             Ok(row) => self.batch.spans.push(row),
-            Err(reason) => self.reject(reason),
+            Err(Unfit::Rejected(reason)) => self.reject(reason),
+            Err(Unfit::NotText) => return Ok(false),
         }
-        Ok(())
+        self.count()?;
+        Ok(true)
     }
 
     /// Adds a log record, or what it says of the topology if it is an entity event.
@@ -65,7 +105,7 @@ impl<'d> BatchBuilder<'d> {
             return self.check_topology();
         }
         let resource = self.resource_of(&mut fields);
-        self.batch.logs.push(fields.into_row(resource, self.arrival, self.interner));
+        self.batch.logs.push(fields.into_row(resource, self.arrival, &mut self.known.interner));
         Ok(())
     }
 
@@ -77,7 +117,9 @@ impl<'d> BatchBuilder<'d> {
         self.count()?;
         let resource = self.current;
         let rows = &mut self.batch.metrics;
-        if let Err(reason) = fields.into_rows(metric, resource, self.arrival, self.interner, rows) {
+        if let Err(reason) =
+            fields.into_rows(metric, resource, self.arrival, &mut self.known.interner, rows)
+        {
             self.reject(reason);
         }
         if self.batch.metrics.len() > self.items_max.saturating_mul(2) {
@@ -112,7 +154,7 @@ impl<'d> BatchBuilder<'d> {
         if !self.nameless || object.is_nameless() {
             return current;
         }
-        let mut row = object.into_row(self.interner);
+        let mut row = object.into_row(&mut self.known.interner);
         if let Some(declared) = self.batch.resource(current) {
             row.host = row.host.or_else(|| declared.host.clone());
             row.environment = declared.environment.clone();

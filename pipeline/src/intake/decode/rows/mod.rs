@@ -5,6 +5,7 @@
 pub(crate) mod value;
 pub(crate) mod times;
 pub(crate) mod resource;
+pub(crate) mod span_key;
 pub(crate) mod span;
 pub(crate) mod log;
 pub(crate) mod metric;

@@ -7,6 +7,7 @@ use model::id::{SpanId, TraceId};
 use model::name::Name;
 use model::signal::{Peer, PeerKind, Span, SpanKind};
 
+use super::span_key::{Key, NUMBERS, TEXTS};
 use super::times::Arrival;
 use super::value::{Scalar, Sink};
 use crate::intake::decode::interner::Interner;
@@ -15,9 +16,26 @@ use crate::intake::decode::interner::Interner;
 const STATUS_UNSET: i64 = 0;
 const STATUS_ERROR: i64 = 2;
 
+/// Text as the wire had it: looked into only if it is kept.
+pub(crate) trait Raw {
+    fn raw(&self) -> &[u8];
+}
+
+impl Raw for Cow<'_, str> {
+    fn raw(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl Raw for &[u8] {
+    fn raw(&self) -> &[u8] {
+        self
+    }
+}
+
 /// A span as the wire had it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SpanFields<'a> {
+pub(crate) struct SpanFields<T> {
     /// `None` if not exactly 16 bytes, or all zero.
     pub(crate) trace_id: Option<TraceId>,
     /// `None` if not exactly 8 bytes, or all zero.
@@ -25,11 +43,11 @@ pub(crate) struct SpanFields<'a> {
     /// The parent; a wrong length is `Err`.
     pub(crate) parent: ParentId,
     pub(crate) kind: i64,
-    pub(crate) name: Cow<'a, str>,
+    pub(crate) name: T,
     pub(crate) start_unix_nanos: u64,
     pub(crate) end_unix_nanos: u64,
     pub(crate) status: i64,
-    pub(crate) attributes: SpanAttributes<'a>,
+    pub(crate) attributes: SpanAttributes<T>,
 }
 
 /// The parent of a span as the wire had it.
@@ -44,95 +62,61 @@ pub(crate) enum ParentId {
     Wrong,
 }
 
-/// The attributes of a span that the mind needs.
+/// The attributes of a span that the mind needs, by [`Key`].
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SpanAttributes<'a> {
-    error_type: Option<Cow<'a, str>>,
-    exception_type: Option<Cow<'a, str>>,
-    http_status: Option<i64>,
-    grpc_status: Option<i64>,
-    peer_service: Option<Cow<'a, str>>,
-    peer_service_old: Option<Cow<'a, str>>,
-    db_name: Option<Cow<'a, str>>,
-    db_name_old: Option<Cow<'a, str>>,
-    db_system: Option<Cow<'a, str>>,
-    db_system_old: Option<Cow<'a, str>>,
-    destination: Option<Cow<'a, str>>,
-    destination_old: Option<Cow<'a, str>>,
-    server_address: Option<Cow<'a, str>>,
-    peer_name_old: Option<Cow<'a, str>>,
-    peer_address: Option<Cow<'a, str>>,
-    peer_address_old: Option<Cow<'a, str>>,
-    peer_port: Option<i64>,
+pub(crate) struct SpanAttributes<T> {
+    texts: [Option<T>; TEXTS],
+    numbers: [Option<i64>; NUMBERS],
 }
 
-impl<'v: 'a, 'a> Sink<'v> for SpanAttributes<'a> {
+impl<'v: 'a, 'a> Sink<'v> for SpanAttributes<Cow<'a, str>> {
     fn wants(&self, key: &[u8]) -> bool {
-        // Most keys are decided by their first byte.
-        match key.first() {
-            Some(b'e') => matches!(key, b"error.type" | b"exception.type"),
-            Some(b'h') => matches!(key, b"http.response.status_code" | b"http.status_code"),
-            Some(b'r') => matches!(key, b"rpc.grpc.status_code"),
-            Some(b's') => matches!(key, b"service.peer.name" | b"server.address"),
-            Some(b'p') => matches!(key, b"peer.service"),
-            Some(b'd') => {
-                matches!(key, b"db.namespace" | b"db.name" | b"db.system" | b"db.system.name")
-            }
-            Some(b'm') => matches!(key, b"messaging.destination.name" | b"messaging.destination"),
-            Some(b'n') => matches!(
-                key,
-                b"network.peer.address"
-                    | b"network.peer.port"
-                    | b"net.peer.name"
-                    | b"net.peer.ip"
-                    | b"net.sock.peer.addr"
-            ),
-            _ => false,
-        }
+        Key::of(key).is_some()
     }
 
     fn put(&mut self, key: Cow<'v, str>, value: Scalar<'v>) {
-        let slot = match &*key {
-            "http.response.status_code" | "http.status_code" => {
-                self.http_status = value.as_int();
-                return;
-            }
-            "rpc.grpc.status_code" => {
-                self.grpc_status = value.as_int();
-                return;
-            }
-            "network.peer.port" => {
-                self.peer_port = value.as_int();
-                return;
-            }
-            "error.type" => &mut self.error_type,
-            "exception.type" => &mut self.exception_type,
-            "service.peer.name" => &mut self.peer_service,
-            "peer.service" => &mut self.peer_service_old,
-            "db.namespace" => &mut self.db_name,
-            "db.name" => &mut self.db_name_old,
-            "db.system.name" => &mut self.db_system,
-            "db.system" => &mut self.db_system_old,
-            "messaging.destination.name" => &mut self.destination,
-            "messaging.destination" => &mut self.destination_old,
-            "server.address" => &mut self.server_address,
-            "net.peer.name" => &mut self.peer_name_old,
-            "network.peer.address" => &mut self.peer_address,
-            "net.peer.ip" | "net.sock.peer.addr" => &mut self.peer_address_old,
-            _ => return,
-        };
-        *slot = value.into_non_empty();
+        match Key::of(key.as_bytes()) {
+            Some(key) if key.is_number() => self.set_number(key, value.as_int()),
+            Some(key) => self.set_text(key, value.into_non_empty()),
+            None => {}
+        }
     }
 }
 
-impl SpanAttributes<'_> {
+impl<T> SpanAttributes<T> {
+    /// Takes a text; a later one replaces an earlier one.
+    pub(crate) fn set_text(&mut self, key: Key, text: Option<T>) {
+        if let Some(slot) = self.texts.get_mut(key.place()) {
+            *slot = text;
+        }
+    }
+
+    /// Takes a number; a later one replaces an earlier one.
+    pub(crate) fn set_number(&mut self, key: Key, number: Option<i64>) {
+        if let Some(slot) = self.numbers.get_mut(key.place()) {
+            *slot = number;
+        }
+    }
+
+    fn number(&self, key: Key) -> Option<i64> {
+        self.numbers.get(key.place()).copied().flatten()
+    }
+}
+
+impl<T: Raw> SpanAttributes<T> {
+    /// The first of some attributes that is there.
+    fn text(&self, keys: &[Key]) -> Option<&[u8]> {
+        let at = |key: &Key| self.texts.get(key.place())?.as_ref();
+        keys.iter().find_map(at).map(Raw::raw)
+    }
+
     /// Whether the attributes alone say that it failed: HTTP 5xx where a request was served, or a
     /// gRPC status that the conventions call an error (all at a client; at a server only those
     /// that are the server's own fault). A 4xx at a server is the client's.
     fn failed(&self, kind: SpanKind) -> bool {
         let http = matches!(kind, SpanKind::Server | SpanKind::Unspecified)
-            && self.http_status.is_some_and(|code| (500..600).contains(&code));
-        let grpc = self.grpc_status.is_some_and(|code| match kind {
+            && self.number(Key::HttpStatus).is_some_and(|code| (500..600).contains(&code));
+        let grpc = self.number(Key::GrpcStatus).is_some_and(|code| match kind {
             SpanKind::Client => (1..=16).contains(&code),
             // Unknown, deadline exceeded, unimplemented, internal, unavailable, data loss.
             _ => matches!(code, 2 | 4 | 12 | 13 | 14 | 15),
@@ -143,36 +127,43 @@ impl SpanAttributes<'_> {
     /// The other party, in the order of Tempo's service graph: a named service, a database, a
     /// queue, an address. A loopback address is a sidecar or a neighbour on the caller's own host: as a
     /// name it would make one party of all that services reach through it.
-    fn peer(&self, interner: &mut Interner) -> Option<Peer> {
-        let service = self.peer_service.as_deref().or(self.peer_service_old.as_deref());
-        let database = self.db_name.as_deref().or(self.db_name_old.as_deref());
-        let system = self.db_system.as_deref().or(self.db_system_old.as_deref());
-        let address = || self.address();
-        let (kind, name) = if let Some(stored) = database.or(system) {
-            let known = service.map(Cow::Borrowed).or_else(address);
+    fn peer(&self, names: &mut BatchNames<'_>) -> Result<Option<Peer>, Unfit> {
+        let service = self.text(&[Key::PeerService, Key::PeerServiceOld]);
+        let stored = self.text(&[Key::DbName, Key::DbNameOld, Key::DbSystem, Key::DbSystemOld]);
+        let (kind, name) = if let Some(stored) = stored {
+            let known = match service {
+                Some(service) => Some(Cow::Borrowed(service)),
+                None => self.address()?,
+            };
             (PeerKind::Database, known.unwrap_or(Cow::Borrowed(stored)))
         } else if let Some(service) = service {
             (PeerKind::Service, Cow::Borrowed(service))
-        } else if let Some(queue) = self.destination.as_deref().or(self.destination_old.as_deref())
-        {
+        } else if let Some(queue) = self.text(&[Key::Destination, Key::DestinationOld]) {
             (PeerKind::Messaging, Cow::Borrowed(queue))
         } else {
-            (PeerKind::Address, address()?)
+            let Some(address) = self.address()? else { return Ok(None) };
+            (PeerKind::Address, address)
         };
-        Some(Peer { kind, name: interner.name(&name) })
+        Ok(Some(Peer { kind, name: names.index(&name)? }))
     }
 
-    fn address(&self) -> Option<Cow<'_, str>> {
-        self.named_address().filter(|address| !is_loopback(address))
+    fn address(&self) -> Result<Option<Cow<'_, [u8]>>, Unfit> {
+        let Some(named) = self.named_address() else { return Ok(None) };
+        let text = std::str::from_utf8(&named).map_err(|_| Unfit::NotText)?;
+        Ok(if is_loopback(text) { None } else { Some(named) })
     }
 
-    fn named_address(&self) -> Option<Cow<'_, str>> {
-        if let Some(name) = self.server_address.as_deref().or(self.peer_name_old.as_deref()) {
+    fn named_address(&self) -> Option<Cow<'_, [u8]>> {
+        if let Some(name) = self.text(&[Key::ServerAddress, Key::PeerNameOld]) {
             return Some(Cow::Borrowed(name));
         }
-        let address = self.peer_address.as_deref().or(self.peer_address_old.as_deref())?;
-        Some(match self.peer_port {
-            Some(port) => Cow::Owned(format!("{address}:{port}")),
+        let address = self.text(&[Key::PeerAddress, Key::PeerAddressOld])?;
+        Some(match self.number(Key::PeerPort) {
+            Some(port) => {
+                let mut with_port = address.to_vec();
+                with_port.extend_from_slice(format!(":{port}").as_bytes());
+                Cow::Owned(with_port)
+            }
             None => Cow::Borrowed(address),
         })
     }
@@ -197,7 +188,28 @@ fn is_loopback(address: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
 }
 
-impl SpanFields<'_> {
+/// The names of the batch that is being made.
+pub(crate) struct BatchNames<'b> {
+    pub(crate) interner: &'b mut Interner,
+    pub(crate) names: &'b mut Vec<Name>,
+}
+
+impl BatchNames<'_> {
+    fn index(&mut self, text: &[u8]) -> Result<u32, Unfit> {
+        self.interner.index(text, self.names).ok_or(Unfit::NotText)
+    }
+}
+
+/// Why a span gives no row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// What makes it unusable.
+    Rejected(&'static str),
+    /// A text of it that would be kept is no UTF-8.
+    NotText,
+}
+
+impl<T: Raw> SpanFields<T> {
     /// Whether the span failed: its status says so, or there is none and its attributes do.
     pub(crate) fn failed(&self) -> bool {
         match self.status {
@@ -209,37 +221,37 @@ impl SpanFields<'_> {
 
     /// Whether the exception events are worth reading: it failed, and no attribute says of what.
     pub(crate) fn needs_exception(&self) -> bool {
-        self.failed()
-            && self.attributes.error_type.is_none()
-            && self.attributes.exception_type.is_none()
+        self.failed() && self.attributes.text(&[Key::ErrorType, Key::ExceptionType]).is_none()
     }
 
     /// The row of this span.
     ///
     /// # Errors
-    /// What makes it unusable: ids of a wrong length, no usable times.
+    /// What makes it unusable: ids of a wrong length, no usable times; or text that is none.
     pub(crate) fn row(
         &self,
         resource: u32,
         arrival: Arrival,
-        interner: &mut Interner,
-    ) -> Result<Span, &'static str> {
-        const TIMES: &str = "a span without usable start and end times";
-        let trace_id = self.trace_id.ok_or("a trace id that is not 16 bytes, or all zero")?;
-        let span_id = self.span_id.ok_or("a span id that is not 8 bytes, or all zero")?;
+        names: &mut BatchNames<'_>,
+    ) -> Result<Span, Unfit> {
+        const TIMES: Unfit = Unfit::Rejected("a span without usable start and end times");
+        const TRACE: Unfit = Unfit::Rejected("a trace id that is not 16 bytes, or all zero");
+        const SPAN: Unfit = Unfit::Rejected("a span id that is not 8 bytes, or all zero");
+        const PARENT: Unfit = Unfit::Rejected("a parent span id that is not 8 bytes");
+        let trace_id = self.trace_id.ok_or(TRACE)?;
+        let span_id = self.span_id.ok_or(SPAN)?;
         let parent = match self.parent {
             ParentId::None => None,
             ParentId::Of(id) => Some(id),
-            ParentId::Wrong => return Err("a parent span id that is not 8 bytes"),
+            ParentId::Wrong => return Err(PARENT),
         };
         let start = arrival.credible(self.start_unix_nanos).ok_or(TIMES)?;
         let end = arrival.credible(self.end_unix_nanos).filter(|end| *end >= start).ok_or(TIMES)?;
         let kind = kind(self.kind);
         let failed = self.failed();
-        let error_type = if failed { self.error_type(interner) } else { None };
-        let calls = matches!(kind, SpanKind::Client | SpanKind::Producer);
-        let peer = if calls { self.attributes.peer(interner) } else { None };
-        let name = interner.name(&self.name);
+        let error_type = if failed { self.error_type(names)? } else { None };
+        let peer = if kind.calls_others() { self.attributes.peer(names)? } else { None };
+        let name = names.index(self.name.raw())?;
         Ok(Span {
             resource,
             trace_id,
@@ -255,14 +267,14 @@ impl SpanFields<'_> {
         })
     }
 
-    fn error_type(&self, interner: &mut Interner) -> Option<Name> {
-        let said = self.attributes.error_type.as_deref();
-        if let Some(text) = said.or(self.attributes.exception_type.as_deref()) {
-            return Some(interner.name(text));
+    fn error_type(&self, names: &mut BatchNames<'_>) -> Result<Option<u32>, Unfit> {
+        if let Some(text) = self.attributes.text(&[Key::ErrorType, Key::ExceptionType]) {
+            return names.index(text).map(Some);
         }
-        let http = self.attributes.http_status.filter(|code| *code >= 400);
-        let grpc = self.attributes.grpc_status.filter(|code| *code > 0);
-        http.or(grpc).map(|code| interner.name(&code.to_string()))
+        let http = self.attributes.number(Key::HttpStatus).filter(|code| *code >= 400);
+        let grpc = self.attributes.number(Key::GrpcStatus).filter(|code| *code > 0);
+        let code = http.or(grpc).map(|code| names.index(code.to_string().as_bytes()));
+        code.transpose()
     }
 }
 
@@ -307,7 +319,7 @@ mod tests {
         kind: i64,
         status: i64,
         pairs: &[(&'static str, Scalar<'static>)],
-    ) -> SpanFields<'static> {
+    ) -> SpanFields<Cow<'static, str>> {
         let mut fields = SpanFields {
             trace_id: Some(TraceId(1)),
             span_id: Some(SpanId(2)),
@@ -325,8 +337,23 @@ mod tests {
         fields
     }
 
-    fn row(fields: SpanFields<'_>) -> Result<Span, &'static str> {
-        fields.row(0, Arrival::from_millis(1_700_000_005_000), &mut Interner::new(64))
+    /// A row with what its numbers of names mean: those of its error type and its peer.
+    struct Told {
+        failed: bool,
+        error_type: Option<String>,
+        peer: Option<(PeerKind, String)>,
+    }
+
+    fn row(fields: SpanFields<Cow<'_, str>>) -> Result<Told, Unfit> {
+        let (mut interner, mut names) = (Interner::new(64), Vec::new());
+        let mut batch = BatchNames { interner: &mut interner, names: &mut names };
+        let row = fields.row(0, Arrival::from_millis(1_700_000_005_000), &mut batch)?;
+        let name = |index: u32| names[index as usize].to_string();
+        Ok(Told {
+            failed: row.failed,
+            error_type: row.error_type.map(name),
+            peer: row.peer.map(|peer| (peer.kind, name(peer.name))),
+        })
     }
 
     fn text(value: &'static str) -> Scalar<'static> {
@@ -364,7 +391,7 @@ mod tests {
         let code = ("http.status_code", Scalar::Int(503));
         let exception = ("exception.type", text("IOError"));
         let named = ("error.type", text("timeout"));
-        let of = |pairs: Vec<_>| row(fields(2, 2, &pairs)).unwrap().error_type.unwrap().to_string();
+        let of = |pairs: Vec<_>| row(fields(2, 2, &pairs)).unwrap().error_type.unwrap();
         assert_eq!(of(vec![code.clone()]), "503");
         assert_eq!(of(vec![code.clone(), exception.clone()]), "IOError");
         assert_eq!(of(vec![code, exception, named]), "timeout");
@@ -376,10 +403,7 @@ mod tests {
         let queue = ("messaging.destination.name", text("orders"));
         let system = ("db.system", text("mysql"));
         let service = ("peer.service", text("stock"));
-        let of = |pairs: Vec<_>| {
-            let peer = row(fields(3, 0, &pairs)).unwrap().peer.unwrap();
-            (peer.kind, peer.name.to_string())
-        };
+        let of = |pairs: Vec<_>| row(fields(3, 0, &pairs)).unwrap().peer.unwrap();
         assert_eq!(of(vec![address.clone()]), (PeerKind::Address, "10.0.0.1".into()));
         assert_eq!(
             of(vec![queue.clone(), address.clone()]),
@@ -400,7 +424,7 @@ mod tests {
         {
             assert_eq!(of(vec![at(address)]), None, "{address}");
         }
-        let named = |pairs| of(pairs).map(|peer| peer.name.to_string());
+        let named = |pairs| of(pairs).map(|(_, name)| name);
         assert_eq!(named(vec![at("10.0.0.1")]).as_deref(), Some("10.0.0.1"));
         assert_eq!(named(vec![at("localhost.example")]).as_deref(), Some("localhost.example"));
         let system = ("db.system", text("redis"));
