@@ -54,7 +54,7 @@ impl SinkSettings for TeamsConfig {
     fn check(&self, check: &mut Check) {
         check.console_url(self.console_url.as_deref());
         check.timeout(self.timeout_ms);
-        check_templates(check, &self.templates, Target::Plain);
+        check_templates(check, &self.templates, Target::Chat);
     }
 
     fn build(&self, check: &mut Check) -> Option<Box<dyn Sink>> {

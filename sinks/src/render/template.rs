@@ -48,6 +48,8 @@ pub struct TemplatesConfig {
 pub(crate) enum Target {
     /// Text that nobody reads as markup: the template's own words are encoded, too.
     Plain,
+    /// The same in a chat, where a mention is nothing that a spreadsheet would calculate.
+    Chat,
     /// The same in a ticket's field, whose length is bounded.
     Ticket,
     /// Slack's mrkdwn: the template's own words may hold markup, what it prints does not.
@@ -172,8 +174,12 @@ impl Templates {
     /// The whole text once more: parts that are inert alone may not be so side by side.
     fn finish(&self, name: &str, text: &str) -> String {
         match (self.target, name == TITLE) {
-            (Target::Plain | Target::Ticket, true) => Untrusted(text).line(TITLE_CHARS_MAX),
-            (Target::Plain, false) => Untrusted(text).block(BODY_LINES_MAX, LINE_CHARS_MAX),
+            (Target::Plain | Target::Chat | Target::Ticket, true) => {
+                Untrusted(text).line(TITLE_CHARS_MAX)
+            }
+            (Target::Plain | Target::Chat, false) => {
+                Untrusted(text).block(BODY_LINES_MAX, LINE_CHARS_MAX)
+            }
             (Target::Ticket, false) => {
                 capped(&Untrusted(text).block(BODY_LINES_MAX, LINE_CHARS_MAX))
             }
@@ -214,20 +220,20 @@ fn print(target: Target, out: &mut Output<'_>, value: &Value) -> Result<(), Erro
         ValueKind::None | ValueKind::Undefined => return Ok(()),
         _ => value.to_string(),
     };
-    let line = |text: &str| Untrusted(text).line(VALUE_CHARS_MAX);
+    let line = |signs: &[char]| no_formula(Untrusted(&text).line(VALUE_CHARS_MAX), signs);
     let text = match target {
-        Target::Plain => line(&text),
-        Target::Ticket => no_formula(line(&text)),
+        Target::Plain | Target::Ticket => line(&['=', '+', '-', '@']),
         Target::Mrkdwn if is_url(&text) => mrkdwn_url(&text),
-        Target::Mrkdwn => mrkdwn(&line(&text)),
+        Target::Mrkdwn => mrkdwn(&line(&['=', '+', '-'])),
+        Target::Chat => line(&['=', '+', '-']),
     };
     Ok(out.write_str(&text)?)
 }
 
-/// Tickets that people export may end in a spreadsheet: a value that one would calculate is quoted as such
-/// programs do it.
-fn no_formula(line: String) -> String {
-    if line.starts_with(['=', '+', '-', '@']) { format!("'{line}") } else { line }
+/// What people export may end in a spreadsheet: a value that one would calculate, by the sign that it begins
+/// with, is quoted as such programs do it.
+fn no_formula(line: String, signs: &[char]) -> String {
+    if line.starts_with(signs) { format!("'{line}") } else { line }
 }
 
 fn is_url(text: &str) -> bool {
@@ -429,15 +435,19 @@ mod tests {
         for formula in ["=HYPERLINK(\"http://evil\")", "+1", "-1", "@SUM(1)"] {
             hostile.title = formula.to_owned();
             for source in ["{{ title }}", "{{ title[0] }}{{ title[1:] }}", "{{ ' ' ~ title }}"] {
-                let text = body(source, Target::Ticket, &hostile);
-                assert!(text.starts_with('\''), "{source}: {text}");
+                for target in [Target::Ticket, Target::Plain] {
+                    let text = body(source, target, &hostile);
+                    assert!(text.starts_with('\''), "{source}: {text}");
+                }
             }
             assert_eq!(body("- {{ id }}", Target::Ticket, &hostile), "- 00000000000000ab");
         }
-        // Nobody calculates a chat message: a mention is broken up, and nothing is put before it.
-        hostile.title = String::from("@owner look");
-        for target in [Target::Mrkdwn, Target::Plain] {
-            assert_eq!(body("{{ title }}", target, &hostile), "@ owner look");
+        // A mention in a chat is broken up, and nothing is put before it.
+        for (title, said) in [("@owner look", "@ owner look"), ("=SUM(1)", "'=SUM(1)")] {
+            hostile.title = title.to_owned();
+            for target in [Target::Mrkdwn, Target::Chat] {
+                assert_eq!(body("{{ title }}", target, &hostile), said);
+            }
         }
         let long = "{% for n in range(99) %}{{ narrative }}{{ narrative }}\n{% endfor %}";
         hostile.narrative = "word ".repeat(90);

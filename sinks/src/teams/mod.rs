@@ -29,7 +29,7 @@ impl Teams {
     pub(crate) fn new(config: &TeamsConfig, url: Secret) -> Self {
         Self {
             name: sink_name(&config.name),
-            words: Words::new(&config.templates, Target::Plain, config.console_url.as_deref()),
+            words: Words::new(&config.templates, Target::Chat, config.console_url.as_deref()),
             client: Exchange::new(timeout(config.timeout_ms), parts(&url)),
             url,
         }
