@@ -68,10 +68,9 @@ fn same_without_haste(value: &[u8]) -> Result<(), TestCaseError> {
     let mut decoder = Decoder::new(DecodeLimits::default());
     for _ in 0..2 {
         let decoded = decoder.decode(&payload);
-        prop_assert_eq!(
-            decoded.as_ref().map(|d| format!("{d:?}")),
-            expected.as_ref().map(String::clone)
-        );
+        let rows = decoded.as_ref().ok().map(|decoded| format!("{decoded:?}"));
+        prop_assert_eq!(rows.as_ref(), expected.as_ref().ok());
+        prop_assert_eq!(decoded.as_ref().err(), expected.as_ref().err());
         if let Ok(Decoded::Telemetry { batch, .. }) = decoded {
             decoder.take_back(batch);
         }
