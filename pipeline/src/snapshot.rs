@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::log::TopicPartition;
 
 const MAGIC: &[u8; 8] = b"fltsnap1";
-const KEPT: usize = 2;
+/// Snapshots of a stage that are kept: two may be damaged before the log has to be read from its begin.
+const KEPT: usize = 3;
 
 /// A stage's state and how far it has read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,7 +135,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = SnapshotStore::open(directory.path(), "detect").unwrap();
         assert_eq!(store.newest(), None);
-        for state in [b"one", b"two", b"six"] {
+        for state in [b"one", b"two", b"ten", b"six"] {
             store.write(&snapshot(state)).unwrap();
         }
         assert_eq!(store.newest(), Some(snapshot(b"six")));
