@@ -156,10 +156,17 @@ fn burn(sum: &EntrySum) -> f64 {
     (libm::log(1.0 + rate) / libm::log(1.0 + WORST_BURN)).min(1.0)
 }
 
-/// Whether requests show anything of a service in a case.
+/// Whether requests show anything of a service in a case: more than slow calls that no user's request was
+/// any slower for.
 fn shows(case: &Case, service: &Name) -> bool {
-    let own = case.symptoms.keys().filter(|key| key.entity.service == *service);
-    own.into_iter().any(|key| key.kind != SymptomKind::Metric)
+    let is_felt = case.entries.values().any(|sum| sum.affected > 0);
+    let is_measured = case.entries.values().any(|sum| sum.calls > 0);
+    let mut own = case.symptoms.keys().filter(|key| key.entity.service == *service);
+    own.any(|key| match key.kind {
+        SymptomKind::Metric => false,
+        SymptomKind::SlowSelf | SymptomKind::SlowEdge => is_felt || !is_measured,
+        _ => true,
+    })
 }
 
 /// What a tier weighs; an unknown one counts as the second lowest.
@@ -172,40 +179,56 @@ const fn tier_weight(criticality: Option<Criticality>) -> f64 {
     }
 }
 
-/// The formula, and its terms in words. Without entries: by tier and number of observed services, and
-/// a quarter of it for those of which only alerts speak.
+/// The formula, and its terms in words: by what the entries suffer, but not less than by tier and number of
+/// the observed services.
 fn impact(
     world: &World,
     case: &Case,
     entries: &[EntryPoint],
     observed: &[ObservedReach],
 ) -> (f64, Vec<String>) {
-    let mut well = 1.0;
-    let mut terms = Vec::new();
-    if entries.is_empty() {
-        for reach in observed {
-            let weight = if shows(case, &reach.service) { SHOWN } else { SHOWN * ONLY_ALERTED };
-            let part = weight * tier_weight(world.map.criticality(&reach.service));
-            well *= 1.0 - part;
-            terms.push(format!("{}: {weight} x tier weight = {part:.3}", reach.service));
-        }
-    }
-    for entry in entries {
-        well *= 1.0 - entry.impact_term.clamp(0.0, 1.0);
-        terms.push(format!(
-            "{} {}: tier weight {:.1} x sqrt(traffic share {:.3}) x max(degradation {:.3}, burn) = {:.3}",
-            entry.service,
-            entry.operation,
-            tier_weight(entry.criticality),
-            entry.traffic_share,
-            entry.degradation,
-            entry.impact_term
-        ));
+    let suffered = entries.iter().map(|entry| (entry.impact_term, entry_term(entry)));
+    let shown = observed.iter().map(|reach| shown_term(world, case, &reach.service));
+    let (mut well, mut terms) = without(suffered);
+    let (least, shown) = without(shown);
+    if least < well {
+        (well, terms) = (least, shown);
     }
     terms.truncate(50);
     let impact = rounded(100.0 * (1.0 - well));
     terms.push(format!("impact = 100 x (1 - product of (1 - term)) = {impact:.1}"));
     (impact, terms)
+}
+
+/// What all terms leave, with their words.
+fn without(parts: impl Iterator<Item = (f64, String)>) -> (f64, Vec<String>) {
+    let mut well = 1.0;
+    let mut terms = Vec::new();
+    for (part, text) in parts {
+        well *= 1.0 - part.clamp(0.0, 1.0);
+        terms.push(text);
+    }
+    (well, terms)
+}
+
+fn entry_term(entry: &EntryPoint) -> String {
+    format!(
+        "{} {}: tier weight {:.1} x sqrt(traffic share {:.3}) x max(degradation {:.3}, burn) = {:.3}",
+        entry.service,
+        entry.operation,
+        tier_weight(entry.criticality),
+        entry.traffic_share,
+        entry.degradation,
+        entry.impact_term
+    )
+}
+
+/// A service that shows something; a quarter of it where a monitor alone says so, or where calls take
+/// longer and no request of a user did.
+fn shown_term(world: &World, case: &Case, service: &Name) -> (f64, String) {
+    let weight = if shows(case, service) { SHOWN } else { SHOWN * ONLY_ALERTED };
+    let part = weight * tier_weight(world.map.criticality(service));
+    (part, format!("{service}: {weight} x tier weight = {part:.3}"))
 }
 
 fn rounded(value: f64) -> f64 {

@@ -7,9 +7,11 @@ use model::nats::Nats;
 use model::symptom::{Symptom, SymptomKind};
 use model::time::Pane;
 
-use super::activity::{SymptomKey, is_present};
+use super::activity::{ActiveNode, NodeKey, SymptomKey, is_present};
 use super::case::Case;
+use super::config::CorrelateConfig;
 use super::facts::PaneSummary;
+use super::sums::SymptomSum;
 use super::ties;
 use super::world::Rules;
 
@@ -44,8 +46,10 @@ impl Case {
 
     /// Counts a pane with telemetry as quiet or not, by the services that carry the case. Metrics
     /// support: a level that stays where it is holds nothing open that traces say is over. Nor does
-    /// the odd error of a healthy day: the sequential evidence has to reach `loud_from`.
-    pub(super) fn note_quiet(&mut self, pane: Pane, all: &PaneSummary, loud_from: Nats) {
+    /// the odd error of a healthy day: the sequential evidence has to reach the level that supports. Nor what
+    /// began when it had been quiet: its services may be in trouble of another kind by then.
+    pub(super) fn note_quiet(&mut self, pane: Pane, all: &PaneSummary, rules: Rules<'_>) {
+        let loud_from = rules.config.support_level;
         let core = self.core();
         let metrics = self.rests_on_metrics();
         let loud = |s: &&Symptom| {
@@ -53,6 +57,7 @@ impl Case {
                 && is_present(s)
                 && s.level >= loud_from
                 && (metrics || s.kind != SymptomKind::Metric)
+                && self.follows(s.onset, rules.config)
         };
         if all.symptoms.iter().any(|symptom| loud(&symptom)) {
             self.quiet_panes = 0;
@@ -63,12 +68,39 @@ impl Case {
         }
     }
 
-    /// Whether what began in a pane may belong to it, by the order of onsets that ties two nodes: as long as
-    /// its causes are loud and a little after; where requests tell nothing of it, by when it began.
+    /// Whether a cluster that began in a pane and holds some of its nodes belongs to it. Where none of them
+    /// carries it, its loudness is no reason: what it reached is free to be in trouble of another kind.
+    pub(super) fn takes_in(&self, onset: Pane, own: &BTreeSet<NodeKey>, rules: Rules<'_>) -> bool {
+        let core = self.core();
+        let carried = own.iter().filter_map(NodeKey::service).any(|name| core.contains(name));
+        if carried || core.is_empty() {
+            return self.goes_on(onset, rules);
+        }
+        let grown = self.nodes.values().map(|member| member.onset).filter(|at| *at < onset).max();
+        let grown = grown.unwrap_or(self.first_onset).min(onset);
+        ties::onsets_in_order((grown, true), (onset, true), rules.config)
+    }
+
+    /// Whether what began in a pane may belong to it: as long as its causes are loud and a little after. Where
+    /// requests told nothing of it before, by when it began: a monitor tells late, so what it told of may well
+    /// have begun earlier, but not long after.
     pub(super) fn goes_on(&self, onset: Pane, rules: Rules<'_>) -> bool {
-        let measured = !self.rests_on_metrics();
-        let since = if measured { self.last_loud.min(onset) } else { self.first_onset };
-        ties::onsets_in_order((since, measured), (onset, true), rules.config)
+        let told = |(key, sum): (&SymptomKey, &SymptomSum)| {
+            key.kind != SymptomKind::Metric && sum.onset < onset
+        };
+        if self.symptoms.iter().any(told) {
+            return self.follows(onset, rules.config);
+        }
+        if onset < self.first_onset {
+            let late = (self.first_onset, false);
+            return ties::onsets_in_order((onset, true), late, rules.config);
+        }
+        ties::onsets_in_order((self.first_onset, true), (onset, true), rules.config)
+    }
+
+    /// Whether what began in a pane follows on what carried the case last.
+    fn follows(&self, onset: Pane, config: &CorrelateConfig) -> bool {
+        ties::onsets_in_order((self.last_loud.min(onset), true), (onset, true), config)
     }
 
     /// When the trouble began: the earliest onset of a telling symptom, else of a member. Where
@@ -100,5 +132,20 @@ impl Case {
         let most = own(is_metric).map(|(_, sum)| sum.early).max()?;
         let telling = own(is_metric).filter(|(_, sum)| Nats(sum.early.0.saturating_mul(4)) >= most);
         telling.map(|(_, sum)| sum.onset).min()
+    }
+
+    /// Whether what is abnormal now is the trouble of this case again: a service that carried it shows a
+    /// symptom of then, and carries what is shown now. What is shown elsewhere as strongly is news.
+    pub(super) fn is_again(&self, members: &[&ActiveNode]) -> bool {
+        let core = self.core();
+        let most = members.iter().map(|node| node.opening_level()).max().unwrap_or_default();
+        members.iter().any(|node| {
+            let level = node.opening_level();
+            let carried = node.key.service().is_some_and(|name| core.contains(name));
+            carried
+                && level > Nats::ZERO
+                && Nats(level.0.saturating_mul(4)) >= most
+                && node.symptoms.iter().any(|key| self.symptoms.contains_key(key))
+        })
     }
 }

@@ -118,7 +118,7 @@ pub(super) fn judge(world: &mut World, pane: Pane, nodes: &[ActiveNode], rules: 
         if slot.is_live() {
             let case = Arc::make_mut(slot);
             if let Some(summary) = &summary {
-                case.note_quiet(pane, summary, rules.config.support_level);
+                case.note_quiet(pane, summary, rules);
                 note_heat(case, summary, &members, level, rules.config);
             }
         }
@@ -194,6 +194,10 @@ fn event(
     if case.state == CaseState::Forming && members.is_empty() {
         return CaseEvent::Quiet;
     }
+    // All that it told of belongs to another case now.
+    if case.state == CaseState::Open && case.nodes.is_empty() {
+        return CaseEvent::Quiet;
+    }
     if is_strong(case, members, world, config) {
         return CaseEvent::Strong;
     }
@@ -212,30 +216,32 @@ enum Return {
     Alerted,
 }
 
-/// The same symptom of a service that carries the case, with evidence as strong as opens one, or a
-/// member alert of such a service that fires anew.
+/// The trouble of the case again, with evidence as strong as opens one, or a member alert of a service that
+/// carries it that fires anew.
 fn returned(case: &Case, members: &[&ActiveNode], alerts: &Alerts, level: Nats) -> Option<Return> {
     let resolved_at = case.resolved_at?;
+    let is_strong = members.iter().any(|node| node.opening_level() >= level);
+    if is_strong && case.is_again(members) {
+        return Some(Return::Shown);
+    }
+    let fires = |node: &&ActiveNode| fires_anew(case, node, alerts, resolved_at);
+    members.iter().copied().any(|node| fires(&node)).then_some(Return::Alerted)
+}
+
+/// Whether a member alert of a service that carries a resolved case fires anew.
+pub(super) fn fires_anew(
+    case: &Case,
+    node: &ActiveNode,
+    alerts: &Alerts,
+    resolved_at: Timestamp,
+) -> bool {
     let core = case.core();
+    let carries = core.is_empty() || node.key.service().is_some_and(|name| core.contains(name));
     let anew = |state: &AlertState| {
         state.status == model::alert::AlertStatus::Firing && state.since > resolved_at
     };
-    let carries = |node: &ActiveNode| node.key.service().is_some_and(|name| core.contains(name));
-    let shown = |node: &&ActiveNode| {
-        carries(node)
-            && node.opening_level() >= level
-            && node.symptoms.iter().any(|key| case.symptoms.contains_key(key))
-    };
-    let fires = |node: &&ActiveNode| {
-        let fires = node.alerts.iter().any(|fingerprint| {
-            case.alerts.contains_key(fingerprint) && alerts.get(*fingerprint).is_some_and(anew)
-        });
-        fires && (carries(node) || core.is_empty())
-    };
-    if members.iter().copied().any(|node| shown(&node)) {
-        return Some(Return::Shown);
-    }
-    members.iter().copied().any(|node| fires(&node)).then_some(Return::Alerted)
+    let mut own = node.alerts.iter().filter(|fingerprint| case.alerts.contains_key(fingerprint));
+    carries && own.any(|fingerprint| alerts.get(*fingerprint).is_some_and(anew))
 }
 
 /// Enough to open: telemetry over the threshold in enough panes, something used up, a grave alert, two

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use model::id::{Fingerprint, IncidentId, stable_hash};
 use model::incident::JoinReason;
 use model::name::Name;
-use model::time::{Pane, Timestamp};
+use model::time::Pane;
 
 use super::activity::{ActiveNode, NodeKey};
 use super::case::{Case, Member};
 use super::cluster::{Component, Surroundings};
 use super::dedup::{AlertState, Alerts};
 use super::facts::PaneSummary;
-use super::incident::CaseState;
+use super::past;
 use super::roots;
 use super::world::{Rules, World};
 
@@ -43,10 +43,10 @@ pub(super) fn assign(
     let components = parted_by_people(world, nodes, components);
     let mut added: Added = BTreeMap::new();
     for component in components.iter() {
-        part_from_the_past(world, nodes, component, &mut held, rules);
+        let emptied = past::part(world, nodes, component, &mut held, rules);
         let owners = owners(world, nodes, component, &held);
         let case = match owners.as_slice() {
-            [] => match returning(world, nodes, component, rules) {
+            [] => match past::returning(world, nodes, component, rules) {
                 Some(id) => Some(id),
                 None => Some(give_birth(world, pane, nodes, component, surge, rules)),
             },
@@ -55,6 +55,7 @@ pub(super) fn assign(
         };
         if let Some(id) = case {
             added.extend(enlist(world, id, pane, nodes, component, &mut held, rules));
+            past::live_on(world, &emptied, id);
         }
     }
     take_over(world, &added);
@@ -98,7 +99,7 @@ fn parted_by_people<'a>(
 }
 
 /// Which live case each node is a member of.
-type Holders = BTreeMap<NodeKey, IncidentId>;
+pub(super) type Holders = BTreeMap<NodeKey, IncidentId>;
 
 /// Alerts that became members in this pane, with the node that they speak of and the case that has them.
 type Added<'a> = BTreeMap<Fingerprint, (&'a NodeKey, IncidentId)>;
@@ -131,95 +132,9 @@ fn owners(
 }
 
 /// The keys that grouping rules gave to the alerts of a cluster.
-fn group_keys<'a>(nodes: &'a [ActiveNode], component: &Component) -> BTreeSet<&'a Name> {
+pub(super) fn group_keys<'a>(nodes: &'a [ActiveNode], component: &Component) -> BTreeSet<&'a Name> {
     let members = component.members.iter().filter_map(|(at, _)| nodes.get(*at));
     members.flat_map(|node| &node.keys).collect()
-}
-
-/// Parts a cluster from live cases of another time: two nodes are tied only if their onsets are in order,
-/// and so must a cluster be with the case that holds its nodes. An open case lets go of them and of
-/// those of their alerts that fire now; one that has ended is listed where it was. A case that nobody was
-/// woken for starts anew with what is shown now.
-fn part_from_the_past(
-    world: &mut World,
-    nodes: &[ActiveNode],
-    component: &Component,
-    held: &mut Holders,
-    rules: Rules<'_>,
-) {
-    let members: Vec<&ActiveNode> =
-        component.members.iter().filter_map(|(at, _)| nodes.get(*at)).collect();
-    let shown = |node: &&&ActiveNode| node.opening_level() >= rules.config.support_level;
-    let Some(onset) = members.iter().filter(shown).map(|node| node.onset).min() else { return };
-    let fires: BTreeSet<Fingerprint> =
-        members.iter().flat_map(|node| node.alerts.iter().copied()).collect();
-    let grouped = group_keys(nodes, component);
-    let alerts = &world.alerts;
-    let recent = &world.recent;
-    for slot in world.cases.values_mut().filter(|case| case.is_live()) {
-        let own: BTreeSet<NodeKey> = members
-            .iter()
-            .map(|node| &node.key)
-            .filter(|key| held.get(*key) == Some(&slot.id))
-            .cloned()
-            .collect();
-        if own.is_empty() || slot.goes_on(onset, rules) || slot.has_key(&grouped, alerts) {
-            continue;
-        }
-        let case = Arc::make_mut(slot);
-        if case.state == CaseState::Open {
-            case.nodes.retain(|key, _| !own.contains(key));
-            case.alerts.retain(|fp, _| !fires.contains(fp) || !speaks_of(&alerts.get(*fp), &own));
-            held.retain(|key, _| !own.contains(key));
-        } else {
-            let mine: Vec<&ActiveNode> =
-                members.iter().copied().filter(|node| own.contains(&node.key)).collect();
-            case.begin_episode(&mine, recent.iter(), rules.config);
-            held.retain(|key, id| *id != case.id || own.contains(key));
-        }
-    }
-}
-
-/// A resolved case to which a cluster belongs: what went has come back, or an alert of its time has
-/// come late.
-fn returning(
-    world: &World,
-    nodes: &[ActiveNode],
-    component: &Component,
-    rules: Rules<'_>,
-) -> Option<IncidentId> {
-    let members: Vec<&ActiveNode> =
-        component.members.iter().filter_map(|(at, _)| nodes.get(*at)).collect();
-    let belongs = |case: &&Arc<Case>| {
-        let Some(resolved_at) = case.resolved_at.filter(|_| !case.is_live()) else { return false };
-        members.iter().any(|node| {
-            let known = case.nodes.contains_key(&node.key);
-            // What says too little to tie comes back only to a case of its own.
-            let own = node.ties || case.nodes.len() == 1;
-            let same = node.symptoms.iter().any(|key| case.symptoms.contains_key(key))
-                || node.alerts.iter().any(|fingerprint| case.alerts.contains_key(fingerprint));
-            let late = !node.measured && is_late(world, node, case, resolved_at, rules);
-            known && ((same && own) || late)
-        })
-    };
-    let found = world.cases.values().filter(belongs).max_by_key(|case| (case.resolved_at, case.id));
-    found.map(|case| case.id)
-}
-
-/// Whether all alerts of a node began while the case was going on.
-fn is_late(
-    world: &World,
-    node: &ActiveNode,
-    case: &Case,
-    resolved_at: Timestamp,
-    rules: Rules<'_>,
-) -> bool {
-    let onset = rules.config.width.start(case.first_onset);
-    let inside = |fingerprint: &Fingerprint| {
-        let since = world.alerts.get(*fingerprint).map(|state| state.since);
-        since.is_some_and(|at| at >= onset && at <= resolved_at)
-    };
-    !node.alerts.is_empty() && node.alerts.iter().all(inside)
 }
 
 fn give_birth(
@@ -494,7 +409,7 @@ fn parts(case: &Case, roots: &[Name], around: &Surroundings<'_>) -> Vec<BTreeSet
 }
 
 /// Alerts go with the node that they are bound to; what is bound to none stays.
-fn speaks_of(alert: &Option<&AlertState>, keys: &BTreeSet<NodeKey>) -> bool {
+pub(super) fn speaks_of(alert: &Option<&AlertState>, keys: &BTreeSet<NodeKey>) -> bool {
     let node = alert.and_then(|state| state.binding.node());
     node.is_some_and(|name| keys.contains(&NodeKey::Service(name.clone())))
 }

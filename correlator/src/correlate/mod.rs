@@ -3,7 +3,7 @@
 //! The walk of a record: [`engine`] takes it to `stamps` (seen before?) and `facts` (the ring of
 //! unsettled panes). A pane of facts is folded by `world`: `dedup` and `binding` for alerts,
 //! `change_ledger` for changes, `signs` for words, `activity` for symptoms; `cluster` ties what is
-//! abnormal (`ties`, `roots`, `covers`), `membership` hands clusters to cases (`case`, `sums`, `carriers`, `parts`),
+//! abnormal (`ties`, `roots`, `covers`), `membership` hands clusters to cases (`past`, `case`, `sums`, `carriers`, `parts`),
 //! `lifecycle` moves each case along the table in `incident`.
 //! What people decide (`people`) is a fact like any other, or stands beside the fold.
 //! What a case means is told by `ranking` and `blast_radius`, put in words by `narrative` and
@@ -40,6 +40,7 @@ mod keys;
 mod sums;
 mod carriers;
 mod parts;
+mod past;
 mod case;
 mod membership;
 mod incident;

@@ -51,6 +51,11 @@ impl Case {
         self.quiet_panes = self.quiet_panes.min(other.quiet_panes);
         self.last_loud = self.last_loud.max(other.last_loud);
         self.surge_milli = self.surge_milli.max(other.surge_milli);
+        self.inherit(other);
+    }
+
+    /// Is from now on what another case was: by its name, and by what a person said of it.
+    pub(super) fn inherit(&mut self, other: &Self) {
         self.is_whole |= other.is_whole;
         self.apart.extend(other.apart.iter().cloned());
         if other.is_told() {

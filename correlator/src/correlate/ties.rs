@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::id::TraceId;
 use model::incident::JoinReason;
 use model::name::Name;
-use model::time::Pane;
+use model::symptom::SymptomKind;
+use model::time::{Nanos, Pane};
 
 use super::activity::ActiveNode;
 use super::binding::similarity;
@@ -19,6 +20,11 @@ const SHARED_TRACES: f64 = 4.0;
 const DEPENDENCY: f64 = 2.5;
 /// What each silent node between two others costs.
 const SILENT_NODE: f64 = 0.75;
+/// Ways of one caller whose onsets lie closer than this became slow together: a pane, and one more on either
+/// side, since a way of few calls is judged later than one of many.
+const BECAME_SLOW_TOGETHER: Nanos = Nanos::from_secs(30);
+/// What two of them have in common: as much as half of their traces.
+const ONE_CALLER: f64 = 0.5;
 /// Touched by one change.
 const SAME_CHANGE: f64 = 2.0;
 /// Labels alike; multiplied by their similarity.
@@ -60,6 +66,7 @@ fn ties(nodes: &[ActiveNode], around: &Surroundings<'_>) -> BTreeMap<(usize, usi
     let mut ties: BTreeMap<(usize, usize), Tie> = BTreeMap::new();
     tie_traces(&mut ties, &index, nodes, around);
     tie_symptoms(&mut ties, nodes, around);
+    tie_ways(&mut ties, nodes, around);
     tie_dependencies(&mut ties, &index, nodes, around);
     tie_changes(&mut ties, &index, around);
     tie_labels(&mut ties, nodes, around);
@@ -127,6 +134,32 @@ fn shared(left: &[BTreeSet<TraceId>], right: &[BTreeSet<TraceId>]) -> f64 {
         ratio(a.intersection(b).count() as u64, a.len().min(b.len()) as u64)
     };
     pairs.map(share).fold(0.0, f64::max)
+}
+
+/// Ways of one caller that became slow together: it is the caller that starves, or the host that it runs on.
+fn tie_ways(
+    ties: &mut BTreeMap<(usize, usize), Tie>,
+    nodes: &[ActiveNode],
+    around: &Surroundings<'_>,
+) {
+    let mut ways: BTreeMap<&str, BTreeSet<(Pane, usize)>> = BTreeMap::new();
+    for (at, node) in nodes.iter().enumerate() {
+        let slow = node.symptoms.iter().filter(|key| key.kind == SymptomKind::SlowEdge);
+        for caller in slow.filter_map(|key| key.entity.edge_from()) {
+            ways.entry(caller).or_default().insert((node.onset, at));
+        }
+    }
+    let together = around.config.width.panes_in(BECAME_SLOW_TOGETHER);
+    for ends in ways.into_values() {
+        // Neighbours in time are enough: what is tied in turn is one cluster.
+        for (one, next) in ends.iter().zip(ends.iter().skip(1)) {
+            if next.0.since(one.0) <= together {
+                let tie = tie(ties, one.1, next.1);
+                tie.share = tie.share.max(ONE_CALLER);
+                tie.reason.get_or_insert(JoinReason::Dependency);
+            }
+        }
+    }
 }
 
 fn depend(a: &ActiveNode, b: &ActiveNode, around: &Surroundings<'_>) -> bool {

@@ -23,8 +23,17 @@ pub struct DetectConfig {
     /// A level that holds for so many times as long as all that the baseline knows is the new normal
     /// too: of two samples that differ, the one four times larger is hardly the exception.
     pub outgrow: u64,
+    /// But not before so many panes: a service that was just met may be met in trouble (90 of 10 s are a quarter
+    /// of an hour, longer than most faults last before somebody ends them).
+    #[serde(default = "outgrow_panes")]
+    pub outgrow_panes: u64,
     /// Quiet panes after which a run is over.
     pub calm_panes: u64,
+}
+
+/// Also what snapshots from before it was known are read with.
+const fn outgrow_panes() -> u64 {
+    90
 }
 
 impl Default for DetectConfig {
@@ -37,6 +46,7 @@ impl Default for DetectConfig {
             learning_delay: 3,
             accept_panes: 720,
             outgrow: 4,
+            outgrow_panes: outgrow_panes(),
             calm_panes: 6,
         }
     }

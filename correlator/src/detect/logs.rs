@@ -17,6 +17,9 @@ use crate::observe::{Exemplars, LOG_END, LOG_START, OperationCounts, TemplateCou
 const UNUSUAL: f64 = 0.01;
 /// A pair of more spans than this share is expected.
 const EXPECTED: f64 = 0.9;
+/// Spans that hold no error, to the credit of every operation: whoever writes a line as an error says that
+/// it is not the usual way, however little of the service is known yet.
+const ERROR_CREDIT: u64 = 30;
 /// Longest part of either side of a pair in a symptom's text. Unit: characters.
 const SIDE_CHARS_MAX: usize = 120;
 /// Panes that must be known before untraced logs are judged.
@@ -70,6 +73,8 @@ fn path(case: &Case<'_>, name: &Name, operation: &OperationCounts, found: &mut V
         if hits == 0 {
             continue;
         }
+        let credit = if is_unusual && is_error(case, pair.1) { ERROR_CREDIT } else { 0 };
+        let known = Share { trials: known.trials + credit, ..known };
         let against = Against { looked_at, ..against(known) };
         let exemplars = now.map_or(&none, |bigram| &bigram.exemplars);
         let key = (case.operation(name), SymptomKind::LogPath, text.into());
@@ -102,6 +107,16 @@ fn untraced(
     let subject = (case.entity(), SymptomKind::LogPath, template.skeleton.clone());
     let tally = Tally { hits: records, trials: records, expected };
     note(found, subject, nats, tally, &template.exemplars);
+}
+
+/// Whether a pane holds a template as an error of its service.
+fn is_error(case: &Case<'_>, template: TemplateId) -> bool {
+    let mut keys = case.counts.templates.keys();
+    keys.any(|key| {
+        key.template == template
+            && !key.of_platform
+            && matches!(key.severity, LogSeverity::Error | LogSeverity::Fatal)
+    })
 }
 
 /// Both ends of a pair in words.

@@ -64,7 +64,7 @@ pub(crate) fn learn(
     baseline.learn_series(lesson.counts);
     let mine = held.entry(name.clone()).or_default();
     mine.hold(lesson);
-    let known = baseline.panes().saturating_mul(config.outgrow);
+    let known = baseline.panes().saturating_mul(config.outgrow).max(config.outgrow_panes);
     let outcome = if mine.panes >= config.accept_panes.min(known) {
         Learning::Accepted
     } else if mine.calm < config.calm_panes {

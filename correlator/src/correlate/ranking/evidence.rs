@@ -124,8 +124,7 @@ fn telemetry(
     term: EvidenceTerm,
 ) -> Option<Evidence> {
     let ranking = &view.config.ranking;
-    let (mut nats, mut passed, mut resources) = (0.0, 0.0, 0.0);
-    let (mut hits, mut trials) = (0_u64, 0_u64);
+    let mut seen = Seen::default();
     let traced = !view.case.reach.is_empty();
     let may_be_passed = kind == SymptomKind::Metric && !traced && needs_troubled(view, name);
     let mut traces: BTreeSet<TraceId> = BTreeSet::new();
@@ -135,31 +134,55 @@ fn telemetry(
         if share <= 0.0 {
             continue;
         }
-        let part = share * own_share(key, explained) * sum.early.to_f64();
-        if is_of_resource(key) {
-            resources += part;
-        } else if may_be_passed
-            && sense::callee_of(&key.detail).is_none_or(|to| name.as_str() == to)
-        {
-            passed += part;
-        } else {
-            nats += part;
+        let mut share = share * own_share(key, explained);
+        let is_own = || sense::callee_of(&key.detail).is_none_or(|to| name.as_str() == to);
+        if may_be_passed && !is_of_resource(key) && is_own() {
+            share *= EXPLAINED;
         }
-        hits = hits.saturating_add(sum.hits);
-        trials = trials.saturating_add(sum.trials);
+        seen.add(key, share, sum);
         traces.extend(sum.exemplars.iter().copied());
+        let part = share * sum.early.to_f64();
         if heaviest.is_none_or(|(_, _, most)| part > most) {
             heaviest = Some((key, sum, part));
         }
     }
     let (key, sum, _) = heaviest?;
-    nats += capped(resources, RESOURCE_CAP);
-    let all = nats + passed;
-    let weight = if all > 0.0 { (nats + EXPLAINED * passed) / all } else { 1.0 };
     let cap = if kind == SymptomKind::Metric { ranking.metric_cap } else { ranking.telemetry_cap };
-    let mut found = row(term, weight * capped(all, cap), sentence(kind, key, sum, hits, trials));
+    let mut found = row(term, seen.nats(cap), sentence(kind, key, sum, seen.hits, seen.trials));
     found.traces = traces.into_iter().take(EXEMPLARS_MAX).collect();
     Some(found)
+}
+
+/// What the symptoms of one kind say, and the part of it that speaks against one entity.
+#[derive(Default)]
+struct Seen {
+    all: f64,
+    own: f64,
+    resources: f64,
+    hits: u64,
+    trials: u64,
+}
+
+impl Seen {
+    fn add(&mut self, key: &SymptomKey, share: f64, sum: &SymptomSum) {
+        let nats = sum.early.to_f64();
+        if is_of_resource(key) {
+            self.resources += share * nats;
+        } else {
+            self.all += nats;
+            self.own += share * nats;
+        }
+        self.hits = self.hits.saturating_add(sum.hits);
+        self.trials = self.trials.saturating_add(sum.trials);
+    }
+
+    /// That something is wrong is bounded, and then parted: two ends of a slow way at the bound would be
+    /// equally to blame, however the traces of the others divide it.
+    fn nats(&self, cap: f64) -> f64 {
+        let resources = capped(self.resources, RESOURCE_CAP);
+        let all = self.all + resources;
+        if all <= 0.0 { 0.0 } else { (self.own + resources) / all * capped(all, cap) }
+    }
 }
 
 /// How much of an untraced log line is taken for the service's own where a failure that others speak

@@ -301,3 +301,27 @@ fn an_incident_tells_what_the_sources_of_the_map_call_its_cause() {
         (["servicenow:c2".into()].as_slice(), Some("team-ads"))
     );
 }
+
+fn slow_way(story: Story, caller: &str, callee: &str, nats: i64) -> Story {
+    let way = Entity::edge(caller, callee.into());
+    story.symptom(way, SymptomKind::SlowEdge, nats, (600, 900), &[])
+}
+
+#[test]
+fn slow_ways_of_one_caller_are_one_incident_and_the_caller_is_to_blame() {
+    let ways = ["payment", "mail", "ads", "catalog"];
+    let story = Story::new("shop>payment shop>mail shop>ads shop>catalog other>ads", 1500);
+    let story = ways.iter().fold(story, |story, to| slow_way(story, "shop", to, 12));
+    let ending = story.run();
+    assert_eq!(ending.last.len(), 1, "{}", ending.drawn());
+    assert!(ending.drawn().ends_with(": shop"), "{}", ending.drawn());
+}
+
+#[test]
+fn one_slow_way_of_a_busy_caller_is_its_far_end_however_much_is_known_of_it() {
+    let story = Story::new("shop>payment shop>mail shop>ads shop>catalog", 1500);
+    let ending = slow_way(story, "shop", "payment", 200)
+        .symptom(Entity::service("shop".into()), SymptomKind::Metric, 20, (600, 900), &[])
+        .run();
+    assert!(ending.drawn().ends_with(": payment"), "{}", ending.drawn());
+}

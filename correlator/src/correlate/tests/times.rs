@@ -52,7 +52,7 @@ fn a_warning_keeps_nobody_up_when_requests_are_well_again() {
 }
 
 #[test]
-fn an_old_alert_and_a_new_fault_of_one_service_are_two_incidents() {
+fn what_an_old_alert_told_lives_on_in_a_new_fault_that_is_dated_by_itself() {
     let story = |fault: i64| {
         shop(3000)
             .fires(300, "CertExpiry service=payment", Critical)
@@ -60,9 +60,46 @@ fn an_old_alert_and_a_new_fault_of_one_service_are_two_incidents() {
             .run()
     };
     assert_eq!(story(400).last.len(), 1, "{}", story(400).drawn());
-    let apart = story(1500);
-    assert_eq!(apart.last.len(), 2, "{}", apart.drawn());
-    assert!(apart.drawn().contains("+1500s"), "{}", apart.drawn());
+    let ending = story(1500);
+    let first = ending.revisions.first().map(|(incident, _)| incident.id).unwrap();
+    let (_, last) =
+        ending.last.iter().find(|(id, _)| **id != first).expect("an incident of its own");
+    assert_eq!(last.onset_at, super::dsl::at(1500), "{}", ending.drawn());
+    assert!(last.alerts.iter().any(|alert| *alert.name == *"CertExpiry"), "{}", ending.drawn());
+    assert!(last.lineage.merged_from.contains(&first), "{:?}", last.lineage);
+}
+
+#[test]
+fn a_fault_that_was_over_is_no_part_of_the_next_one_though_its_alert_still_fires() {
+    let ending = shop(3000)
+        .errors("ads", 500, 700, &["front"])
+        .fires(520, "Burn service=ads", Critical)
+        .errors("ads", 1500, 1700, &["front"])
+        .run();
+    let mut found = states(&ending);
+    found.sort();
+    assert_eq!(found, [IncidentState::Open, IncidentState::Resolved], "{}", ending.drawn());
+}
+
+#[test]
+fn what_a_resolved_fault_had_reached_is_news_when_it_fails_itself() {
+    // Checkout only suffered then; now it is what fails, and most loudly.
+    let ending = shop(3000)
+        .errors("payment", 500, 700, &["checkout", "front"])
+        .fires(540, "HighErrors service=checkout", Warning)
+        .resolves(760, "HighErrors service=checkout", Warning)
+        .errors("checkout", 1500, 1800, &["front"])
+        .run();
+    let drawn = ending.drawn();
+    let mut lines: Vec<&str> = drawn.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "+1500s Resolved [checkout] 0 alerts: checkout",
+            "+500s Resolved [checkout payment] 1 alerts: payment",
+        ]
+    );
 }
 
 #[test]
