@@ -17,6 +17,7 @@ use super::dedup::Alerts;
 use super::habits::{Habits, TELLING_ALERT};
 use super::limits::{ACTIVE_NODES_MAX, EXEMPLARS_MAX};
 use super::people::Muted;
+use super::ties;
 use super::world::Fired;
 use crate::sense::{self, Subject};
 
@@ -191,7 +192,7 @@ impl Activity {
         let mut nodes: BTreeMap<NodeKey, ActiveNode> = BTreeMap::new();
         for (service, tracks) in &self.tracks {
             let key = NodeKey::Service(service.clone());
-            let mut node = measured_node(key.clone(), tracks, fresh.contains(service));
+            let mut node = measured_node(key.clone(), tracks, fresh.contains(service), config);
             let is_told = node.level > Nats::ZERO || node.fresh_level > Nats::ZERO;
             node.ties = is_told || node.is_saturated || !has_requests;
             nodes.insert(key, node);
@@ -250,16 +251,31 @@ fn alerted_node(key: NodeKey, onset: Pane) -> ActiveNode {
 /// The onset of a service is the earliest of its telling symptoms: those with at least a quarter of
 /// the strongest one's evidence. A weak one that has been there for hours says nothing; nor, where
 /// requests tell of trouble, does a metric that moved before anybody suffered.
-fn measured_node(key: NodeKey, tracks: &BTreeMap<SymptomKey, Track>, is_fresh: bool) -> ActiveNode {
+fn measured_node(
+    key: NodeKey,
+    tracks: &BTreeMap<SymptomKey, Track>,
+    is_fresh: bool,
+    config: &CorrelateConfig,
+) -> ActiveNode {
     let rests_on_metrics = tracks.keys().all(|key| key.kind == SymptomKind::Metric);
     let counts = |key: &SymptomKey| rests_on_metrics || key.kind != SymptomKind::Metric;
     let told = || tracks.iter().filter(|(key, _)| counts(key)).map(|(_, track)| track);
     let strongest = told().map(|track| track.level).max().unwrap_or_default();
     let telling = told().filter(|track| Nats(track.level.0.saturating_mul(4)) >= strongest);
     let onset = telling.map(|track| track.onset).min().unwrap_or_default();
-    let sum = |metric: bool| -> Nats {
-        let own = tracks.iter().filter(|(key, _)| (key.kind == SymptomKind::Metric) == metric);
-        own.map(|(_, track)| track.level).sum()
+    let of_its_time = |track: &Track| {
+        let (at, onset) = ((track.onset, true), (onset, true));
+        ties::onsets_in_order(at, onset, config) || ties::onsets_in_order(onset, at, config)
+    };
+    let metrics = tracks.iter().filter(|(key, _)| key.kind == SymptomKind::Metric);
+    let metrics = metrics.map(|(_, track)| track).filter(|track| of_its_time(track));
+    let shown = || {
+        let mut of: BTreeMap<&Entity, Nats> = BTreeMap::new();
+        for (key, track) in tracks.iter().filter(|(key, _)| key.kind != SymptomKind::Metric) {
+            let most = of.entry(&key.entity).or_default();
+            *most = (*most).max(track.level);
+        }
+        of.into_values().sum::<Nats>()
     };
     let speaks = |key: &SymptomKey| {
         key.kind == SymptomKind::Metric && sense::subject_of(&key.detail) == Subject::Requests
@@ -269,8 +285,8 @@ fn measured_node(key: NodeKey, tracks: &BTreeMap<SymptomKey, Track>, is_fresh: b
         key,
         onset,
         measured: true,
-        level: sum(false),
-        metric_level: sum(true),
+        level: shown(),
+        metric_level: metrics.map(|track| track.level).sum(),
         ties: false,
         is_saturated: tracks.iter().any(|(key, track)| {
             key.kind == SymptomKind::Metric

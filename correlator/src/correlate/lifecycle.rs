@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::alert::Severity;
-use model::id::IncidentId;
+use model::id::{Fingerprint, IncidentId};
 use model::name::Name;
 use model::nats::Nats;
 use model::time::{Pane, Timestamp};
@@ -18,6 +18,7 @@ use super::dedup::{AlertState, Alerts};
 use super::habits::{Habits, TELLING_ALERT};
 use super::incident::{CaseEvent, CaseState, next};
 use super::limits::WALK_HOPS_MAX;
+use super::past;
 use super::ranking;
 use super::render;
 use super::world::{Rules, World};
@@ -204,7 +205,11 @@ fn event(
     if is_quiet(case, world, now, config) {
         return CaseEvent::Quiet;
     }
-    if case.alerts.is_empty() { CaseEvent::Active } else { CaseEvent::AlertAlone }
+    let is_news = |fingerprint: &Fingerprint| {
+        let state = world.alerts.get(*fingerprint);
+        state.is_none_or(|state| !past::is_told(world, *fingerprint, state))
+    };
+    if case.alerts.keys().any(is_news) { CaseEvent::AlertAlone } else { CaseEvent::Active }
 }
 
 /// How a resolved case comes back.
@@ -246,7 +251,7 @@ pub(super) fn fires_anew(
 
 /// Enough to open: telemetry over the threshold in enough panes, something used up, a grave alert, two
 /// different alerts, or one alert that telemetry or somebody's words support. What alerts say is
-/// weighed by how often their rules fire anyway.
+/// weighed by how often their rules fire anyway; what a case that has ended told already is no news.
 fn is_strong(
     case: &Case,
     members: &[&ActiveNode],
@@ -261,8 +266,10 @@ fn is_strong(
         .iter()
         .flat_map(|node| &node.alerts)
         .filter(|fingerprint| case.alerts.contains_key(fingerprint))
-        .filter_map(|fingerprint| alerts.get(*fingerprint))
-        .filter(|state| !state.flapping() && state.alert.severity != Severity::Info)
+        .filter_map(|fingerprint| Some((fingerprint, alerts.get(*fingerprint)?)))
+        .filter(|(_, state)| !state.flapping() && state.alert.severity != Severity::Info)
+        .filter(|(fingerprint, state)| !past::is_told(world, **fingerprint, state))
+        .map(|(_, state)| state)
         .collect();
     let surprise = |state: &AlertState| habits.surprise(&state.alert);
     let grave =
@@ -321,7 +328,7 @@ fn is_quiet(case: &Case, world: &World, now: Timestamp, config: &CorrelateConfig
         return false;
     }
     if case.symptoms.is_empty() {
-        let word = |fingerprint: &model::id::Fingerprint| alerts.get(*fingerprint)?.ended;
+        let word = |fingerprint: &Fingerprint| alerts.get(*fingerprint)?.ended;
         let ended = case.heard().filter_map(word).max();
         return ended.is_some_and(|at| now - at >= config.quiet_after);
     }

@@ -13,6 +13,7 @@ use model::time::Timestamp;
 use super::activity::{ActiveNode, NodeKey};
 use super::case::Case;
 use super::cluster::Component;
+use super::dedup::AlertState;
 use super::incident::CaseState;
 use super::lifecycle;
 use super::membership::{Holders, group_keys, speaks_of};
@@ -111,6 +112,14 @@ pub(super) fn returning(
     };
     let found = world.cases.values().filter(belongs).max_by_key(|case| (case.resolved_at, case.id));
     found.map(|case| case.id)
+}
+
+/// Whether a case that has ended told of this firing of an alert: that it goes on is no news.
+pub(super) fn is_told(world: &World, fingerprint: Fingerprint, state: &AlertState) -> bool {
+    let ended = world.cases.values().filter_map(|case| Some((case, case.resolved_at?)));
+    ended.into_iter().any(|(case, resolved_at)| {
+        !case.is_live() && state.since <= resolved_at && case.alerts.contains_key(&fingerprint)
+    })
 }
 
 /// Whether all alerts of a node began while the case was going on.
