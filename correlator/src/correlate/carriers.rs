@@ -139,13 +139,17 @@ impl Case {
     pub(super) fn is_again(&self, members: &[&ActiveNode]) -> bool {
         let core = self.core();
         let most = members.iter().map(|node| node.opening_level()).max().unwrap_or_default();
+        let told = self.symptoms.values().map(|sum| sum.early).max().unwrap_or_default();
+        let tells = |key: &SymptomKey| {
+            self.symptoms.get(key).is_some_and(|sum| Nats(sum.early.0.saturating_mul(4)) >= told)
+        };
         members.iter().any(|node| {
             let level = node.opening_level();
             let carried = node.key.service().is_some_and(|name| core.contains(name));
             carried
                 && level > Nats::ZERO
                 && Nats(level.0.saturating_mul(4)) >= most
-                && node.symptoms.iter().any(|key| self.symptoms.contains_key(key))
+                && node.symptoms.iter().any(tells)
         })
     }
 }

@@ -1,7 +1,9 @@
 //! Stories of time: what belongs to now, what to an earlier trouble, and what keeps an incident open.
 
 use model::alert::Severity::{Critical, Warning};
+use model::entity::Entity;
 use model::incident::IncidentState;
+use model::symptom::SymptomKind;
 
 use super::dsl::{Ending, Story};
 
@@ -115,4 +117,43 @@ fn what_comes_back_behind_an_alert_is_dated_by_what_is_shown_now() {
     assert_eq!(ending.last.len(), 1, "{}", ending.drawn());
     let incident = ending.last.values().next().unwrap();
     assert_eq!(incident.onset_at, super::dsl::at(1400), "{}", ending.drawn());
+}
+
+#[test]
+fn what_an_ended_incident_told_opens_nothing_by_firing_on() {
+    let ending = shop(2600)
+        .errors("payment", 500, 700, &["checkout", "front"])
+        .fires(520, "HighErrors service=front", Warning)
+        // A few stray errors on the way of what still fires.
+        .symptom(service("catalog"), SymptomKind::ErrorOrigin, 8, (1150, 1160), &["front"])
+        .run();
+    assert_eq!(ending.drawn(), "+500s Resolved [front payment] 1 alerts: payment");
+}
+
+fn service(name: &str) -> Entity {
+    Entity::service(name.into())
+}
+
+#[test]
+fn a_failed_call_and_its_log_line_are_one_piece_of_evidence() {
+    let stray = |end: i64| {
+        [SymptomKind::ErrorOrigin, SymptomKind::LogPath].into_iter().fold(
+            shop(1500),
+            |story, kind| story.symptom(service("ads"), kind, 5, (500, end), &["front"]),
+        )
+    };
+    assert!(stray(530).run().last.is_empty(), "{}", stray(530).run().drawn());
+    assert_eq!(stray(600).run().last.len(), 1, "what lasts opens");
+}
+
+#[test]
+fn a_metric_supports_what_began_when_it_moved() {
+    let story = |moved: i64| {
+        shop(1500)
+            .symptom(service("ads"), SymptomKind::Metric, 10, (moved, 600), &[])
+            .symptom(service("ads"), SymptomKind::ErrorOrigin, 5, (500, 530), &["front"])
+            .run()
+    };
+    assert_eq!(story(460).last.len(), 1, "{}", story(460).drawn());
+    assert!(story(200).last.is_empty(), "{}", story(200).drawn());
 }
