@@ -64,7 +64,7 @@ fn observations() -> impl Strategy<Value = Vec<ObservedDependency>> {
 }
 
 /// Everything that can be asked, without version numbers: they count arrivals.
-fn answers(map: &Topology) -> String {
+pub(crate) fn answers(map: &Topology) -> String {
     let snapshot = map.snapshot();
     let mut text = format!("{:?} {:?}\n", snapshot.nodes(), snapshot.shape());
     for node in snapshot.nodes() {
