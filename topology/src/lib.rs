@@ -8,12 +8,16 @@
 //!
 //! Deliberately absent: I/O, the clock, randomness, threads, and any judgement about health.
 
+mod lean;
+mod texts;
 mod names;
-mod sym_table;
 mod limits;
 mod report;
 mod life;
+mod lives;
+mod legs;
 mod relations;
+mod items;
 mod declared;
 mod learned;
 mod binding;
