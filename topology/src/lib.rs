@@ -9,6 +9,7 @@
 //! Deliberately absent: I/O, the clock, randomness, threads, and any judgement about health.
 
 mod lean;
+mod packed;
 mod texts;
 mod names;
 mod limits;
@@ -23,6 +24,8 @@ mod learned;
 mod binding;
 mod reconcile;
 mod weigh;
+mod node_names;
+mod rows;
 mod snapshot;
 mod reach;
 mod shape;

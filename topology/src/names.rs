@@ -35,6 +35,11 @@ impl Names {
         self.texts.get(sym)
     }
 
+    /// All texts by their numbers, as they are now: shared, not copied.
+    pub(crate) fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
     /// The number of exactly this text.
     pub(crate) fn get(&self, text: &str) -> Option<Sym> {
         self.probe(text).find(|&sym| self.text(sym) == text)

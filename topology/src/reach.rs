@@ -6,7 +6,8 @@
 
 use model::name::Name;
 
-use crate::snapshot::{Direction, Link, Snapshot};
+use crate::rows::Link;
+use crate::snapshot::{Direction, Snapshot};
 
 /// Most nodes that one walk reaches.
 pub const NODES_MAX: usize = 2_000;
@@ -145,14 +146,14 @@ impl Snapshot {
             .collect();
         // Numbers of nodes are in the order of their names.
         order.sort_unstable_by_key(|&(hops, node, _)| (hops, node));
-        // Clones count references with a locked write, one after the other. Reading a byte of each
-        // text first brings their memory near, all at once.
-        let first_byte = |&(_, node, _): &(u32, u32, f64)| self.name(node)?.bytes().next();
+        // Names are made one after the other, each out of memory far from the others'. Reading a
+        // byte of each text first brings that near, all at once.
+        let first_byte = |&(_, node, _): &(u32, u32, f64)| self.text(node)?.bytes().next();
         std::hint::black_box(order.iter().filter_map(first_byte).map(u64::from).sum::<u64>());
         order
             .into_iter()
             .filter_map(|(hops, node, probability)| {
-                Some(Reached { node: self.name(node)?.clone(), hops, probability })
+                Some(Reached { node: self.name(node)?, hops, probability })
             })
             .collect()
     }
@@ -168,18 +169,17 @@ impl Snapshot {
         hops_max: u32,
         goal: Option<u32>,
     ) -> Option<u32> {
-        scratch.begin(self.nodes().len());
+        scratch.begin(self.node_count());
         scratch.visit(start, 0);
         let (mut level, mut looked) = (0..1_usize, 0_usize);
         for hops in 1..=hops_max.min(HOPS_MAX) {
             scratch.front.clear();
             for at in level.clone() {
                 let Some(&(node, _)) = scratch.visited.get(at) else { break };
-                let room = LINKS_MAX - looked;
-                let row = self.row(node, direction);
-                let row = row.get(..row.len().min(room)).unwrap_or_default();
-                looked += row.len();
-                scratch.front.extend(row.iter().map(|link| (at as u32, *link)));
+                let row = self.row(node, direction).take(LINKS_MAX - looked);
+                let before = scratch.front.len();
+                scratch.front.extend(row.map(|link| (at as u32, link)));
+                looked += scratch.front.len() - before;
             }
             level.start = level.end;
             if self.follow(scratch, hops, goal) {
@@ -194,7 +194,7 @@ impl Snapshot {
     fn follow(&self, scratch: &mut Scratch, hops: u32, goal: Option<u32>) -> bool {
         let front = std::mem::take(&mut scratch.front);
         for &(from, link) in &front {
-            let probability = self.weight(&link).map_or(0.0, |weight| weight.probability);
+            let probability = self.weight(link).map_or(0.0, |weight| weight.probability);
             if let Some(local) = scratch.visit(link.node, hops)
                 && local != 0
             {

@@ -38,7 +38,7 @@ impl Map {
 
     /// How many nodes it knows.
     pub(super) fn size(&self) -> usize {
-        self.topology.snapshot().nodes().len()
+        self.topology.snapshot().node_count()
     }
 
     /// The service that a name speaks of.

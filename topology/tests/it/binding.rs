@@ -41,7 +41,7 @@ fn telemetry_name_and_cmdb_id_become_one_node() {
         assert_eq!(bound(&map, name), "checkout", "{name}");
     }
     let snapshot = map.snapshot();
-    let names: Vec<&str> = snapshot.nodes().iter().map(Name::as_str).collect();
+    let names: Vec<&str> = snapshot.nodes().collect();
     assert_eq!(names, ["checkout", "ip-10-0-0-1", "payment"]);
     let edge = snapshot.edge("checkout", "payment").unwrap();
     assert!(edge.declared && edge.observed);

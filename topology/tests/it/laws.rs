@@ -3,7 +3,7 @@
 use model::map::{ItemKind, ObservedDependency, RelationKind, TopologyDocument};
 use model::time::{Pane, Timestamp};
 use proptest::prelude::*;
-use topology::{MapParameters, Topology};
+use topology::{MapParameters, Snapshot, Topology};
 
 use crate::words::{at, dep, doc, item, pane, relation};
 
@@ -63,10 +63,14 @@ fn observations() -> impl Strategy<Value = Vec<ObservedDependency>> {
     prop::collection::vec(one, 0..6)
 }
 
+fn names(snapshot: &Snapshot) -> Vec<&str> {
+    snapshot.nodes().collect()
+}
+
 /// Everything that can be asked, without version numbers: they count arrivals.
 pub(crate) fn answers(map: &Topology) -> String {
     let snapshot = map.snapshot();
-    let mut text = format!("{:?} {:?}\n", snapshot.nodes(), snapshot.shape());
+    let mut text = format!("{:?} {:?}\n", names(&snapshot), snapshot.shape());
     for node in snapshot.nodes() {
         let (up, down) = (snapshot.callees(node), snapshot.downstream(node, 4));
         let kinds = (snapshot.kind(node), map.kind(node));
@@ -78,7 +82,7 @@ pub(crate) fn answers(map: &Topology) -> String {
     }
     for index in 0..PANES {
         let then = map.as_of(pane(index));
-        text += &format!("{index}: {:?}\n", then.nodes());
+        text += &format!("{index}: {:?}\n", names(&then));
         for node in then.nodes() {
             text += &format!("{:?}\n", then.callees(node));
         }
@@ -210,7 +214,7 @@ proptest! {
     ) {
         let map = replayed(&docs, &panes);
         for node in map.snapshot().nodes() {
-            prop_assert_eq!(map.bind(node), Some(node.clone()));
+            prop_assert_eq!(map.bind(node), Some(node.into()));
         }
     }
 }

@@ -119,7 +119,7 @@ fn versions_that_are_remembered_are_bounded() {
     }
     assert_eq!(map.version(), 100);
     assert_eq!(map.as_of(pane(98)).version(), 99);
-    assert_eq!(map.as_of(pane(98)).nodes().len(), 99);
+    assert_eq!(map.as_of(pane(98)).node_count(), 99);
     assert_eq!(map.as_of(pane(5)).version(), 97, "the oldest of four");
 }
 

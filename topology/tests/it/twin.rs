@@ -104,8 +104,8 @@ proptest! {
     #[test]
     fn callers_and_callees_are_the_two_sides_of_the_same_edges(calls in calls()) {
         let snapshot = map_of(&calls).snapshot();
-        let mut out: Vec<_> = snapshot.nodes().iter().flat_map(|n| snapshot.callees(n)).collect();
-        let mut back: Vec<_> = snapshot.nodes().iter().flat_map(|n| snapshot.callers(n)).collect();
+        let mut out: Vec<_> = snapshot.nodes().flat_map(|n| snapshot.callees(n)).collect();
+        let mut back: Vec<_> = snapshot.nodes().flat_map(|n| snapshot.callers(n)).collect();
         for side in [&mut out, &mut back] {
             side.sort_by(|a, b| (&a.from, &a.to).cmp(&(&b.from, &b.to)));
         }
