@@ -8,6 +8,7 @@ use model::entity::EntityKind;
 use model::map::{ItemKind, RelationKind};
 use model::name::Name;
 
+use crate::called::Called;
 use crate::declared::{Declared, Rank};
 use crate::learned::Learned;
 use crate::names::Sym;
@@ -25,30 +26,6 @@ pub(crate) enum Root {
     Item(Sym),
     /// A name that no item has introduced.
     Unknown(Sym),
-}
-
-/// The name of a node, where it is held: in the texts of the declared half, or among what
-/// telemetry showed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Called<'a> {
-    Text(Sym, &'a str),
-    Seen(&'a Name),
-}
-
-impl<'a> Called<'a> {
-    pub(crate) fn as_str(self) -> &'a str {
-        match self {
-            Self::Text(_, text) => text,
-            Self::Seen(name) => name,
-        }
-    }
-
-    pub(crate) fn to_name(self) -> Name {
-        match self {
-            Self::Text(_, text) => text.into(),
-            Self::Seen(name) => name.clone(),
-        }
-    }
 }
 
 /// Answers questions about names from both halves of the map.

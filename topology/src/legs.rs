@@ -48,11 +48,16 @@ impl Page {
             self.bytes = [0; ROWS].into();
         }
         let fresh = encode(legs);
-        let mut length = Vec::with_capacity(4);
-        write(&mut length, fresh.len() as u64);
         let (before, from) = self.split(row);
         let (_, after) = take_row(from);
-        self.bytes = [before, &length, &fresh, after].concat().into_boxed_slice();
+        let length = 1 + fresh.len().checked_ilog2().unwrap_or_default() as usize / 7;
+        let size = before.len() + length + fresh.len() + after.len();
+        let mut bytes = Vec::with_capacity(size);
+        bytes.extend_from_slice(before);
+        write(&mut bytes, fresh.len() as u64);
+        bytes.extend_from_slice(&fresh);
+        bytes.extend_from_slice(after);
+        self.bytes = bytes.into_boxed_slice();
     }
 }
 

@@ -13,12 +13,11 @@ use crate::texts::Texts;
 /// The number of a text.
 pub(crate) type Sym = u32;
 
-/// A set of texts. Bound: 2^31 texts, 4 GiB in any 256 that follow each other; beyond them
-/// `intern` says no.
+/// A set of texts. Bound: 2^31 texts; beyond them `intern` says no.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     texts: Texts,
-    /// Open addressing, linear probing, at most nine tenths full. For each slot a byte of the
+    /// Open addressing, linear probing, at most 85 % full. For each slot a byte of the
     /// hash, 0 for a free one: most texts that are not meant are passed by without being read.
     tags: Vec<u8>,
     /// The numbers in those slots.
@@ -42,13 +41,15 @@ impl Names {
 
     /// The number of exactly this text.
     pub(crate) fn get(&self, text: &str) -> Option<Sym> {
-        self.probe(text).find(|&sym| self.text(sym) == text)
+        self.probe(text).find(|&sym| self.texts.bytes(sym) == text.as_bytes())
     }
 
     /// The numbers of all texts that differ from this one at most in ASCII case, in no order that
     /// means anything.
     pub(crate) fn folded<'a>(&'a self, text: &'a str) -> impl Iterator<Item = Sym> + 'a {
-        self.probe(text).filter(move |&sym| self.text(sym).eq_ignore_ascii_case(text))
+        let candidates = self.probe(text);
+        let text = text.as_bytes();
+        candidates.filter(move |&sym| self.texts.bytes(sym).eq_ignore_ascii_case(text))
     }
 
     /// The number of a text, new or known. `None` when the set is full.
@@ -57,8 +58,8 @@ impl Names {
             return Some(sym);
         }
         let sym = u32::try_from(self.len()).ok().filter(|&sym| sym < u32::MAX / 2)?;
-        self.texts.push(text)?;
-        if self.len().saturating_mul(10) > self.slots.len().saturating_mul(9) {
+        self.texts.push(text);
+        if self.len().saturating_mul(20) > self.slots.len().saturating_mul(17) {
             self.grow();
         } else {
             self.place(sym);
@@ -68,17 +69,23 @@ impl Names {
 
     /// What has the tag of a text between its home slot and the next free one.
     fn probe(&self, text: &str) -> impl Iterator<Item = Sym> {
-        let (home, tag) = self.home(text);
-        self.from(home)
-            .map(|slot| (slot, self.tags.get(slot).copied().unwrap_or(0)))
-            .take_while(|&(_, found)| found != 0)
-            .filter(move |&(_, found)| found == tag)
-            .filter_map(|(slot, _)| self.slots.get(slot).copied())
+        let (mut slot, tag) = self.home(text);
+        std::iter::from_fn(move || {
+            loop {
+                let (at, found) = (slot, self.tags.get(slot).copied().unwrap_or(0));
+                slot = self.next(slot);
+                if found == 0 {
+                    return None;
+                }
+                if found == tag {
+                    return self.slots.get(at).copied();
+                }
+            }
+        })
     }
 
-    /// All slots, from one on and around.
-    fn from(&self, home: usize) -> impl Iterator<Item = usize> + use<> {
-        (home..self.slots.len()).chain(0..home)
+    fn next(&self, slot: usize) -> usize {
+        if slot + 1 < self.slots.len() { slot + 1 } else { 0 }
     }
 
     /// The slot at which the search for a text begins, and its tag.
@@ -90,10 +97,11 @@ impl Names {
     }
 
     fn place(&mut self, sym: Sym) {
-        let (home, tag) = self.home(self.text(sym));
-        let free = self.from(home).find(|&slot| self.tags.get(slot) == Some(&0));
-        let Some(free) = free else { return };
-        if let (Some(known), Some(slot)) = (self.tags.get_mut(free), self.slots.get_mut(free)) {
+        let (mut at, tag) = self.home(self.text(sym));
+        while self.tags.get(at).is_some_and(|&found| found != 0) {
+            at = self.next(at);
+        }
+        if let (Some(known), Some(slot)) = (self.tags.get_mut(at), self.slots.get_mut(at)) {
             (*known, *slot) = (tag, sym);
         }
     }

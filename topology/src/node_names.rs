@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use model::name::Name;
 
-use crate::binding::Called;
+use crate::called::Called;
 use crate::packed::Packed;
 use crate::reconcile::Node;
 use crate::texts::Texts;
@@ -43,8 +43,8 @@ impl NodeNames {
         self.held.len()
     }
 
-    fn called(&self, node: usize) -> Option<Called<'_>> {
-        let held = self.held.get(node)?;
+    pub(crate) fn get(&self, node: u32) -> Option<Called<'_>> {
+        let held = self.held.get(node as usize)?;
         let number = held / 2;
         if held % 2 == 0 {
             Some(Called::Text(number, self.texts.get(number)))
@@ -53,22 +53,14 @@ impl NodeNames {
         }
     }
 
-    pub(crate) fn text(&self, node: usize) -> Option<&str> {
-        self.called(node).map(Called::as_str)
-    }
-
-    pub(crate) fn name(&self, node: usize) -> Option<Name> {
-        self.called(node).map(Called::to_name)
-    }
-
     /// The node with a name. Names rise with their numbers.
     pub(crate) fn find(&self, name: &str) -> Option<u32> {
-        let (mut low, mut high) = (0, self.len());
+        let (mut low, mut high) = (0, self.len() as u32);
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.text(middle)?.cmp(name) {
+            match self.get(middle)?.as_str().cmp(name) {
                 Ordering::Less => low = middle + 1,
-                Ordering::Equal => return u32::try_from(middle).ok(),
+                Ordering::Equal => return Some(middle),
                 Ordering::Greater => high = middle,
             }
         }

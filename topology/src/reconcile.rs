@@ -7,7 +7,8 @@ use model::map::{ItemKind, RelationKind};
 use model::name::Name;
 use model::time::Pane;
 
-use crate::binding::{Called, Resolver, Root};
+use crate::binding::{Resolver, Root};
+use crate::called::Called;
 use crate::learned::SeenNode;
 use crate::life::When;
 use crate::limits::MapParameters;

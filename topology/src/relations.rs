@@ -74,13 +74,7 @@ impl Relations {
         let spoke = Spoke { kind, to, life };
         let is_new = match self.hubs.get_mut(&from) {
             Some(hub) => put_sorted(hub, spoke),
-            None => {
-                let mut spokes: Vec<Spoke> = self.spokes(from).collect();
-                spokes.sort_unstable_by_key(|spoke| (spoke.kind, spoke.to));
-                let is_new = put_sorted(&mut spokes, spoke);
-                self.store(from, spokes);
-                is_new
-            }
+            None => self.put_packed(from, spoke),
         };
         if is_new {
             self.count += 1;
@@ -90,9 +84,34 @@ impl Relations {
         }
     }
 
+    /// Puts a relation of a start in that is no hub yet; says whether it is a new one.
+    fn put_packed(&mut self, from: Sym, spoke: Spoke) -> bool {
+        let mut legs: Vec<Leg> = self.packed(from).collect();
+        let Spoke { kind, to, life } = spoke;
+        let known = legs.iter_mut().find(|leg| (leg.kind, leg.to) == (kind, to));
+        let is_new = known.is_none();
+        if let Some(leg) = known {
+            let before = std::mem::replace(&mut leg.life, self.lives.take(life));
+            self.lives.give_back(before);
+            if leg.life == before {
+                return false;
+            }
+        } else if legs.len() < PACKED_MAX {
+            legs.push(Leg { kind, to, life: self.lives.take(life) });
+        } else {
+            let mut spokes: Vec<Spoke> = self.spokes(from).collect();
+            spokes.sort_unstable_by_key(|spoke| (spoke.kind, spoke.to));
+            put_sorted(&mut spokes, spoke);
+            self.store(from, spokes);
+            return true;
+        }
+        self.set_row(from, legs);
+        is_new
+    }
+
     /// Keeps these relations, sorted by kind and end, in place of those of a start.
     fn store(&mut self, from: Sym, spokes: Vec<Spoke>) {
-        let old: Vec<Leg> = self.packed(from).collect();
+        let before: Vec<Leg> = self.packed(from).collect();
         let legs: Vec<Leg> = if spokes.len() > PACKED_MAX {
             self.hubs.insert(from, spokes);
             Vec::new()
@@ -102,12 +121,15 @@ impl Relations {
             let leg = |Spoke { kind, to, life }| Leg { kind, to, life: lives.take(life) };
             spokes.into_iter().map(leg).collect()
         };
-        for leg in &old {
+        for leg in &before {
             self.lives.give_back(leg.life);
         }
-        if legs.is_empty() && old.is_empty() {
-            return;
+        if !(legs.is_empty() && before.is_empty()) {
+            self.set_row(from, legs);
         }
+    }
+
+    fn set_row(&mut self, from: Sym, legs: Vec<Leg>) {
         let (page, row) = place(from);
         if page >= self.pages.len() {
             lean::put(&mut self.pages, page, Page::default());

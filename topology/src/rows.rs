@@ -69,12 +69,18 @@ impl Rows {
         self.nodes.len()
     }
 
-    fn range(&self, row: u32) -> Range<usize> {
+    /// Where the links of a row lie.
+    pub(crate) fn range(&self, row: u32) -> Range<usize> {
         let end = |row: u32| self.ends.get(row as usize).unwrap_or_default() as usize;
         row.checked_sub(1).map_or(0, end)..end(row)
     }
 
-    fn link(&self, at: usize) -> Option<Link> {
+    /// The other end of a link.
+    pub(crate) fn node(&self, at: usize) -> Option<u32> {
+        self.nodes.get(at)
+    }
+
+    pub(crate) fn link(&self, at: usize) -> Option<Link> {
         Some(Link { node: self.nodes.get(at)?, weight: self.weights.get(at)? })
     }
 

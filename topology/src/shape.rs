@@ -28,7 +28,7 @@ impl Snapshot {
             .map(|component| {
                 let numbers = component.into_iter().filter_map(|node| graph.node_weight(node));
                 let mut names: Vec<Name> =
-                    numbers.filter_map(|&number| self.name(number)).collect();
+                    numbers.map(|&number| self.name(number).to_name()).collect();
                 names.sort_unstable();
                 names
             })

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use model::entity::EntityKind;
 use model::map::RelationKind;
-use model::name::Name;
 
+use crate::node_name::NodeName;
 use crate::node_names::NodeNames;
 use crate::rows::{Edge, Link, Rows};
 
@@ -36,12 +36,12 @@ pub(crate) enum Direction {
 }
 
 /// An edge, as it is shown.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EdgeView {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EdgeView<'a> {
     /// Who depends.
-    pub from: Name,
+    pub from: NodeName<'a>,
     /// On whom.
-    pub to: Name,
+    pub to: NodeName<'a>,
     /// How sure we are that the dependency exists. Unit: 0 to 1.
     pub confidence: f64,
     /// Share of `from`'s requests that call `to`, as far as it is known. Unit: 0 to 1.
@@ -117,8 +117,8 @@ impl Snapshot {
     }
 
     /// Names of all nodes, sorted.
-    pub fn nodes(&self) -> impl Iterator<Item = &str> {
-        (0..self.node_count()).filter_map(|node| self.structure.names.text(node))
+    pub fn nodes(&self) -> impl Iterator<Item = NodeName<'_>> {
+        (0..self.node_count() as u32).map(|node| self.name(node))
     }
 
     /// Count of nodes.
@@ -153,38 +153,38 @@ impl Snapshot {
 
     /// Who depends directly on a node, sorted by name.
     #[must_use]
-    pub fn callers(&self, node: &str) -> Vec<EdgeView> {
+    pub fn callers(&self, node: &str) -> Vec<EdgeView<'_>> {
         self.edges_of(node, Direction::Downstream)
     }
 
     /// What a node depends on directly, sorted by name.
     #[must_use]
-    pub fn callees(&self, node: &str) -> Vec<EdgeView> {
+    pub fn callees(&self, node: &str) -> Vec<EdgeView<'_>> {
         self.edges_of(node, Direction::Upstream)
     }
 
     /// The edge by which `from` depends directly on `to`.
     #[must_use]
-    pub fn edge(&self, from: &str, to: &str) -> Option<EdgeView> {
+    pub fn edge(&self, from: &str, to: &str) -> Option<EdgeView<'_>> {
         let (from, to) = (self.index(from)?, self.index(to)?);
         let link = self.structure.upstream.find(from, to)?;
         self.view(from, Direction::Upstream, link)
     }
 
-    fn edges_of(&self, node: &str, direction: Direction) -> Vec<EdgeView> {
+    fn edges_of(&self, node: &str, direction: Direction) -> Vec<EdgeView<'_>> {
         let Some(node) = self.index(node) else { return Vec::new() };
         self.row(node, direction).filter_map(|link| self.view(node, direction, link)).collect()
     }
 
-    fn view(&self, node: u32, direction: Direction, link: Link) -> Option<EdgeView> {
+    fn view(&self, node: u32, direction: Direction, link: Link) -> Option<EdgeView<'_>> {
         let (from, to) = match direction {
             Direction::Upstream => (node, link.node),
             Direction::Downstream => (link.node, node),
         };
         let weight = self.weight(link)?;
         Some(EdgeView {
-            from: self.name(from)?,
-            to: self.name(to)?,
+            from: self.name(from),
+            to: self.name(to),
             confidence: weight.confidence,
             probability: weight.probability,
             calls: weight.calls,
@@ -199,18 +199,16 @@ impl Snapshot {
         self.structure.names.find(node)
     }
 
-    /// The name of a node; a text of its own where only the declared half knows it.
-    pub(crate) fn name(&self, node: u32) -> Option<Name> {
-        self.structure.names.name(node as usize)
+    pub(crate) fn name(&self, node: u32) -> NodeName<'_> {
+        NodeName::new(&self.structure.names, node)
     }
 
-    /// As `name`, without making one.
-    pub(crate) fn text(&self, node: u32) -> Option<&str> {
-        self.structure.names.text(node as usize)
+    pub(crate) fn rows(&self, direction: Direction) -> &Rows {
+        self.structure.rows(direction)
     }
 
     pub(crate) fn row(&self, node: u32, direction: Direction) -> impl Iterator<Item = Link> {
-        self.structure.rows(direction).row(node)
+        self.rows(direction).row(node)
     }
 
     pub(crate) fn weight(&self, link: Link) -> Option<&Weight> {

@@ -3,7 +3,7 @@
 use model::map::{ItemKind, ObservedDependency, RelationKind, TopologyDocument};
 use model::time::{Pane, Timestamp};
 use proptest::prelude::*;
-use topology::{MapParameters, Snapshot, Topology};
+use topology::{MapParameters, NodeName, Snapshot, Topology};
 
 use crate::words::{at, dep, doc, item, pane, relation};
 
@@ -64,7 +64,7 @@ fn observations() -> impl Strategy<Value = Vec<ObservedDependency>> {
 }
 
 fn names(snapshot: &Snapshot) -> Vec<&str> {
-    snapshot.nodes().collect()
+    snapshot.nodes().map(NodeName::as_str).collect()
 }
 
 /// Everything that can be asked, without version numbers: they count arrivals.
@@ -72,8 +72,8 @@ pub(crate) fn answers(map: &Topology) -> String {
     let snapshot = map.snapshot();
     let mut text = format!("{:?} {:?}\n", names(&snapshot), snapshot.shape());
     for node in snapshot.nodes() {
-        let (up, down) = (snapshot.callees(node), snapshot.downstream(node, 4));
-        let kinds = (snapshot.kind(node), map.kind(node));
+        let (up, down) = (snapshot.callees(&node), snapshot.downstream(&node, 4));
+        let kinds = (snapshot.kind(&node), map.kind(&node));
         text += &format!("{node} {kinds:?} {up:?} {down:?}\n");
     }
     for word in WORDS {
@@ -84,7 +84,7 @@ pub(crate) fn answers(map: &Topology) -> String {
         let then = map.as_of(pane(index));
         text += &format!("{index}: {:?}\n", names(&then));
         for node in then.nodes() {
-            text += &format!("{:?}\n", then.callees(node));
+            text += &format!("{:?}\n", then.callees(&node));
         }
     }
     text + &format!("{:?}", map.drift(pane(PANES)))
@@ -214,7 +214,7 @@ proptest! {
     ) {
         let map = replayed(&docs, &panes);
         for node in map.snapshot().nodes() {
-            prop_assert_eq!(map.bind(node), Some(node.into()));
+            prop_assert_eq!(map.bind(&node), Some(node.to_name()));
         }
     }
 }

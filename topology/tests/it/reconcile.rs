@@ -46,14 +46,17 @@ fn confidence_in_an_unused_declaration_fades_while_its_caller_is_seen() {
     for index in 0..=10 {
         map.observe(pane(index), &[dep("web", "cart", 1)]);
     }
-    let edge = map.snapshot().edge("web", "old").unwrap();
+    let snapshot = map.snapshot();
+    let edge = snapshot.edge("web", "old").unwrap();
     assert!(close(edge.confidence, 0.3), "one half-life: {}", edge.confidence);
-    let edge = map.snapshot().edge("dark", "old").unwrap();
+    let snapshot = map.snapshot();
+    let edge = snapshot.edge("dark", "old").unwrap();
     assert!(close(edge.confidence, 0.6), "a caller without telemetry proves nothing");
     for index in 11..200 {
         map.observe(pane(index), &[dep("web", "cart", 1)]);
     }
-    let edge = map.snapshot().edge("web", "old").unwrap();
+    let snapshot = map.snapshot();
+    let edge = snapshot.edge("web", "old").unwrap();
     assert!(close(edge.confidence, 0.1), "never to nothing");
 }
 
