@@ -6,6 +6,10 @@
 //! compact and immutable, `reach` walks it within bounds, `drift` tells where the halves differ, `shape`
 //! checks for cycles and islands. `Topology` is the door.
 //!
+//! A map of a million items is to fit into some tens of bytes for each: `names` and `texts` hold every
+//! text once, `items` (with `lives`) and `relations` (with `legs`) what is declared, `packed` and
+//! `rows` the adjacency of the snapshot, `node_names` where its names are held.
+//!
 //! Deliberately absent: I/O, the clock, randomness, threads, and any judgement about health.
 
 mod lean;
