@@ -8,6 +8,7 @@ use model::entity::EntityKind;
 use model::map::{ItemKind, RelationKind};
 use model::name::Name;
 
+use crate::called::Called;
 use crate::declared::{Declared, Rank};
 use crate::learned::Learned;
 use crate::names::Sym;
@@ -34,13 +35,15 @@ pub(crate) struct Resolver<'a> {
     pub(crate) learned: &'a Learned,
 }
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
     /// The node that any name means: exactly, then in another case, then as a qualified name, then
     /// as the name of a pod.
     pub(crate) fn bind(&self, name: &str) -> Option<Name> {
-        self.known(name)
+        let node = self
+            .known(name)
             .or_else(|| qualified_forms(name).find_map(|form| self.known(form)))
-            .or_else(|| pod_bases(name).find_map(|base| self.known(base)))
+            .or_else(|| pod_bases(name).find_map(|base| self.known(base)));
+        node.map(Called::to_name)
     }
 
     /// The item that a name means, with nothing stripped from it.
@@ -89,28 +92,32 @@ impl Resolver<'_> {
         })
     }
 
-    fn known(&self, name: &str) -> Option<Name> {
+    fn known(&self, name: &str) -> Option<Called<'a>> {
         match self.item_of(name) {
             Some(item) => Some(self.root_name(self.root(item))),
             None => self.seen(name).or_else(|| self.whole(name)),
         }
     }
 
+    fn text(&self, sym: Sym) -> Called<'a> {
+        Called::Text(sym, self.declared.names.text(sym))
+    }
+
     /// A name of which nothing is known but that something is part of it.
-    fn whole(&self, name: &str) -> Option<Name> {
+    fn whole(&self, name: &str) -> Option<Called<'a>> {
         let word = self.declared.names.get(name)?;
-        self.declared.origins(word, RelationKind::PartOf).next().map(|_| name.into())
+        self.declared.origins(word, RelationKind::PartOf).next().map(|_| self.text(word))
     }
 
     /// A name that only telemetry knows.
-    fn seen(&self, name: &str) -> Option<Name> {
+    fn seen(&self, name: &str) -> Option<Called<'a>> {
         let name = self.learned.name(name).or_else(|| self.learned.name_folded(name))?;
-        Some(self.peer_behind(name).unwrap_or_else(|| name.clone()))
+        Some(self.peer_behind(name).unwrap_or(Called::Seen(name)))
     }
 
     /// Peers are often seen under the address of a service that we know: `payment:8080` or
     /// `payment.shop.svc.cluster.local`. Looser forms may be foreign hosts, so they don't count.
-    fn peer_behind(&self, name: &Name) -> Option<Name> {
+    fn peer_behind(&self, name: &Name) -> Option<Called<'a>> {
         let kind = self.learned.node(name)?.kind;
         if kind == EntityKind::Service {
             return None;
@@ -122,12 +129,12 @@ impl Resolver<'_> {
         }
         self.item_of(form)
             .map(|item| self.root_name(self.root(item)))
-            .or_else(|| self.learned.name(form).cloned())
+            .or_else(|| self.learned.name(form).map(Called::Seen))
     }
 
     /// The node of a name that telemetry used.
-    pub(crate) fn node_of_seen(&self, name: &Name) -> Name {
-        self.known(name).unwrap_or_else(|| name.clone())
+    pub(crate) fn node_of_seen(&self, name: &'a Name) -> Called<'a> {
+        self.known(name).unwrap_or(Called::Seen(name))
     }
 
     /// Follows `part_of` from a pod or workload to the service it is part of.
@@ -167,19 +174,18 @@ impl Resolver<'_> {
     }
 
     /// The name of the node that a root stands for.
-    pub(crate) fn root_name(&self, root: Root) -> Name {
+    pub(crate) fn root_name(&self, root: Root) -> Called<'a> {
         match root {
             Root::Item(item) => self.canonical(item),
             Root::Unknown(name) => {
-                let text = self.declared.names.text(name);
-                self.seen(text).unwrap_or_else(|| text.into())
+                self.seen(self.declared.names.text(name)).unwrap_or_else(|| self.text(name))
             }
         }
     }
 
-    fn canonical(&self, id: Sym) -> Name {
+    fn canonical(&self, id: Sym) -> Called<'a> {
         let names = &self.declared.names;
-        let Some(item) = self.declared.item(id) else { return names.text(id).into() };
+        let Some(item) = self.declared.item(id) else { return self.text(id) };
         let words = || [id, item.name].into_iter().chain(item.aliases.iter().copied());
         let own = |word: &Sym| self.best_item(*word) == Some(id);
         let seen = words().filter(own).find_map(|word| self.learned.name(names.text(word)));
@@ -189,9 +195,9 @@ impl Resolver<'_> {
             folded.find(|seen| self.item_of(seen) == Some(id))
         });
         match seen {
-            Some(seen) => seen.clone(),
-            None if own(&item.name) => names.text(item.name).into(),
-            None => names.text(id).into(),
+            Some(seen) => Called::Seen(seen),
+            None if own(&item.name) => self.text(item.name),
+            None => self.text(id),
         }
     }
 }

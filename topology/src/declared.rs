@@ -8,34 +8,16 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::entity::Criticality;
-use model::map::{ConfigurationItem, ItemKind, Relation, RelationKind, TopologyDocument};
+use model::map::{ConfigurationItem, Relation, RelationKind, TopologyDocument};
 use model::time::{PaneWidth, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::items::{Item, Items};
 use crate::life::{Life, When};
 use crate::limits::MapParameters;
 use crate::names::{Names, Sym};
 use crate::relations::Relations;
 use crate::report::ApplyReport;
-use crate::sym_table::SymTable;
-
-/// Content of an item. Names are numbers of `Declared::names`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Item {
-    pub(crate) kind: ItemKind,
-    pub(crate) name: Sym,
-    pub(crate) owner: Option<Sym>,
-    pub(crate) criticality: Option<Criticality>,
-    pub(crate) aliases: Box<[Sym]>,
-    /// Whose word it is: `None` in what was kept before sources were.
-    #[serde(default)]
-    pub(crate) source: Option<Sym>,
-    /// The first word on it: from here on it is in the map.
-    first: Timestamp,
-    /// The word that gave the content.
-    last: Timestamp,
-}
 
 /// How an item is spoken of; the earlier wins when one text means several items.
 pub(crate) type Rank = u8;
@@ -44,7 +26,7 @@ pub(crate) type Rank = u8;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Declared {
     pub(crate) names: Names,
-    items: SymTable<Item>,
+    items: Items,
     removed: BTreeMap<Sym, Timestamp>,
     relations: Relations,
     /// (text, rank, item) of live items, where the text is not the id.
@@ -112,19 +94,20 @@ impl Declared {
             report.oversize += 1;
             return;
         };
-        if self.items.get(id).is_none() && self.items.len() >= limits.items_max {
+        if self.items.life(id).is_none() && self.items.len() >= limits.items_max {
             report.over_limit += 1;
             return;
         }
+        let owner = item.owner.as_deref().and_then(|owner| self.intern(owner, limits));
+        let aliases = self.aliases(item, limits, report);
         let fresh = Item {
             kind: item.kind,
             name,
-            owner: item.owner.as_deref().and_then(|owner| self.intern(owner, limits)),
+            owner,
             criticality: item.criticality,
-            aliases: self.aliases(item, limits, report),
+            aliases: &aliases,
             source,
-            first: at,
-            last: at,
+            life: Life { first: at, last: at },
         };
         self.merge_item(id, fresh, report);
     }
@@ -134,16 +117,16 @@ impl Declared {
         item: &ConfigurationItem,
         limits: &MapParameters,
         report: &mut ApplyReport,
-    ) -> Box<[Sym]> {
+    ) -> Vec<Sym> {
         let kept = item.aliases.iter().take(limits.aliases_max);
         let mut aliases: Vec<Sym> = kept.filter_map(|alias| self.intern(alias, limits)).collect();
         report.oversize += (item.aliases.len() - aliases.len()) as u64;
         aliases.sort_by(|a, b| self.names.text(*a).cmp(self.names.text(*b)));
         aliases.dedup();
-        aliases.into_boxed_slice()
+        aliases
     }
 
-    fn merge_item(&mut self, id: Sym, mut fresh: Item, report: &mut ApplyReport) {
+    fn merge_item(&mut self, id: Sym, mut fresh: Item<'_>, report: &mut ApplyReport) {
         let was_live = self.is_live(id);
         let Some(known) = self.items.get(id) else {
             self.items.insert(id, fresh);
@@ -155,17 +138,18 @@ impl Declared {
             }
             return;
         };
-        let same = self.compare(known, &fresh) == Ordering::Equal;
-        let newer = fresh.last.cmp(&known.last).then_with(|| self.compare(&fresh, known)).is_gt();
-        let first = known.first.min(fresh.first);
-        report.backdated += u64::from(first < known.first);
-        let last = known.last.max(fresh.last);
-        fresh.first = first;
+        let same = self.compare(&known, &fresh) == Ordering::Equal;
+        let newer = fresh.life.last.cmp(&known.life.last);
+        let newer = newer.then_with(|| self.compare(&fresh, &known)).is_gt();
+        let first = known.life.first.min(fresh.life.first);
+        report.backdated += u64::from(first < known.life.first);
+        let last = known.life.last.max(fresh.life.last);
+        fresh.life.first = first;
         self.unspeak(id);
         if newer {
             self.items.insert(id, fresh);
-        } else if let Some(known) = self.items.get_mut(id) {
-            (known.first, known.last) = (first, last);
+        } else {
+            self.items.set_life(id, Life { first, last });
         }
         self.speak(id);
         match (was_live, self.is_live(id)) {
@@ -177,7 +161,7 @@ impl Declared {
     }
 
     /// Order of contents by their texts, so that a tie in time does not depend on arrival.
-    fn compare(&self, a: &Item, b: &Item) -> Ordering {
+    fn compare(&self, a: &Item<'_>, b: &Item<'_>) -> Ordering {
         let text = |sym: Option<Sym>| sym.map(|sym| self.names.text(sym));
         a.kind
             .cmp(&b.kind)
@@ -185,9 +169,8 @@ impl Declared {
             .then_with(|| text(a.owner).cmp(&text(b.owner)))
             .then_with(|| a.criticality.cmp(&b.criticality))
             .then_with(|| {
-                let aliases = |item: &'_ Item| -> Vec<Sym> { item.aliases.to_vec() };
-                let left = aliases(a).into_iter().map(|sym| self.names.text(sym));
-                left.cmp(aliases(b).into_iter().map(|sym| self.names.text(sym)))
+                let left = a.aliases.iter().map(|&sym| self.names.text(sym));
+                left.cmp(b.aliases.iter().map(|&sym| self.names.text(sym)))
             })
             .then_with(|| text(a.source).cmp(&text(b.source)))
     }
@@ -282,12 +265,12 @@ impl Declared {
     }
 
     fn is_live(&self, id: Sym) -> bool {
-        self.items.get(id).is_some_and(|item| item.last >= self.removed_at(id))
+        self.items.life(id).is_some_and(|life| life.last >= self.removed_at(id))
     }
 
     /// The item, if it is in the map.
-    pub(crate) fn item(&self, id: Sym) -> Option<&Item> {
-        self.items.get(id).filter(|item| item.last >= self.removed_at(id))
+    pub(crate) fn item(&self, id: Sym) -> Option<Item<'_>> {
+        self.items.get(id).filter(|item| item.life.last >= self.removed_at(id))
     }
 
     /// Items in the map at a time.
@@ -295,11 +278,10 @@ impl Declared {
         &self,
         when: When,
         width: PaneWidth,
-    ) -> impl Iterator<Item = (Sym, &Item)> {
-        self.items.iter().filter(move |(id, item)| {
-            let life = Life { first: item.first, last: item.last };
-            life.holds(self.removed_at(*id), when, width)
-        })
+    ) -> impl Iterator<Item = (Sym, Item<'_>)> {
+        self.items
+            .iter()
+            .filter(move |(id, item)| item.life.holds(self.removed_at(*id), when, width))
     }
 
     /// Relations in the map at a time.

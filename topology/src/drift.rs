@@ -58,7 +58,7 @@ pub struct DriftReport {
 }
 
 impl DriftReport {
-    pub(crate) fn new(map: &Reconciled, now: Pane, parameters: &MapParameters) -> Self {
+    pub(crate) fn new(map: &Reconciled<'_>, now: Pane, parameters: &MapParameters) -> Self {
         let mut report = Self::default();
         let mut depends = vec![false; map.nodes.len()];
         for edge in map.edges.iter().filter(|edge| edge.kind == RelationKind::DependsOn) {
@@ -75,19 +75,19 @@ impl DriftReport {
                 (false, Some(_)) => &mut report.seen_items_never_declared,
                 _ => continue,
             };
-            keep(list, node.name.clone(), &mut report.omitted);
+            keep(list, node.name.to_name(), &mut report.omitted);
         }
         report
     }
 
-    fn edge(&mut self, map: &Reconciled, edge: &Draft, now: Pane, parameters: &MapParameters) {
+    fn edge(&mut self, map: &Reconciled<'_>, edge: &Draft, now: Pane, parameters: &MapParameters) {
         let (Some(from), Some(to)) = (map.node(edge.from), map.node(edge.to)) else { return };
         match (edge.declared, map.seen(edge)) {
             (Some(_), Some(_)) => self.agreed += 1,
             (Some(declared), None) if from.seen.is_some() => {
                 let row = NeverSeen {
-                    from: from.name.clone(),
-                    to: to.name.clone(),
+                    from: from.name.to_name(),
+                    to: to.name.to_name(),
                     declared_panes_ago: now.since(declared),
                     confidence: unseen_confidence(from.seen, declared, parameters),
                 };
@@ -95,8 +95,8 @@ impl DriftReport {
             }
             (None, Some(seen)) => {
                 let row = NeverDeclared {
-                    from: from.name.clone(),
-                    to: to.name.clone(),
+                    from: from.name.to_name(),
+                    to: to.name.to_name(),
                     calls: seen.calls,
                     first_seen_panes_ago: now.since(seen.first),
                     last_seen_panes_ago: now.since(seen.last),

@@ -11,7 +11,7 @@ pub(crate) enum When {
 }
 
 /// First and last word on an item or relation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Life {
     pub(crate) first: Timestamp,
     pub(crate) last: Timestamp,

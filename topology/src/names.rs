@@ -3,44 +3,53 @@
 //! One table serves exact and case-insensitive look-ups, because it is keyed by the lower-case
 //! form. Numbers depend on the order of arrival: they must never reach an output or its order.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::texts::Texts;
 
 /// The number of a text.
 pub(crate) type Sym = u32;
 
-/// A set of texts. Bound: 4 GiB of text, 2^31 texts; beyond them `intern` says no.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(from = "Vec<String>", into = "Vec<String>")]
+/// A set of texts. Bound: 2^31 texts; beyond them `intern` says no.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
-    text: String,
-    /// Where each text ends; it starts where its predecessor ends.
-    ends: Vec<u32>,
-    /// Open addressing, linear probing, a power of two long: 0 is free, else the number plus one.
-    slots: Vec<u32>,
+    texts: Texts,
+    /// Open addressing, linear probing, at most 85 % full. For each slot a byte of the
+    /// hash, 0 for a free one: most texts that are not meant are passed by without being read.
+    tags: Vec<u8>,
+    /// The numbers in those slots.
+    slots: Vec<Sym>,
 }
 
 impl Names {
     pub(crate) fn len(&self) -> usize {
-        self.ends.len()
+        self.texts.len()
     }
 
     /// The text of a number; empty for a number that was never given out.
     pub(crate) fn text(&self, sym: Sym) -> &str {
-        let at = sym as usize;
-        let start = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
-        let end = self.ends.get(at).copied().unwrap_or_default();
-        self.text.get(start.unwrap_or_default() as usize..end as usize).unwrap_or_default()
+        self.texts.get(sym)
+    }
+
+    /// All texts by their numbers, as they are now: shared, not copied.
+    pub(crate) fn texts(&self) -> &Texts {
+        &self.texts
     }
 
     /// The number of exactly this text.
     pub(crate) fn get(&self, text: &str) -> Option<Sym> {
-        self.probe(text).find(|&sym| self.text(sym) == text)
+        self.probe(text).find(|&sym| self.texts.bytes(sym) == text.as_bytes())
     }
 
     /// The numbers of all texts that differ from this one at most in ASCII case, in no order that
     /// means anything.
     pub(crate) fn folded<'a>(&'a self, text: &'a str) -> impl Iterator<Item = Sym> + 'a {
-        self.probe(text).filter(move |&sym| self.text(sym).eq_ignore_ascii_case(text))
+        let candidates = self.probe(text);
+        let text = text.as_bytes();
+        candidates.filter(move |&sym| self.texts.bytes(sym).eq_ignore_ascii_case(text))
     }
 
     /// The number of a text, new or known. `None` when the set is full.
@@ -48,11 +57,9 @@ impl Names {
         if let Some(sym) = self.get(text) {
             return Some(sym);
         }
-        let end = u32::try_from(self.text.len().checked_add(text.len())?).ok()?;
-        let sym = u32::try_from(self.ends.len()).ok().filter(|&sym| sym < u32::MAX / 2)?;
-        self.text.push_str(text);
-        self.ends.push(end);
-        if self.ends.len().saturating_mul(4) > self.slots.len().saturating_mul(3) {
+        let sym = u32::try_from(self.len()).ok().filter(|&sym| sym < u32::MAX / 2)?;
+        self.texts.push(text);
+        if self.len().saturating_mul(20) > self.slots.len().saturating_mul(17) {
             self.grow();
         } else {
             self.place(sym);
@@ -60,61 +67,94 @@ impl Names {
         Some(sym)
     }
 
-    /// Everything that stands between the home slot of a text and the next free one.
-    fn probe<'a>(&'a self, text: &str) -> impl Iterator<Item = Sym> + 'a {
-        let mask = self.slots.len().wrapping_sub(1);
-        let home = fold_hash(text) as usize;
-        (0..self.slots.len())
-            .map(move |step| self.slots.get(home.wrapping_add(step) & mask).copied().unwrap_or(0))
-            .take_while(|&slot| slot != 0)
-            .map(|slot| slot - 1)
+    /// What has the tag of a text between its home slot and the next free one.
+    fn probe(&self, text: &str) -> impl Iterator<Item = Sym> {
+        let (mut slot, tag) = self.home(text);
+        std::iter::from_fn(move || {
+            loop {
+                let (at, found) = (slot, self.tags.get(slot).copied().unwrap_or(0));
+                slot = self.next(slot);
+                if found == 0 {
+                    return None;
+                }
+                if found == tag {
+                    return self.slots.get(at).copied();
+                }
+            }
+        })
+    }
+
+    fn next(&self, slot: usize) -> usize {
+        if slot + 1 < self.slots.len() { slot + 1 } else { 0 }
+    }
+
+    /// The slot at which the search for a text begins, and its tag.
+    fn home(&self, text: &str) -> (usize, u8) {
+        let hash = fold_hash(text);
+        // Scales 32 bits of the hash to the number of slots, whatever that is.
+        let home = ((hash >> 32) * self.slots.len() as u64) >> 32;
+        (home as usize, (hash as u8).max(1))
     }
 
     fn place(&mut self, sym: Sym) {
-        let mask = self.slots.len().wrapping_sub(1);
-        let home = fold_hash(self.text(sym)) as usize;
-        for step in 0..self.slots.len() {
-            if let Some(slot) = self.slots.get_mut(home.wrapping_add(step) & mask)
-                && *slot == 0
-            {
-                *slot = sym + 1;
-                return;
-            }
+        let (mut at, tag) = self.home(self.text(sym));
+        while self.tags.get(at).is_some_and(|&found| found != 0) {
+            at = self.next(at);
+        }
+        if let (Some(known), Some(slot)) = (self.tags.get_mut(at), self.slots.get_mut(at)) {
+            (*known, *slot) = (tag, sym);
         }
     }
 
+    /// A fifth more slots.
     fn grow(&mut self) {
-        let size = self.slots.len().saturating_mul(2).max(16);
-        self.slots.clear();
-        self.slots.resize(size, 0);
-        for at in 0..self.ends.len() {
+        let size = (self.slots.len() + self.slots.len() / 5).max(16);
+        (self.tags, self.slots) = (vec![0; size], vec![0; size]);
+        for at in 0..self.len() {
             self.place(at as Sym);
         }
     }
 }
 
-/// FNV-1a over the ASCII lower-case form, then a mixing of the high bits into the low ones.
+/// FNV-1a over the ASCII lower-case form, then a mixing of all bits into the high and low ones.
 fn fold_hash(text: &str) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in text.bytes() {
         hash = (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3);
     }
-    hash ^ (hash >> 32)
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ (mixed >> 29)
 }
 
-impl From<Vec<String>> for Names {
-    fn from(texts: Vec<String>) -> Self {
-        let mut names = Self::default();
-        for text in &texts {
-            names.intern(text);
-        }
-        names
+/// Kept as the list of the texts.
+impl Serialize for Names {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((0..self.len()).map(|at| self.text(at as Sym)))
     }
 }
 
-impl From<Names> for Vec<String> {
-    fn from(names: Names) -> Self {
-        (0..names.len()).map(|at| names.text(at as Sym).to_owned()).collect()
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Reader)
+    }
+}
+
+/// Takes texts in one by one, so that they are never in memory twice.
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Names;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of texts")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Names, A::Error> {
+        let mut names = Names::default();
+        while let Some(text) = texts.next_element::<String>()? {
+            names.intern(&text);
+        }
+        Ok(names)
     }
 }
 

@@ -4,9 +4,11 @@
 //! of the map. What was visited is kept in a small table of its own, marked with the number of the
 //! walk: nothing to clear between walks, and nothing that grows with the map.
 
-use model::name::Name;
+use std::ops::Range;
 
-use crate::snapshot::{Direction, Link, Snapshot};
+use crate::node_name::NodeName;
+use crate::rows::Link;
+use crate::snapshot::{Direction, Snapshot};
 
 /// Most nodes that one walk reaches.
 pub const NODES_MAX: usize = 2_000;
@@ -19,10 +21,10 @@ pub const LINKS_MAX: usize = 32_768;
 const SLOTS_MAX: usize = 4_096;
 
 /// A node that a walk reached.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reached {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reached<'a> {
     /// The node.
-    pub node: Name,
+    pub node: NodeName<'a>,
     /// Fewest hops from the start.
     pub hops: u32,
     /// Downstream: the probability that a request of this node passes the start. Upstream: that a
@@ -43,6 +45,8 @@ pub struct Scratch {
     /// Links between visited nodes, in order of discovery: (from, to, probability), as local
     /// numbers.
     links: Vec<(u32, u32, f64)>,
+    /// Where the rows of the present level lie.
+    ranges: Vec<Range<usize>>,
     /// The links that leave the present level, with the local numbers of their starts.
     front: Vec<(u32, Link)>,
     mass: Vec<f64>,
@@ -91,25 +95,30 @@ impl Scratch {
 impl Snapshot {
     /// What a node depends on, directly or over others: by hops, then by name. Without the node.
     #[must_use]
-    pub fn upstream(&self, node: &str, hops_max: u32) -> Vec<Reached> {
+    pub fn upstream(&self, node: &str, hops_max: u32) -> Vec<Reached<'_>> {
         self.upstream_with(&mut Scratch::default(), node, hops_max)
     }
 
     /// Who depends on a node, directly or over others: by hops, then by name. Without the node.
     #[must_use]
-    pub fn downstream(&self, node: &str, hops_max: u32) -> Vec<Reached> {
+    pub fn downstream(&self, node: &str, hops_max: u32) -> Vec<Reached<'_>> {
         self.downstream_with(&mut Scratch::default(), node, hops_max)
     }
 
     /// As `upstream`, without allocating for the walk itself.
     #[must_use]
-    pub fn upstream_with(&self, scratch: &mut Scratch, node: &str, hops: u32) -> Vec<Reached> {
+    pub fn upstream_with(&self, scratch: &mut Scratch, node: &str, hops: u32) -> Vec<Reached<'_>> {
         self.walk(scratch, node, Direction::Upstream, hops)
     }
 
     /// As `downstream`, without allocating for the walk itself.
     #[must_use]
-    pub fn downstream_with(&self, scratch: &mut Scratch, node: &str, hops: u32) -> Vec<Reached> {
+    pub fn downstream_with(
+        &self,
+        scratch: &mut Scratch,
+        node: &str,
+        hops: u32,
+    ) -> Vec<Reached<'_>> {
         self.walk(scratch, node, Direction::Downstream, hops)
     }
 
@@ -131,7 +140,7 @@ impl Snapshot {
         node: &str,
         direction: Direction,
         hops_max: u32,
-    ) -> Vec<Reached> {
+    ) -> Vec<Reached<'_>> {
         let Some(start) = self.index(node) else { return Vec::new() };
         let hops_max = hops_max.min(HOPS_MAX);
         self.discover(scratch, start, direction, hops_max, None);
@@ -145,15 +154,9 @@ impl Snapshot {
             .collect();
         // Numbers of nodes are in the order of their names.
         order.sort_unstable_by_key(|&(hops, node, _)| (hops, node));
-        // Clones count references with a locked write, one after the other. Reading a byte of each
-        // text first brings their memory near, all at once.
-        let first_byte = |&(_, node, _): &(u32, u32, f64)| self.name(node)?.bytes().next();
-        std::hint::black_box(order.iter().filter_map(first_byte).map(u64::from).sum::<u64>());
-        order
-            .into_iter()
-            .filter_map(|(hops, node, probability)| {
-                Some(Reached { node: self.name(node)?.clone(), hops, probability })
-            })
+        let reached = order.into_iter();
+        reached
+            .map(|(hops, node, probability)| Reached { node: self.name(node), hops, probability })
             .collect()
     }
 
@@ -168,19 +171,11 @@ impl Snapshot {
         hops_max: u32,
         goal: Option<u32>,
     ) -> Option<u32> {
-        scratch.begin(self.nodes().len());
+        scratch.begin(self.node_count());
         scratch.visit(start, 0);
         let (mut level, mut looked) = (0..1_usize, 0_usize);
         for hops in 1..=hops_max.min(HOPS_MAX) {
-            scratch.front.clear();
-            for at in level.clone() {
-                let Some(&(node, _)) = scratch.visited.get(at) else { break };
-                let room = LINKS_MAX - looked;
-                let row = self.row(node, direction);
-                let row = row.get(..row.len().min(room)).unwrap_or_default();
-                looked += row.len();
-                scratch.front.extend(row.iter().map(|link| (at as u32, *link)));
-            }
+            looked += self.gather(scratch, level.clone(), direction, LINKS_MAX - looked);
             level.start = level.end;
             if self.follow(scratch, hops, goal) {
                 return Some(hops);
@@ -190,11 +185,37 @@ impl Snapshot {
         None
     }
 
+    /// Gathers the links that leave a level, at most so many; says how many. Where the rows lie is read for all of
+    /// them, then the first link of all, then the links: how long a row is decides what is read next,
+    /// and a wrong guess at it would wait for memory, row by row.
+    fn gather(
+        &self,
+        scratch: &mut Scratch,
+        level: Range<usize>,
+        direction: Direction,
+        room: usize,
+    ) -> usize {
+        let rows = self.rows(direction);
+        let Scratch { visited, ranges, front, .. } = scratch;
+        ranges.clear();
+        ranges.extend(
+            visited.iter().take(level.end).skip(level.start).map(|&(node, _)| rows.range(node)),
+        );
+        let near = ranges.iter().filter_map(|range| rows.node(range.start)).map(u64::from);
+        std::hint::black_box(near.sum::<u64>());
+        front.clear();
+        for (at, range) in level.zip(ranges) {
+            let end = range.end.min(range.start + (room - front.len()));
+            front.extend((range.start..end).filter_map(|link| Some((at as u32, rows.link(link)?))));
+        }
+        front.len()
+    }
+
     /// Visits the other ends of the gathered links; says whether the goal is among them.
     fn follow(&self, scratch: &mut Scratch, hops: u32, goal: Option<u32>) -> bool {
         let front = std::mem::take(&mut scratch.front);
         for &(from, link) in &front {
-            let probability = self.weight(&link).map_or(0.0, |weight| weight.probability);
+            let probability = self.weight(link).map_or(0.0, |weight| weight.probability);
             if let Some(local) = scratch.visit(link.node, hops)
                 && local != 0
             {

@@ -8,6 +8,7 @@ use model::name::Name;
 use model::time::Pane;
 
 use crate::binding::{Resolver, Root};
+use crate::called::Called;
 use crate::learned::SeenNode;
 use crate::life::When;
 use crate::limits::MapParameters;
@@ -20,9 +21,9 @@ const NO_NODE: u32 = u32::MAX;
 const NOT_SEEN: u32 = u32::MAX;
 
 /// A node of the reconciled map.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Node {
-    pub(crate) name: Name,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node<'a> {
+    pub(crate) name: Called<'a>,
     pub(crate) kind: EntityKind,
     pub(crate) declared: bool,
     pub(crate) seen: Option<Seen>,
@@ -73,14 +74,14 @@ pub(crate) struct SeenEdge {
 
 /// The reconciled map: nodes sorted by name, edges by (from, to).
 #[derive(Debug, Default)]
-pub(crate) struct Reconciled {
-    pub(crate) nodes: Vec<Node>,
+pub(crate) struct Reconciled<'a> {
+    pub(crate) nodes: Vec<Node<'a>>,
     pub(crate) edges: Vec<Draft>,
     seen_edges: Vec<SeenEdge>,
 }
 
-impl Reconciled {
-    pub(crate) fn new(resolver: Resolver<'_>, when: When, parameters: &MapParameters) -> Self {
+impl<'a> Reconciled<'a> {
+    pub(crate) fn new(resolver: Resolver<'a>, when: When, parameters: &MapParameters) -> Self {
         let (nodes, node_of_item) = gather_nodes(resolver, when, parameters);
         let mut edges = declared_edges(resolver, when, parameters, &nodes, &node_of_item);
         let (learned, seen_edges) = learned_edges(resolver, when, parameters, &nodes);
@@ -95,13 +96,13 @@ impl Reconciled {
         self.seen_edges.get(edge.seen as usize).copied()
     }
 
-    pub(crate) fn node(&self, number: u32) -> Option<&Node> {
+    pub(crate) fn node(&self, number: u32) -> Option<&Node<'a>> {
         self.nodes.get(number as usize)
     }
 
     /// The number of the node with a name.
-    pub(crate) fn find(&self, name: &Name) -> Option<u32> {
-        find(&self.nodes, name)
+    pub(crate) fn find(&self, name: Called<'_>) -> Option<u32> {
+        find(&self.nodes, name.as_str())
     }
 
     /// The number of the edge between two nodes.
@@ -137,11 +138,11 @@ impl Reconciled {
 }
 
 /// All nodes, and for each number of a name the node of the item with that id.
-fn gather_nodes(
-    resolver: Resolver<'_>,
+fn gather_nodes<'a>(
+    resolver: Resolver<'a>,
     when: When,
     parameters: &MapParameters,
-) -> (Vec<Node>, Vec<u32>) {
+) -> (Vec<Node<'a>>, Vec<u32>) {
     let declared = resolver.declared.items_at(when, parameters.pane_width);
     let declared = declared.map(|(id, item)| (declared_node(resolver, id, item.kind), Some(id)));
     let begun = |seen: &SeenNode| !matches!(when, When::AsOf(pane) if seen.first > pane);
@@ -152,7 +153,7 @@ fn gather_nodes(
     unite(declared.chain(learned).collect(), resolver.declared.names.len())
 }
 
-fn declared_node(resolver: Resolver<'_>, id: Sym, own_kind: ItemKind) -> Node {
+fn declared_node(resolver: Resolver<'_>, id: Sym, own_kind: ItemKind) -> Node<'_> {
     let root = resolver.root(id);
     // A part gives its node the kind of the whole, where that is known.
     let kind = match root {
@@ -164,14 +165,15 @@ fn declared_node(resolver: Resolver<'_>, id: Sym, own_kind: ItemKind) -> Node {
 
 /// Sorts by name and makes one node of those with the same name. What is declared knows the kind
 /// better than what was seen.
-fn unite(mut all: Vec<(Node, Option<Sym>)>, names: usize) -> (Vec<Node>, Vec<u32>) {
+fn unite(mut all: Vec<(Node<'_>, Option<Sym>)>, names: usize) -> (Vec<Node<'_>>, Vec<u32>) {
     all.sort_by(|(a, _), (b, _)| {
-        a.name.cmp(&b.name).then(b.declared.cmp(&a.declared)).then(a.kind.cmp(&b.kind))
+        let names = a.name.as_str().cmp(b.name.as_str());
+        names.then(b.declared.cmp(&a.declared)).then(a.kind.cmp(&b.kind))
     });
-    let (mut nodes, mut node_of_item) = (Vec::<Node>::new(), vec![NO_NODE; names]);
+    let (mut nodes, mut node_of_item) = (Vec::<Node<'_>>::new(), vec![NO_NODE; names]);
     for (node, item) in all {
         match nodes.last_mut() {
-            Some(kept) if kept.name == node.name => {
+            Some(kept) if kept.name.as_str() == node.name.as_str() => {
                 kept.seen = match (kept.seen, node.seen) {
                     (Some(a), Some(b)) => Some(a.merge(b)),
                     (a, b) => a.or(b),
@@ -186,8 +188,8 @@ fn unite(mut all: Vec<(Node, Option<Sym>)>, names: usize) -> (Vec<Node>, Vec<u32
     (nodes, node_of_item)
 }
 
-fn find(nodes: &[Node], name: &Name) -> Option<u32> {
-    let at = nodes.binary_search_by(|node| node.name.cmp(name)).ok()?;
+fn find(nodes: &[Node<'_>], name: &str) -> Option<u32> {
+    let at = nodes.binary_search_by(|node| node.name.as_str().cmp(name)).ok()?;
     u32::try_from(at).ok()
 }
 
@@ -195,7 +197,7 @@ fn declared_edges(
     resolver: Resolver<'_>,
     when: When,
     parameters: &MapParameters,
-    nodes: &[Node],
+    nodes: &[Node<'_>],
     node_of_item: &[u32],
 ) -> Vec<Draft> {
     let width = parameters.pane_width;
@@ -221,13 +223,13 @@ fn declared_edges(
         .collect()
 }
 
-fn learned_edges(
-    resolver: Resolver<'_>,
+fn learned_edges<'a>(
+    resolver: Resolver<'a>,
     when: When,
     parameters: &MapParameters,
-    nodes: &[Node],
+    nodes: &[Node<'_>],
 ) -> (Vec<Draft>, Vec<SeenEdge>) {
-    let node = |name: &Name| find(nodes, &resolver.node_of_seen(name));
+    let node = |name: &'a Name| find(nodes, resolver.node_of_seen(name).as_str());
     let (mut drafts, mut seen_edges) = (Vec::new(), Vec::new());
     for (from, to, edge, volume) in resolver.learned.edges_at(when, parameters) {
         let (Some(from), Some(to)) = (node(from), node(to)) else { continue };

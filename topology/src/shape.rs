@@ -28,7 +28,7 @@ impl Snapshot {
             .map(|component| {
                 let numbers = component.into_iter().filter_map(|node| graph.node_weight(node));
                 let mut names: Vec<Name> =
-                    numbers.filter_map(|&number| self.name(number).cloned()).collect();
+                    numbers.map(|&number| self.name(number).to_name()).collect();
                 names.sort_unstable();
                 names
             })
@@ -39,11 +39,11 @@ impl Snapshot {
 
     /// The same graph as petgraph has it: node weights are our numbers, edge weights probabilities.
     pub(crate) fn to_petgraph(&self) -> DiGraph<u32, f64> {
-        let mut graph = DiGraph::with_capacity(self.nodes().len(), self.edge_count());
-        for number in 0..self.nodes().len() {
+        let mut graph = DiGraph::with_capacity(self.node_count(), self.edge_count());
+        for number in 0..self.node_count() {
             graph.add_node(number as u32);
         }
-        for from in 0..self.nodes().len() as u32 {
+        for from in 0..self.node_count() as u32 {
             for link in self.row(from, Direction::Upstream) {
                 let probability = self.weight(link).map_or(0.0, |weight| weight.probability);
                 let (from, to) = (from as usize, link.node as usize);

@@ -1,15 +1,18 @@
 //! The map at one moment, immutable: who depends on whom, in compact adjacency both ways.
 //!
 //! Nodes are numbered in the order of their names, so every walk and every list has an order that
-//! depends on content alone. Rows hold only neighbour and weight number (8 bytes each way); edges
-//! that must weigh the same share a weight. Structure and weights are apart, because calls change
-//! with every pane and structure hardly ever.
+//! depends on content alone. Rows hold only neighbour and weight number, in as few bits as they need;
+//! edges that must weigh the same share a weight. Names stay where they are held. Structure and
+//! weights are apart, because calls change with every pane and structure hardly ever.
 
 use std::sync::Arc;
 
 use model::entity::EntityKind;
 use model::map::RelationKind;
-use model::name::Name;
+
+use crate::node_name::NodeName;
+use crate::node_names::NodeNames;
+use crate::rows::{Edge, Link, Rows};
 
 /// What an edge weighs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,21 +26,6 @@ pub(crate) struct Weight {
     pub(crate) observed: bool,
 }
 
-/// An edge between node numbers, with the number of its weight.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Edge {
-    pub(crate) from: u32,
-    pub(crate) to: u32,
-    pub(crate) weight: u32,
-}
-
-/// One entry of a row: the neighbour, and the number of the edge's weight.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Link {
-    pub(crate) node: u32,
-    weight: u32,
-}
-
 /// Which way to walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
@@ -47,52 +35,13 @@ pub(crate) enum Direction {
     Downstream,
 }
 
-/// Rows of links, one for each node.
-#[derive(Debug, Default)]
-struct Rows {
-    ends: Vec<u32>,
-    links: Vec<Link>,
-}
-
-impl Rows {
-    /// Rows of (row, link), the links of a row in the order in which they come. Bound: 2^32 links.
-    fn build(nodes: usize, links: impl Iterator<Item = (u32, Link)> + Clone) -> Self {
-        let mut ends = vec![0_u32; nodes];
-        for (row, _) in links.clone() {
-            if let Some(count) = ends.get_mut(row as usize) {
-                *count += 1;
-            }
-        }
-        let mut start = 0;
-        for end in &mut ends {
-            (*end, start) = (start, start + *end);
-        }
-        // Each slot of `ends` now holds where its row begins, and moves to where it ends.
-        let mut packed = vec![Link { node: 0, weight: 0 }; start as usize];
-        for (row, link) in links {
-            let Some(end) = ends.get_mut(row as usize) else { continue };
-            if let Some(slot) = packed.get_mut(*end as usize) {
-                *slot = link;
-            }
-            *end += 1;
-        }
-        Self { ends, links: packed }
-    }
-
-    fn row(&self, node: u32) -> &[Link] {
-        let end = |node: u32| self.ends.get(node as usize).copied().unwrap_or_default() as usize;
-        let start = node.checked_sub(1).map_or(0, end);
-        self.links.get(start..end(node)).unwrap_or_default()
-    }
-}
-
 /// An edge, as it is shown.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EdgeView {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EdgeView<'a> {
     /// Who depends.
-    pub from: Name,
+    pub from: NodeName<'a>,
     /// On whom.
-    pub to: Name,
+    pub to: NodeName<'a>,
     /// How sure we are that the dependency exists. Unit: 0 to 1.
     pub confidence: f64,
     /// Share of `from`'s requests that call `to`, as far as it is known. Unit: 0 to 1.
@@ -112,26 +61,38 @@ pub struct EdgeView {
 /// Nodes and rows.
 #[derive(Debug, Default)]
 pub(crate) struct Structure {
-    names: Vec<Name>,
-    kinds: Vec<EntityKind>,
+    names: NodeNames,
+    kinds: Box<[EntityKind]>,
     services: usize,
     upstream: Rows,
     downstream: Rows,
 }
 
 impl Structure {
-    /// From nodes sorted by name without repeats, and edges sorted by (from, to) without repeats,
-    /// whose ends are numbers of nodes.
-    pub(crate) fn build(nodes: impl Iterator<Item = (Name, EntityKind)>, edges: &[Edge]) -> Self {
-        let (names, kinds): (Vec<Name>, Vec<EntityKind>) = nodes.unzip();
+    /// From names and kinds of nodes, sorted by name without repeats, and edges sorted by
+    /// (from, to) without repeats, whose ends are numbers of nodes, with numbers of so many
+    /// weights.
+    pub(crate) fn build(
+        names: NodeNames,
+        kinds: Box<[EntityKind]>,
+        edges: &[Edge],
+        weights: usize,
+    ) -> Self {
         let outgoing =
             edges.iter().map(|edge| (edge.from, Link { node: edge.to, weight: edge.weight }));
         let incoming =
             edges.iter().map(|edge| (edge.to, Link { node: edge.from, weight: edge.weight }));
-        let upstream = Rows::build(names.len(), outgoing);
-        let downstream = Rows::build(names.len(), incoming);
+        let upstream = Rows::build(names.len(), weights, outgoing);
+        let downstream = Rows::build(names.len(), weights, incoming);
         let services = kinds.iter().filter(|kind| **kind == EntityKind::Service).count();
         Self { names, kinds, services, upstream, downstream }
+    }
+
+    fn rows(&self, direction: Direction) -> &Rows {
+        match direction {
+            Direction::Upstream => &self.upstream,
+            Direction::Downstream => &self.downstream,
+        }
     }
 }
 
@@ -156,9 +117,14 @@ impl Snapshot {
     }
 
     /// Names of all nodes, sorted.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeName<'_>> {
+        (0..self.node_count() as u32).map(|node| self.name(node))
+    }
+
+    /// Count of nodes.
     #[must_use]
-    pub fn nodes(&self) -> &[Name] {
-        &self.structure.names
+    pub fn node_count(&self) -> usize {
+        self.structure.names.len()
     }
 
     /// Whether a node has this name. Aliases don't count: `Topology::bind` first.
@@ -182,45 +148,43 @@ impl Snapshot {
     /// Count of edges.
     #[must_use]
     pub fn edge_count(&self) -> usize {
-        self.structure.upstream.links.len()
+        self.structure.upstream.len()
     }
 
     /// Who depends directly on a node, sorted by name.
     #[must_use]
-    pub fn callers(&self, node: &str) -> Vec<EdgeView> {
+    pub fn callers(&self, node: &str) -> Vec<EdgeView<'_>> {
         self.edges_of(node, Direction::Downstream)
     }
 
     /// What a node depends on directly, sorted by name.
     #[must_use]
-    pub fn callees(&self, node: &str) -> Vec<EdgeView> {
+    pub fn callees(&self, node: &str) -> Vec<EdgeView<'_>> {
         self.edges_of(node, Direction::Upstream)
     }
 
     /// The edge by which `from` depends directly on `to`.
     #[must_use]
-    pub fn edge(&self, from: &str, to: &str) -> Option<EdgeView> {
+    pub fn edge(&self, from: &str, to: &str) -> Option<EdgeView<'_>> {
         let (from, to) = (self.index(from)?, self.index(to)?);
-        let row = self.row(from, Direction::Upstream);
-        let at = row.binary_search_by_key(&to, |link| link.node).ok()?;
-        self.view(from, Direction::Upstream, row.get(at)?)
+        let link = self.structure.upstream.find(from, to)?;
+        self.view(from, Direction::Upstream, link)
     }
 
-    fn edges_of(&self, node: &str, direction: Direction) -> Vec<EdgeView> {
+    fn edges_of(&self, node: &str, direction: Direction) -> Vec<EdgeView<'_>> {
         let Some(node) = self.index(node) else { return Vec::new() };
-        let row = self.row(node, direction).iter();
-        row.filter_map(|link| self.view(node, direction, link)).collect()
+        self.row(node, direction).filter_map(|link| self.view(node, direction, link)).collect()
     }
 
-    fn view(&self, node: u32, direction: Direction, link: &Link) -> Option<EdgeView> {
+    fn view(&self, node: u32, direction: Direction, link: Link) -> Option<EdgeView<'_>> {
         let (from, to) = match direction {
             Direction::Upstream => (node, link.node),
             Direction::Downstream => (link.node, node),
         };
         let weight = self.weight(link)?;
         Some(EdgeView {
-            from: self.name(from)?.clone(),
-            to: self.name(to)?.clone(),
+            from: self.name(from),
+            to: self.name(to),
             confidence: weight.confidence,
             probability: weight.probability,
             calls: weight.calls,
@@ -232,22 +196,22 @@ impl Snapshot {
     }
 
     pub(crate) fn index(&self, node: &str) -> Option<u32> {
-        let at = self.structure.names.binary_search_by(|name| name.as_str().cmp(node)).ok()?;
-        u32::try_from(at).ok()
+        self.structure.names.find(node)
     }
 
-    pub(crate) fn name(&self, node: u32) -> Option<&Name> {
-        self.structure.names.get(node as usize)
+    pub(crate) fn name(&self, node: u32) -> NodeName<'_> {
+        NodeName::new(&self.structure.names, node)
     }
 
-    pub(crate) fn row(&self, node: u32, direction: Direction) -> &[Link] {
-        match direction {
-            Direction::Upstream => self.structure.upstream.row(node),
-            Direction::Downstream => self.structure.downstream.row(node),
-        }
+    pub(crate) fn rows(&self, direction: Direction) -> &Rows {
+        self.structure.rows(direction)
     }
 
-    pub(crate) fn weight(&self, link: &Link) -> Option<&Weight> {
+    pub(crate) fn row(&self, node: u32, direction: Direction) -> impl Iterator<Item = Link> {
+        self.rows(direction).row(node)
+    }
+
+    pub(crate) fn weight(&self, link: Link) -> Option<&Weight> {
         self.weights.get(link.weight as usize)
     }
 }

@@ -23,8 +23,10 @@ use crate::binding::Resolver;
 use crate::learned::{Learned, Volume};
 use crate::life::When;
 use crate::limits::MapParameters;
+use crate::node_names::NodeNames;
 use crate::reconcile::{Draft, Reconciled, Seen};
-use crate::snapshot::{Edge, Snapshot, Structure, Weight};
+use crate::rows::Edge;
+use crate::snapshot::{Snapshot, Structure, Weight};
 
 /// Stands for "no number" in the tables of a plan.
 const NONE: u32 = u32::MAX;
@@ -63,21 +65,21 @@ impl Plan {
             .zip(&weight_of)
             .map(|(edge, &weight)| Edge { from: edge.from, to: edge.to, weight })
             .collect();
-        let node = |name| map.find(&resolver.node_of_seen(name));
+        let node = |name| map.find(resolver.node_of_seen(name));
         let slot_of_edge = resolver.learned.edges_at(when, parameters).map(|(from, to, ..)| {
             let edge = map.find_edge(node(from)?, node(to)?)?;
             weight_of.get(edge).copied()
         });
         let node_of_seen = resolver.learned.nodes().map(|(name, _)| node(name).unwrap_or(NONE));
+        let names = NodeNames::new(resolver.declared.names.texts(), &map.nodes);
+        let kinds = map.nodes.iter().map(|node| node.kind).collect();
+        let structure = Structure::build(names, kinds, &edges, slots.len());
         Self {
             when,
             slot_of_edge: slot_of_edge.map(|slot| slot.unwrap_or(NONE)).collect(),
             node_of_seen: node_of_seen.collect(),
             slots,
-            structure: Arc::new(Structure::build(
-                map.nodes.into_iter().map(|node| (node.name, node.kind)),
-                &edges,
-            )),
+            structure: Arc::new(structure),
         }
     }
 
@@ -157,7 +159,7 @@ impl Plan {
 }
 
 /// The slots, and for each edge the number of its slot.
-fn assign_slots(map: &Reconciled) -> (Vec<Slot>, Vec<u32>) {
+fn assign_slots(map: &Reconciled<'_>) -> (Vec<Slot>, Vec<u32>) {
     let mut hosts: BTreeMap<u32, u32> = BTreeMap::new();
     for edge in map.edges.iter().filter(|edge| edge.kind == RelationKind::RunsOn) {
         *hosts.entry(edge.from).or_default() += 1;
@@ -182,7 +184,7 @@ fn assign_slots(map: &Reconciled) -> (Vec<Slot>, Vec<u32>) {
     (slots, numbers)
 }
 
-fn slot_of(map: &Reconciled, edge: &Draft, hosts: u32) -> Slot {
+fn slot_of(map: &Reconciled<'_>, edge: &Draft, hosts: u32) -> Slot {
     let Draft { from, to, kind, declared, .. } = *edge;
     match (map.seen(edge), declared, kind) {
         (Some(_), ..) => Slot::Seen { from, to, declared: declared.is_some(), kind },

@@ -38,7 +38,7 @@ impl Map {
 
     /// How many nodes it knows.
     pub(super) fn size(&self) -> usize {
-        self.topology.snapshot().nodes().len()
+        self.topology.snapshot().node_count()
     }
 
     /// The service that a name speaks of.
@@ -78,19 +78,22 @@ impl Map {
 
     /// Who depends on it directly, sorted.
     pub(super) fn callers(&self, node: &str) -> Vec<Name> {
-        self.topology.snapshot().callers(node).into_iter().map(|edge| edge.from).collect()
+        let snapshot = self.topology.snapshot();
+        snapshot.callers(node).into_iter().map(|edge| edge.from.to_name()).collect()
     }
 
     /// What it depends on directly, sorted.
     pub(super) fn callees(&self, node: &str) -> Vec<Name> {
-        self.topology.snapshot().callees(node).into_iter().map(|edge| edge.to).collect()
+        let snapshot = self.topology.snapshot();
+        snapshot.callees(node).into_iter().map(|edge| edge.to.to_name()).collect()
     }
 
     /// Who depends on it within some hops: name, hops, probability that a request of theirs passes
     /// it; by hops, then by name.
     pub(super) fn downstream(&self, node: &str, hops: u32) -> Vec<(Name, u32, f64)> {
-        let reached = self.topology.snapshot().downstream(node, hops);
-        reached.into_iter().map(|found| (found.node, found.hops, found.probability)).collect()
+        let snapshot = self.topology.snapshot();
+        let reached = snapshot.downstream(node, hops).into_iter();
+        reached.map(|found| (found.node.to_name(), found.hops, found.probability)).collect()
     }
 
     /// Hops from a node to what it depends on, at most `max`.

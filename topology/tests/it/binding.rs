@@ -3,8 +3,7 @@
 use crate::words::{at, dep, doc, item, pane, relation, removal};
 use model::entity::{Criticality, EntityKind};
 use model::map::{ItemIdentity, ItemKind, RelationKind};
-use model::name::Name;
-use topology::Topology;
+use topology::{NodeName, Topology};
 
 fn shop() -> Topology {
     let mut map = Topology::default();
@@ -41,7 +40,7 @@ fn telemetry_name_and_cmdb_id_become_one_node() {
         assert_eq!(bound(&map, name), "checkout", "{name}");
     }
     let snapshot = map.snapshot();
-    let names: Vec<&str> = snapshot.nodes().iter().map(Name::as_str).collect();
+    let names: Vec<&str> = snapshot.nodes().map(NodeName::as_str).collect();
     assert_eq!(names, ["checkout", "ip-10-0-0-1", "payment"]);
     let edge = snapshot.edge("checkout", "payment").unwrap();
     assert!(edge.declared && edge.observed);

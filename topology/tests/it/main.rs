@@ -5,3 +5,4 @@ mod binding;
 mod reconcile;
 mod laws;
 mod twin;
+mod kept;

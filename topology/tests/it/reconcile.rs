@@ -46,14 +46,17 @@ fn confidence_in_an_unused_declaration_fades_while_its_caller_is_seen() {
     for index in 0..=10 {
         map.observe(pane(index), &[dep("web", "cart", 1)]);
     }
-    let edge = map.snapshot().edge("web", "old").unwrap();
+    let snapshot = map.snapshot();
+    let edge = snapshot.edge("web", "old").unwrap();
     assert!(close(edge.confidence, 0.3), "one half-life: {}", edge.confidence);
-    let edge = map.snapshot().edge("dark", "old").unwrap();
+    let snapshot = map.snapshot();
+    let edge = snapshot.edge("dark", "old").unwrap();
     assert!(close(edge.confidence, 0.6), "a caller without telemetry proves nothing");
     for index in 11..200 {
         map.observe(pane(index), &[dep("web", "cart", 1)]);
     }
-    let edge = map.snapshot().edge("web", "old").unwrap();
+    let snapshot = map.snapshot();
+    let edge = snapshot.edge("web", "old").unwrap();
     assert!(close(edge.confidence, 0.1), "never to nothing");
 }
 
@@ -119,7 +122,7 @@ fn versions_that_are_remembered_are_bounded() {
     }
     assert_eq!(map.version(), 100);
     assert_eq!(map.as_of(pane(98)).version(), 99);
-    assert_eq!(map.as_of(pane(98)).nodes().len(), 99);
+    assert_eq!(map.as_of(pane(98)).node_count(), 99);
     assert_eq!(map.as_of(pane(5)).version(), 97, "the oldest of four");
 }
 
