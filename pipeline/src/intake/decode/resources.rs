@@ -4,14 +4,21 @@
 use model::signal::Resource;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::sniff::OtlpEncoding;
+
 /// Places; a power of two. A resource stands in the one that its hash says, or nowhere.
 const PLACES: usize = 2_048;
 /// Larger ones are read anew each time. Unit: bytes.
 const BYTES_MAX: usize = 4_096;
 
+/// The bytes of a resource, and in which encoding they say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Written<'a>(pub(crate) OtlpEncoding, pub(crate) &'a [u8]);
+
 /// A resource, with the bytes that it was read from.
 #[derive(Clone, Debug)]
 pub(crate) struct KnownResource {
+    encoding: OtlpEncoding,
     bytes: Box<[u8]>,
     pub(crate) row: Resource,
     /// Whether a record's own attributes could tell the service.
@@ -26,19 +33,21 @@ pub(crate) struct Resources {
 
 impl Resources {
     /// The resource that these bytes were read as.
-    pub(crate) fn find(&self, bytes: &[u8]) -> Option<&KnownResource> {
-        let known = self.places.get(place(bytes))?.as_ref()?;
-        (*known.bytes == *bytes).then_some(known)
+    pub(crate) fn find(&self, written: Written<'_>) -> Option<&KnownResource> {
+        let known = self.places.get(place(written.1))?.as_ref()?;
+        (Written(known.encoding, &known.bytes) == written).then_some(known)
     }
 
     /// Keeps a resource in the place of another.
-    pub(crate) fn keep(&mut self, bytes: &[u8], row: &Resource, nameless: bool) {
+    pub(crate) fn keep(&mut self, written: Written<'_>, row: &Resource, nameless: bool) {
+        let Written(encoding, bytes) = written;
         if bytes.len() > BYTES_MAX {
             return;
         }
         self.places.resize_with(PLACES, || None);
         if let Some(slot) = self.places.get_mut(place(bytes)) {
-            *slot = Some(KnownResource { bytes: bytes.into(), row: row.clone(), nameless });
+            *slot =
+                Some(KnownResource { encoding, bytes: bytes.into(), row: row.clone(), nameless });
         }
     }
 }
@@ -51,19 +60,25 @@ fn place(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
+    const fn proto(bytes: &[u8]) -> Written<'_> {
+        Written(OtlpEncoding::Proto, bytes)
+    }
+
     #[test]
     fn a_resource_is_known_by_all_of_its_bytes_and_the_cache_is_bounded() {
         let mut resources = Resources::default();
-        assert!(resources.find(b"a").is_none());
+        assert!(resources.find(proto(b"a")).is_none());
         for number in 0..10_000_u32 {
             let row = Resource { service: number.to_string().into(), ..Resource::default() };
-            resources.keep(&number.to_le_bytes(), &row, false);
-            let known = resources.find(&number.to_le_bytes()).unwrap();
+            resources.keep(proto(&number.to_le_bytes()), &row, false);
+            let known = resources.find(proto(&number.to_le_bytes())).unwrap();
             assert_eq!(known.row, row);
+            let other = Written(OtlpEncoding::Json, &number.to_le_bytes()[..]);
+            assert!(resources.find(other).is_none(), "the same bytes, and another thing");
         }
-        assert!(resources.find(b"a").is_none());
+        assert!(resources.find(proto(b"a")).is_none());
         assert_eq!(resources.places.len(), PLACES);
-        resources.keep(&[0; BYTES_MAX + 1], &Resource::default(), false);
-        assert!(resources.find(&[0; BYTES_MAX + 1]).is_none());
+        resources.keep(proto(&[0; BYTES_MAX + 1]), &Resource::default(), false);
+        assert!(resources.find(proto(&[0; BYTES_MAX + 1])).is_none());
     }
 }

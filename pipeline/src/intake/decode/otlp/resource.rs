@@ -3,8 +3,10 @@
 use super::attributes::AttributeReader;
 use super::cursor::{Cursor, Field};
 use crate::intake::decode::error::DecodeError;
+use crate::intake::decode::resources::Written;
 use crate::intake::decode::rows::batch::BatchBuilder;
 use crate::intake::decode::rows::resource::ResourceFields;
+use crate::intake::decode::sniff::OtlpEncoding;
 
 /// Walks an export request: for each resource its attributes first (wherever they stand), then
 /// every item of every scope.
@@ -19,7 +21,7 @@ pub(super) fn walk<'a>(
             continue;
         }
         let bytes = field.bytes()?;
-        let only = only_resource(bytes)?;
+        let only = only_resource(bytes)?.map(|only| Written(OtlpEncoding::Proto, only));
         let is_known = only.map(|resource| out.known_resource(resource)).transpose()?;
         if is_known != Some(true) {
             out.resource(read_resource(bytes)?, only)?;

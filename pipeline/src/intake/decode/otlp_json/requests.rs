@@ -1,11 +1,12 @@
-//! The export requests of the three signals, as slim structures.
+//! The export requests of the three signals, as slim structures: whatever way they are written.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 
 use super::attributes::{AnyValue, Attributes};
-use super::scalars::{List, Number, Text, hex};
+use super::ids;
+use super::scalars::{List, Number, Text};
 use crate::intake::decode::error::DecodeError;
 use crate::intake::decode::json;
 use crate::intake::decode::limits::DecodeLimits;
@@ -13,9 +14,7 @@ use crate::intake::decode::rows::batch::BatchBuilder;
 use crate::intake::decode::rows::log::{LogAttributes, LogFields};
 use crate::intake::decode::rows::metric::{MetricFields, PointAttributes, PointFields, Shape};
 use crate::intake::decode::rows::resource::ResourceFields;
-use crate::intake::decode::rows::span::{
-    ParentId, SpanAttributes, SpanFields, parent_id, span_id, trace_id,
-};
+use crate::intake::decode::rows::span::{SpanAttributes, SpanFields};
 use crate::intake::decode::rows::value::{Scalar, Sink};
 
 const SPAN_KINDS: [&str; 6] =
@@ -108,8 +107,8 @@ impl<'v: 'a, 'a> Sink<'v> for ExceptionType<'a> {
     }
 }
 
-/// Decodes an `ExportTraceServiceRequest`.
-pub(crate) fn decode_spans(
+/// Decodes an `ExportTraceServiceRequest`, whatever way it is written.
+pub(crate) fn any_spans(
     body: &[u8],
     limits: &DecodeLimits,
     out: &mut BatchBuilder<'_>,
@@ -125,23 +124,37 @@ pub(crate) fn decode_spans(
     Ok(())
 }
 
+/// The attributes of a resource that stands alone; `None` if it is none.
+pub(super) fn any_resource(bytes: &[u8]) -> Option<ResourceFields<'_>> {
+    serde_json::from_slice::<Resource<'_>>(bytes).ok().map(|resource| resource.attributes.0)
+}
+
+/// A span that stands alone; `None` if it is none.
+pub(super) fn any_span(bytes: &[u8]) -> Option<SpanFields<Cow<'_, str>>> {
+    serde_json::from_slice(bytes).ok().map(Span::into_fields)
+}
+
+/// The kind of a span, by number or by name.
+pub(super) fn span_kind(number: &Number<'_>) -> i64 {
+    number.enumeration("SPAN_KIND_", &SPAN_KINDS)
+}
+
+/// The code of a status, by number or by name.
+pub(super) fn status_code(number: &Number<'_>) -> i64 {
+    number.enumeration("STATUS_CODE_", &STATUS_CODES)
+}
+
 impl<'a> Span<'a> {
     fn into_fields(self) -> SpanFields<Cow<'a, str>> {
         let mut fields = SpanFields {
-            trace_id: hex::<16>(&self.trace_id.0).and_then(|bytes| trace_id(&bytes)),
-            span_id: hex::<8>(&self.span_id.0).and_then(|bytes| span_id(&bytes)),
-            parent: match hex::<8>(&self.parent_span_id.0) {
-                Some(bytes) => parent_id(&bytes),
-                None if self.parent_span_id.0.is_empty() => ParentId::None,
-                None => ParentId::Wrong,
-            },
-            kind: self.kind.enumeration("SPAN_KIND_", &SPAN_KINDS),
+            trace_id: ids::trace(self.trace_id.0.as_bytes()),
+            span_id: ids::span(self.span_id.0.as_bytes()),
+            parent: ids::parent(self.parent_span_id.0.as_bytes()),
+            kind: span_kind(&self.kind),
             name: self.name.0,
             start_unix_nanos: self.start_time_unix_nano.unsigned(),
             end_unix_nanos: self.end_time_unix_nano.unsigned(),
-            status: self
-                .status
-                .map_or(0, |status| status.code.enumeration("STATUS_CODE_", &STATUS_CODES)),
+            status: self.status.map_or(0, |status| status_code(&status.code)),
             attributes: self.attributes.0,
         };
         if fields.needs_exception() {
@@ -198,8 +211,8 @@ struct LogRecord<'a> {
     attributes: Attributes<LogAttributes<'a>>,
 }
 
-/// Decodes an `ExportLogsServiceRequest`.
-pub(crate) fn decode_logs(
+/// Decodes an `ExportLogsServiceRequest`, whatever way it is written.
+pub(crate) fn any_logs(
     body: &[u8],
     limits: &DecodeLimits,
     out: &mut BatchBuilder<'_>,
@@ -215,6 +228,11 @@ pub(crate) fn decode_logs(
     Ok(())
 }
 
+/// A log record that stands alone; `None` if it is none.
+pub(super) fn any_log(bytes: &[u8]) -> Option<LogFields<'_>> {
+    serde_json::from_slice(bytes).ok().map(LogRecord::into_fields)
+}
+
 impl<'a> LogRecord<'a> {
     fn into_fields(self) -> LogFields<'a> {
         LogFields {
@@ -224,15 +242,15 @@ impl<'a> LogRecord<'a> {
             severity_text: self.severity_text.0,
             event_name: self.event_name.0,
             body: self.body.0,
-            trace_id: hex::<16>(&self.trace_id.0).and_then(|bytes| trace_id(&bytes)),
-            span_id: hex::<8>(&self.span_id.0).and_then(|bytes| span_id(&bytes)),
+            trace_id: ids::trace(self.trace_id.0.as_bytes()),
+            span_id: ids::span(self.span_id.0.as_bytes()),
             attributes: self.attributes.0,
         }
     }
 }
 
 /// A severity by number or by name (`SEVERITY_NUMBER_ERROR2`: the second of its range).
-fn severity_number(number: &Number<'_>) -> i64 {
+pub(super) fn severity_number(number: &Number<'_>) -> i64 {
     let Number::Word(word) = number else { return number.signed().unwrap_or_default() };
     if let Ok(number) = word.parse() {
         return number;

@@ -160,21 +160,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     }
 }
 
-/// The bytes of a hexadecimal id in `N` bytes; `None` for everything else.
-pub(super) fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if text.len() != N * 2 {
-        return None;
-    }
-    let mut out = [0_u8; N];
-    for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let [high, low] = pair else { return None };
-        let high = char::from(*high).to_digit(16)?;
-        let low = char::from(*low).to_digit(16)?;
-        *byte = u8::try_from(high * 16 + low).ok()?;
-    }
-    Some(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,13 +177,5 @@ mod tests {
         assert_eq!(number("\"SPAN_KIND_SERVER\"").enumeration("SPAN_KIND_", &kinds), 2);
         assert_eq!(number("\"server\"").enumeration("SPAN_KIND_", &kinds), 2);
         assert_eq!(number("1").enumeration("SPAN_KIND_", &kinds), 1);
-    }
-
-    #[test]
-    fn ids_are_hexadecimal_of_the_right_length() {
-        assert_eq!(hex::<2>("0aFF"), Some([10, 255]));
-        assert_eq!(hex::<2>("0aF"), None);
-        assert_eq!(hex::<2>("0aFg"), None);
-        assert_eq!(hex::<1>("+1"), None);
     }
 }

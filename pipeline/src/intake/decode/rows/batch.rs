@@ -10,7 +10,7 @@ use super::span::{BatchNames, Raw, SpanFields, Unfit};
 use super::times::Arrival;
 use crate::intake::decode::error::DecodeError;
 use crate::intake::decode::interner::Interner;
-use crate::intake::decode::resources::Resources;
+use crate::intake::decode::resources::{Resources, Written};
 
 /// What was read before and saves work when it comes again. It decides nothing.
 #[derive(Debug)]
@@ -54,11 +54,19 @@ impl<'d> BatchBuilder<'d> {
         }
     }
 
+    /// Forgets all that was added: the payload is read anew, in another way.
+    pub(crate) fn start_again(&mut self) {
+        self.batch.clear();
+        self.topology = TopologyDocument::default();
+        (self.current, self.items, self.reason, self.nameless) = (0, 0, "", false);
+        self.known.interner.begin_batch();
+    }
+
     /// Following rows belong to this resource. `bytes`: all that it was read from, if it is only they.
     pub(crate) fn resource(
         &mut self,
         fields: ResourceFields<'_>,
-        bytes: Option<&[u8]>,
+        bytes: Option<Written<'_>>,
     ) -> Result<(), DecodeError> {
         self.count()?;
         self.nameless = fields.is_nameless();
@@ -75,7 +83,7 @@ impl<'d> BatchBuilder<'d> {
     ///
     /// # Errors
     /// When there are too many items.
-    pub(crate) fn known_resource(&mut self, bytes: &[u8]) -> Result<bool, DecodeError> {
+    pub(crate) fn known_resource(&mut self, bytes: Written<'_>) -> Result<bool, DecodeError> {
         let Some(known) = self.known.resources.find(bytes) else { return Ok(false) };
         self.nameless = known.nameless;
         self.batch.resources.push(known.row.clone());
