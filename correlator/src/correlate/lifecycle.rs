@@ -18,7 +18,7 @@ use super::dedup::{AlertState, Alerts};
 use super::habits::{Habits, TELLING_ALERT};
 use super::incident::{CaseEvent, CaseState, next};
 use super::limits::WALK_HOPS_MAX;
-use super::past;
+use super::past::Told;
 use super::ranking;
 use super::render;
 use super::world::{Rules, World};
@@ -108,6 +108,7 @@ pub(super) fn judge(world: &mut World, pane: Pane, nodes: &[ActiveNode], rules: 
     let now = rules.config.width.end(pane);
     let summary = world.recent.back().map(|(_, summary)| Arc::clone(summary));
     let level = open_level(world, rules.config);
+    let told = Told::of(world);
     let active: BTreeMap<&NodeKey, &ActiveNode> =
         nodes.iter().map(|node| (&node.key, node)).collect();
     let (ids, mut held) = in_order_of_claim(world);
@@ -124,7 +125,7 @@ pub(super) fn judge(world: &mut World, pane: Pane, nodes: &[ActiveNode], rules: 
             }
         }
         let Some(case) = world.cases.get(&id) else { continue };
-        let event = event(case, &members, world, (now, level), rules.config);
+        let event = event(case, &members, world, &told, (now, level), rules.config);
         let comes_back =
             !case.is_live() && matches!(event, CaseEvent::Returned | CaseEvent::AlertAnew);
         enter(world, id, event, now, rules);
@@ -181,13 +182,16 @@ fn event(
     case: &Case,
     members: &[&ActiveNode],
     world: &World,
+    told: &Told,
     (now, level): (Timestamp, Nats),
     config: &CorrelateConfig,
 ) -> CaseEvent {
     if !case.is_live() {
         return match returned(case, members, &world.alerts, level) {
             Some(Return::Shown) => CaseEvent::Returned,
-            Some(Return::Alerted) if is_strong(case, members, world, config) => CaseEvent::Returned,
+            Some(Return::Alerted) if is_strong(case, members, world, told, config) => {
+                CaseEvent::Returned
+            }
             Some(Return::Alerted) => CaseEvent::AlertAnew,
             None => CaseEvent::Quiet,
         };
@@ -199,7 +203,7 @@ fn event(
     if case.state == CaseState::Open && case.nodes.is_empty() {
         return CaseEvent::Quiet;
     }
-    if is_strong(case, members, world, config) {
+    if is_strong(case, members, world, told, config) {
         return CaseEvent::Strong;
     }
     if is_quiet(case, world, now, config) {
@@ -207,7 +211,7 @@ fn event(
     }
     let is_news = |fingerprint: &Fingerprint| {
         let state = world.alerts.get(*fingerprint);
-        state.is_none_or(|state| !past::is_told(world, *fingerprint, state))
+        state.is_none_or(|state| !told.has(*fingerprint, state))
     };
     if case.alerts.keys().any(is_news) { CaseEvent::AlertAlone } else { CaseEvent::Active }
 }
@@ -256,6 +260,7 @@ fn is_strong(
     case: &Case,
     members: &[&ActiveNode],
     world: &World,
+    told: &Told,
     config: &CorrelateConfig,
 ) -> bool {
     let (alerts, habits) = (&world.alerts, &*world.habits);
@@ -268,7 +273,7 @@ fn is_strong(
         .filter(|fingerprint| case.alerts.contains_key(fingerprint))
         .filter_map(|fingerprint| Some((fingerprint, alerts.get(*fingerprint)?)))
         .filter(|(_, state)| !state.flapping() && state.alert.severity != Severity::Info)
-        .filter(|(fingerprint, state)| !past::is_told(world, **fingerprint, state))
+        .filter(|(fingerprint, state)| !told.has(**fingerprint, state))
         .map(|(_, state)| state)
         .collect();
     let surprise = |state: &AlertState| habits.surprise(&state.alert);

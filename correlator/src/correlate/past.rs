@@ -4,7 +4,7 @@
 //! is its own trouble again, so that no evidence goes to a case that it does not wake
 //! (`docs/adr/0014-news-is-news.md`). Deliberately absent: births, and joining cases of one time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::id::{Fingerprint, IncidentId};
@@ -114,12 +114,26 @@ pub(super) fn returning(
     found.map(|case| case.id)
 }
 
-/// Whether a case that has ended told of this firing of an alert: that it goes on is no news.
-pub(super) fn is_told(world: &World, fingerprint: Fingerprint, state: &AlertState) -> bool {
-    let ended = world.cases.values().filter_map(|case| Some((case, case.resolved_at?)));
-    ended.into_iter().any(|(case, resolved_at)| {
-        !case.is_live() && state.since <= resolved_at && case.alerts.contains_key(&fingerprint)
-    })
+/// What cases that have ended told: of each of their alerts until when. Made once a pane.
+pub(super) struct Told(BTreeMap<Fingerprint, Timestamp>);
+
+impl Told {
+    pub(super) fn of(world: &World) -> Self {
+        let mut until: BTreeMap<Fingerprint, Timestamp> = BTreeMap::new();
+        for case in world.cases.values().filter(|case| !case.is_live()) {
+            let Some(resolved_at) = case.resolved_at else { continue };
+            for fingerprint in case.alerts.keys() {
+                let at = until.entry(*fingerprint).or_insert(resolved_at);
+                *at = (*at).max(resolved_at);
+            }
+        }
+        Self(until)
+    }
+
+    /// Whether this firing of an alert is among it: that it goes on is no news.
+    pub(super) fn has(&self, fingerprint: Fingerprint, state: &AlertState) -> bool {
+        self.0.get(&fingerprint).is_some_and(|until| state.since <= *until)
+    }
 }
 
 /// Whether all alerts of a node began while the case was going on.

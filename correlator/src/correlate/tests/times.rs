@@ -137,10 +137,11 @@ fn service(name: &str) -> Entity {
 #[test]
 fn a_failed_call_and_its_log_line_are_one_piece_of_evidence() {
     let stray = |end: i64| {
-        [SymptomKind::ErrorOrigin, SymptomKind::LogPath].into_iter().fold(
-            shop(1500),
-            |story, kind| story.symptom(service("ads"), kind, 5, (500, end), &["front"]),
-        )
+        [SymptomKind::ErrorOrigin, SymptomKind::LogPath]
+            .into_iter()
+            .fold(shop(1500), |story, kind| {
+                story.symptom(service("ads"), kind, 5, (500, end), &["front"])
+            })
     };
     assert!(stray(530).run().last.is_empty(), "{}", stray(530).run().drawn());
     assert_eq!(stray(600).run().last.len(), 1, "what lasts opens");
