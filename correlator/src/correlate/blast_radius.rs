@@ -1,5 +1,6 @@
 //! Blast radius: whom a case reaches, by its traces; whom it will reach, by the map; what that is
-//! worth, by a public formula whose terms are printed.
+//! worth, by a public formula whose terms are printed: what users suffer at the entries, but not less than what
+//! the services themselves show.
 //!
 //! `impact = 100 (1 - product over entries of (1 - w sqrt(phi) max(delta, g)))` with tier weight w,
 //! traffic share phi, degradation delta, and burn `g = min(1, ln(1+b)/ln(15.4))`, b = error rate /
@@ -24,7 +25,7 @@ use super::world::World;
 const ERROR_BUDGET: f64 = 0.001;
 /// The burn rate that counts as the worst: 14.4 spends a month's budget in two days.
 const WORST_BURN: f64 = 14.4;
-/// Weight of a service that shows something where no entry tells how bad it is.
+/// Weight of a service that shows something.
 const SHOWN: f64 = 0.2;
 /// The part of it that remains where a monitor or a metric alone says so.
 const ONLY_ALERTED: f64 = 0.25;
@@ -180,7 +181,7 @@ const fn tier_weight(criticality: Option<Criticality>) -> f64 {
 }
 
 /// The formula, and its terms in words: by what the entries suffer, but not less than by tier and number of
-/// the observed services.
+/// the services that show something.
 fn impact(
     world: &World,
     case: &Case,
@@ -188,7 +189,10 @@ fn impact(
     observed: &[ObservedReach],
 ) -> (f64, Vec<String>) {
     let suffered = entries.iter().map(|entry| (entry.impact_term, entry_term(entry)));
-    let shown = observed.iter().map(|reach| shown_term(world, case, &reach.service));
+    // Where entries tell, whoever merely lies on a failing trace adds nothing to them.
+    let counts = |reach: &&ObservedReach| entries.is_empty() || shows(case, &reach.service);
+    let observed = observed.iter().filter(counts);
+    let shown = observed.map(|reach| shown_term(world, case, &reach.service));
     let (mut well, mut terms) = without(suffered);
     let (least, shown) = without(shown);
     if least < well {

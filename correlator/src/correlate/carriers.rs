@@ -137,12 +137,20 @@ impl Case {
     /// Whether what is abnormal now is the trouble of this case again: a service that carried it shows a
     /// symptom of then, and carries what is shown now. What is shown elsewhere as strongly is news.
     pub(super) fn is_again(&self, members: &[&ActiveNode]) -> bool {
+        let metrics = self.rests_on_metrics();
+        let counts = |key: &SymptomKey| metrics || key.kind != SymptomKind::Metric;
+        let own = || self.symptoms.iter().filter(|(key, _)| counts(key));
+        let told = own().map(|(_, sum)| sum.early).max().unwrap_or_default();
+        let tells = |key: &SymptomKey| {
+            let sum = self.symptoms.get(key).filter(|_| counts(key));
+            sum.is_some_and(|sum| Nats(sum.early.0.saturating_mul(4)) >= told)
+        };
+        // Most resolved cases share nothing with what is abnormal now: this is asked first.
+        if !members.iter().any(|node| node.symptoms.iter().any(tells)) {
+            return false;
+        }
         let core = self.core();
         let most = members.iter().map(|node| node.opening_level()).max().unwrap_or_default();
-        let told = self.symptoms.values().map(|sum| sum.early).max().unwrap_or_default();
-        let tells = |key: &SymptomKey| {
-            self.symptoms.get(key).is_some_and(|sum| Nats(sum.early.0.saturating_mul(4)) >= told)
-        };
         members.iter().any(|node| {
             let level = node.opening_level();
             let carried = node.key.service().is_some_and(|name| core.contains(name));

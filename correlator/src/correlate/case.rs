@@ -95,6 +95,9 @@ pub(super) struct Case {
     /// What a person parted from it; it does not take that in again.
     #[serde(default)]
     pub(super) apart: BTreeSet<NodeKey>,
+    /// The case that all of its nodes went to: it lives on there once somebody is called for that.
+    #[serde(default)]
+    pub(super) heir: Option<IncidentId>,
     /// What it showed at its end.
     pub(super) frozen: Option<Arc<Frozen>>,
     /// What was not kept for a bound.
@@ -130,6 +133,7 @@ impl Case {
             split_from: None,
             is_whole: false,
             apart: BTreeSet::new(),
+            heir: None,
             frozen: None,
             shed: 0,
         }

@@ -18,7 +18,7 @@ use super::dedup::{AlertState, Alerts};
 use super::habits::{Habits, TELLING_ALERT};
 use super::incident::{CaseEvent, CaseState, next};
 use super::limits::WALK_HOPS_MAX;
-use super::past::Told;
+use super::past::{self, Told};
 use super::ranking;
 use super::render;
 use super::world::{Rules, World};
@@ -108,7 +108,7 @@ pub(super) fn judge(world: &mut World, pane: Pane, nodes: &[ActiveNode], rules: 
     let now = rules.config.width.end(pane);
     let summary = world.recent.back().map(|(_, summary)| Arc::clone(summary));
     let level = open_level(world, rules.config);
-    let told = Told::of(world);
+    Told::forget(&mut world.told, &world.alerts);
     let active: BTreeMap<&NodeKey, &ActiveNode> =
         nodes.iter().map(|node| (&node.key, node)).collect();
     let (ids, mut held) = in_order_of_claim(world);
@@ -125,7 +125,7 @@ pub(super) fn judge(world: &mut World, pane: Pane, nodes: &[ActiveNode], rules: 
             }
         }
         let Some(case) = world.cases.get(&id) else { continue };
-        let event = event(case, &members, world, &told, (now, level), rules.config);
+        let event = event(case, &members, world, (now, level), rules.config);
         let comes_back =
             !case.is_live() && matches!(event, CaseEvent::Returned | CaseEvent::AlertAnew);
         enter(world, id, event, now, rules);
@@ -139,6 +139,7 @@ pub(super) fn judge(world: &mut World, pane: Pane, nodes: &[ActiveNode], rules: 
             held.extend(case.nodes.keys().cloned());
         }
     }
+    past::live_on(world);
 }
 
 /// All cases with the nodes of the live ones: live cases first, then the resolved, the last one first. A
@@ -182,16 +183,13 @@ fn event(
     case: &Case,
     members: &[&ActiveNode],
     world: &World,
-    told: &Told,
     (now, level): (Timestamp, Nats),
     config: &CorrelateConfig,
 ) -> CaseEvent {
     if !case.is_live() {
         return match returned(case, members, &world.alerts, level) {
             Some(Return::Shown) => CaseEvent::Returned,
-            Some(Return::Alerted) if is_strong(case, members, world, told, config) => {
-                CaseEvent::Returned
-            }
+            Some(Return::Alerted) if is_strong(case, members, world, config) => CaseEvent::Returned,
             Some(Return::Alerted) => CaseEvent::AlertAnew,
             None => CaseEvent::Quiet,
         };
@@ -201,9 +199,9 @@ fn event(
     }
     // All that it told of belongs to another case now.
     if case.state == CaseState::Open && case.nodes.is_empty() {
-        return CaseEvent::Quiet;
+        return if past::waits(world, case) { CaseEvent::Active } else { CaseEvent::Quiet };
     }
-    if is_strong(case, members, world, told, config) {
+    if is_strong(case, members, world, config) {
         return CaseEvent::Strong;
     }
     if is_quiet(case, world, now, config) {
@@ -211,7 +209,7 @@ fn event(
     }
     let is_news = |fingerprint: &Fingerprint| {
         let state = world.alerts.get(*fingerprint);
-        state.is_none_or(|state| !told.has(*fingerprint, state))
+        state.is_none_or(|state| !world.told.has(*fingerprint, state))
     };
     if case.alerts.keys().any(is_news) { CaseEvent::AlertAlone } else { CaseEvent::Active }
 }
@@ -244,13 +242,15 @@ pub(super) fn fires_anew(
     alerts: &Alerts,
     resolved_at: Timestamp,
 ) -> bool {
-    let core = case.core();
-    let carries = core.is_empty() || node.key.service().is_some_and(|name| core.contains(name));
     let anew = |state: &AlertState| {
         state.status == model::alert::AlertStatus::Firing && state.since > resolved_at
     };
+    let carries = || {
+        let core = case.core();
+        core.is_empty() || node.key.service().is_some_and(|name| core.contains(name))
+    };
     let mut own = node.alerts.iter().filter(|fingerprint| case.alerts.contains_key(fingerprint));
-    carries && own.any(|fingerprint| alerts.get(*fingerprint).is_some_and(anew))
+    own.any(|fingerprint| alerts.get(*fingerprint).is_some_and(anew)) && carries()
 }
 
 /// Enough to open: telemetry over the threshold in enough panes, something used up, a grave alert, two
@@ -260,7 +260,6 @@ fn is_strong(
     case: &Case,
     members: &[&ActiveNode],
     world: &World,
-    told: &Told,
     config: &CorrelateConfig,
 ) -> bool {
     let (alerts, habits) = (&world.alerts, &*world.habits);
@@ -273,7 +272,7 @@ fn is_strong(
         .filter(|fingerprint| case.alerts.contains_key(fingerprint))
         .filter_map(|fingerprint| Some((fingerprint, alerts.get(*fingerprint)?)))
         .filter(|(_, state)| !state.flapping() && state.alert.severity != Severity::Info)
-        .filter(|(fingerprint, state)| !told.has(**fingerprint, state))
+        .filter(|(fingerprint, state)| !world.told.has(**fingerprint, state))
         .map(|(_, state)| state)
         .collect();
     let surprise = |state: &AlertState| habits.surprise(&state.alert);
@@ -318,7 +317,7 @@ fn together(states: &[&AlertState], habits: &Habits) -> Nats {
 
 /// What telemetry has to say to open a case in a system of this size: `ln(K*P/F)` with ten tests a node,
 /// the panes of a day and one false incident a day, at most what is configured.
-fn open_level(world: &World, config: &CorrelateConfig) -> Nats {
+pub(super) fn open_level(world: &World, config: &CorrelateConfig) -> Nats {
     let keys = 10.0 * world.map.size().max(1) as f64;
     let panes = 86_400.0 / config.width.nanos().as_secs_f64();
     Nats::from_f64(libm::log(keys * panes)).min(config.open_level)
@@ -362,6 +361,7 @@ fn enter(world: &mut World, id: IncidentId, event: CaseEvent, now: Timestamp, ru
     match after {
         CaseState::Resolved => {
             case.resolved_at = Some(now);
+            Arc::make_mut(&mut world.told).ends(case, now);
             freeze(world, id, rules);
         }
         CaseState::Open | CaseState::Suspected | CaseState::Forming => {
@@ -369,6 +369,9 @@ fn enter(world: &mut World, id: IncidentId, event: CaseEvent, now: Timestamp, ru
             case.resolved_at = None;
             case.frozen = None;
             case.quiet_panes = 0;
+            if before == CaseState::Resolved {
+                Arc::make_mut(&mut world.told).comes_back(case);
+            }
         }
     }
 }

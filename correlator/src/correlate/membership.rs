@@ -55,7 +55,7 @@ pub(super) fn assign(
         };
         if let Some(id) = case {
             added.extend(enlist(world, id, pane, nodes, component, &mut held, rules));
-            past::live_on(world, &emptied, id);
+            past::bequeath(world, &emptied, id);
         }
     }
     take_over(world, &added);

@@ -18,14 +18,6 @@ impl Case {
         for (key, sum) in &other.symptoms {
             self.symptoms.entry(key.clone()).or_insert_with(|| sum.clone());
         }
-        for (fingerprint, reason) in &other.alerts {
-            let is_listed = other.listed.contains(fingerprint);
-            if self.add_alert(*fingerprint, *reason) && is_listed {
-                self.listed.insert(*fingerprint);
-            } else if !is_listed {
-                self.listed.remove(fingerprint);
-            }
-        }
         for (key, traces) in &other.reach {
             let sum = self.reach.entry(key.clone()).or_default();
             *sum = (*sum).max(*traces);
@@ -54,8 +46,16 @@ impl Case {
         self.inherit(other);
     }
 
-    /// Is from now on what another case was: by its name, and by what a person said of it.
+    /// Is from now on what another case was: by its name, by its alerts, and by what a person said of it.
     pub(super) fn inherit(&mut self, other: &Self) {
+        for (fingerprint, reason) in &other.alerts {
+            let is_listed = other.listed.contains(fingerprint);
+            if self.add_alert(*fingerprint, *reason) && is_listed {
+                self.listed.insert(*fingerprint);
+            } else if !is_listed {
+                self.listed.remove(fingerprint);
+            }
+        }
         self.is_whole |= other.is_whole;
         self.apart.extend(other.apart.iter().cloned());
         if other.is_told() {

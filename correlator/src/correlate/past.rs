@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use model::id::{Fingerprint, IncidentId};
 use model::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::activity::{ActiveNode, NodeKey};
 use super::case::Case;
 use super::cluster::Component;
-use super::dedup::AlertState;
+use super::dedup::{AlertState, Alerts};
 use super::incident::CaseState;
 use super::lifecycle;
 use super::membership::{Holders, group_keys, speaks_of};
@@ -73,33 +74,58 @@ pub(super) fn part(
     emptied
 }
 
-/// Cases that monitors alone told of and whose nodes all went to another one were its first word: they are that
-/// one from now on.
-pub(super) fn live_on(world: &mut World, emptied: &[IncidentId], heir: IncidentId) {
+/// Cases that monitors alone told of and the last of whose nodes went to another one were its first word: they
+/// wait for it.
+pub(super) fn bequeath(world: &mut World, emptied: &[IncidentId], heir: IncidentId) {
     for id in emptied.iter().filter(|id| **id != heir) {
-        let Some(gone) = world.cases.remove(id) else { continue };
+        if let Some(case) = world.cases.get_mut(id) {
+            Arc::make_mut(case).heir = Some(heir);
+        }
+    }
+}
+
+/// Whether a case waits for another one that may still call somebody.
+pub(super) fn waits(world: &World, case: &Case) -> bool {
+    let heir = case.heir.and_then(|id| world.cases.get(&id));
+    case.nodes.is_empty() && heir.is_some_and(|heir| heir.is_live())
+}
+
+/// What waited for a case is that case from the moment on in which somebody is called for it. Whom it called
+/// is not called off for what may turn out to be nothing.
+pub(super) fn live_on(world: &mut World) {
+    let open = |id: IncidentId| world.cases.get(&id).is_some_and(|c| c.state == CaseState::Open);
+    let waiting = world.cases.values().filter(|case| case.is_live() && waits(world, case));
+    let due: Vec<(IncidentId, IncidentId)> =
+        waiting.filter_map(|case| Some((case.id, case.heir.filter(|heir| open(*heir))?))).collect();
+    for (id, heir) in due {
+        let Some(gone) = world.cases.remove(&id) else { continue };
         if let Some(slot) = world.cases.get_mut(&heir) {
             Arc::make_mut(slot).inherit(&gone);
         }
     }
 }
 
-/// A resolved case to which a cluster belongs: its trouble has come back, or an alert of it fires anew; or
-/// nothing but alerts of its time has come late.
+/// A resolved case to which a cluster belongs: its trouble has come back, or murmurs on and no new alert
+/// fires; or an alert of it fires anew; or nothing but alerts of its time has come late.
 pub(super) fn returning(
     world: &World,
     nodes: &[ActiveNode],
     component: &Component,
     rules: Rules<'_>,
 ) -> Option<IncidentId> {
+    let level = lifecycle::open_level(world, rules.config);
     let members: Vec<&ActiveNode> =
         component.members.iter().filter_map(|(at, _)| nodes.get(*at)).collect();
     let is_shown = members.iter().any(|node| node.opening_level() >= rules.config.support_level);
+    let is_strong = members.iter().any(|node| node.opening_level() >= level);
     let belongs = |case: &&Arc<Case>| {
         let Some(resolved_at) = case.resolved_at.filter(|_| !case.is_live()) else { return false };
         // What says too little to tie comes back only to a case of its own.
         let own = |node: &&&ActiveNode| node.ties || case.nodes.len() == 1;
         let known = || members.iter().filter(|node| case.nodes.contains_key(&node.key));
+        if known().next().is_none() {
+            return false;
+        }
         let fires = || {
             let mut own = known().filter(own);
             own.any(|node| lifecycle::fires_anew(case, node, &world.alerts, resolved_at))
@@ -108,26 +134,44 @@ pub(super) fn returning(
             let mut late = known().filter(|node| !node.measured);
             !is_shown && late.any(|node| self::is_late(world, node, case, resolved_at, rules))
         };
-        case.is_again(&members) || fires() || is_late()
+        let is_news = |fingerprint: &Fingerprint| {
+            let state = world.alerts.get(*fingerprint);
+            !case.alerts.contains_key(fingerprint)
+                && state.is_some_and(|state| state.since > resolved_at)
+        };
+        let has_news = || members.iter().flat_map(|node| &node.alerts).any(is_news);
+        fires() || is_late() || ((is_strong || !has_news()) && case.is_again(&members))
     };
     let found = world.cases.values().filter(belongs).max_by_key(|case| (case.resolved_at, case.id));
     found.map(|case| case.id)
 }
 
-/// What cases that have ended told: of each of their alerts until when. Made once a pane.
+/// What cases told that have ended: of each of their alerts that still fires until when. At most as many as
+/// there are alerts.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Told(BTreeMap<Fingerprint, Timestamp>);
 
 impl Told {
-    pub(super) fn of(world: &World) -> Self {
-        let mut until: BTreeMap<Fingerprint, Timestamp> = BTreeMap::new();
-        for case in world.cases.values().filter(|case| !case.is_live()) {
-            let Some(resolved_at) = case.resolved_at else { continue };
-            for fingerprint in case.alerts.keys() {
-                let at = until.entry(*fingerprint).or_insert(resolved_at);
-                *at = (*at).max(resolved_at);
-            }
+    /// A case ends.
+    pub(super) fn ends(&mut self, case: &Case, now: Timestamp) {
+        self.0.extend(case.alerts.keys().map(|fingerprint| (*fingerprint, now)));
+    }
+
+    /// A case comes back: its alerts speak for it again.
+    pub(super) fn comes_back(&mut self, case: &Case) {
+        for fingerprint in case.alerts.keys() {
+            self.0.remove(fingerprint);
         }
-        Self(until)
+    }
+
+    /// Forgets the alerts that fire anew, and those that are forgotten themselves.
+    pub(super) fn forget(told: &mut Arc<Self>, alerts: &Alerts) {
+        let goes_on = |fingerprint: &Fingerprint, until: &Timestamp| {
+            alerts.get(*fingerprint).is_some_and(|state| state.since <= *until)
+        };
+        if !told.0.iter().all(|(fingerprint, until)| goes_on(fingerprint, until)) {
+            Arc::make_mut(told).0.retain(|fingerprint, until| goes_on(fingerprint, until));
+        }
     }
 
     /// Whether this firing of an alert is among it: that it goes on is no news.

@@ -26,6 +26,7 @@ use super::lifecycle;
 use super::limits::RECENT_PANES_MAX;
 use super::map::Map;
 use super::membership;
+use super::past::Told;
 use super::people::{self, Muted, Standing};
 use super::releases::{self, Releases};
 use super::signs::Signs;
@@ -91,6 +92,9 @@ pub(super) struct World {
     pub(super) recent: VecDeque<(Pane, Arc<PaneSummary>)>,
     /// The cases by id.
     pub(super) cases: BTreeMap<IncidentId, Arc<Case>>,
+    /// What those told that have ended.
+    #[serde(default)]
+    pub(super) told: Arc<Told>,
     traffic: Arc<Traffic>,
     /// How often the rules of alerts fire.
     pub(super) habits: Arc<Habits>,

@@ -158,3 +158,44 @@ fn a_metric_supports_what_began_when_it_moved() {
     assert_eq!(story(460).last.len(), 1, "{}", story(460).drawn());
     assert!(story(200).last.is_empty(), "{}", story(200).drawn());
 }
+
+#[test]
+fn nobody_who_was_called_is_called_off_for_what_may_be_nothing() {
+    let story = |until: i64| {
+        shop(3000)
+            .fires(300, "CertExpiry service=payment", Critical)
+            .resolves(1400, "CertExpiry service=payment", Critical)
+            .errors("payment", 1500, until, &["checkout", "front"])
+            .run()
+    };
+    for (until, outcome) in [(1510, IncidentState::Resolved), (1700, IncidentState::Merged)] {
+        let ending = story(until);
+        let first = ending.revisions.first().map(|(incident, _)| incident.id).unwrap();
+        let of_it = ending.revisions.iter().filter(|(incident, _)| incident.id == first);
+        let last = of_it.map(|(incident, _)| incident.state).last();
+        assert_eq!(last, Some(outcome), "{until}: {}", ending.drawn());
+    }
+}
+
+#[test]
+fn a_new_alert_is_heard_though_an_ended_fault_murmurs_on() {
+    let ending = shop(3000)
+        .errors("payment", 500, 700, &["checkout", "front"])
+        .symptom(service("payment"), SymptomKind::ErrorOrigin, 5, (1500, 1520), &["checkout"])
+        .fires(1510, "Down service=checkout", Critical)
+        .run();
+    let mut found = states(&ending);
+    found.sort();
+    assert_eq!(found, [IncidentState::Open, IncidentState::Resolved], "{}", ending.drawn());
+}
+
+#[test]
+fn what_fires_on_is_no_news_half_an_hour_later_either() {
+    let ending = shop(5000)
+        .errors("payment", 500, 700, &["checkout", "front"])
+        .fires(520, "HighErrors service=front", Warning)
+        .fires_late(520, 3900, "HighErrors service=front", Warning)
+        .symptom(service("catalog"), SymptomKind::ErrorOrigin, 8, (4000, 4010), &["front"])
+        .run();
+    assert_eq!(ending.drawn(), "+500s Resolved [front payment] 1 alerts: payment");
+}
