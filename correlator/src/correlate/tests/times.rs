@@ -172,7 +172,7 @@ fn nobody_who_was_called_is_called_off_for_what_may_be_nothing() {
         let ending = story(until);
         let first = ending.revisions.first().map(|(incident, _)| incident.id).unwrap();
         let of_it = ending.revisions.iter().filter(|(incident, _)| incident.id == first);
-        let last = of_it.map(|(incident, _)| incident.state).last();
+        let last = of_it.map(|(incident, _)| incident.state).next_back();
         assert_eq!(last, Some(outcome), "{until}: {}", ending.drawn());
     }
 }
