@@ -1,7 +1,7 @@
 //! Past: what a cluster has to do with cases that began before it.
 //!
 //! A live case of another time lets go of what is in trouble anew; a resolved one takes a cluster only if that
-//! is its own trouble again, so that no evidence goes to a case that it does not wake
+//! is its own trouble: it wakes for it, or what murmurs on hides no new alert
 //! (`docs/adr/0014-news-is-news.md`). Deliberately absent: births, and joining cases of one time.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -146,8 +146,8 @@ pub(super) fn returning(
     found.map(|case| case.id)
 }
 
-/// What cases told that have ended: of each of their alerts that still fires until when. At most as many as
-/// there are alerts.
+/// What cases told that have ended: of each of their alerts until when, kept until it fires anew or is
+/// forgotten. At most as many as there are alerts.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Told(BTreeMap<Fingerprint, Timestamp>);
 

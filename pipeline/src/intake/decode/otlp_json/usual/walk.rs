@@ -1,4 +1,4 @@
-//! From the export request to its items: the same way for all three signals.
+//! From the export request to its items: the same way for spans and logs.
 
 use super::cursor::Cursor;
 use super::spans::Seen;
