@@ -63,9 +63,20 @@ pub(super) struct AlertState {
 impl AlertState {
     /// Whether it changed its state more than four times within ten minutes of its last change.
     pub(super) fn flapping(&self) -> bool {
-        let Some(last) = self.transitions.last() else { return false };
-        let recent = self.transitions.iter().filter(|at| *last - **at <= FLAPPING_WITHIN).count();
-        recent > FLAPPING_ABOVE
+        self.lately().count() > FLAPPING_ABOVE
+    }
+
+    /// When it was over, as far as it can be trusted: once it flaps, that it fires again is no news, and it has
+    /// been over since it first changed its mind.
+    pub(super) fn over_since(&self) -> Option<Timestamp> {
+        if self.flapping() { self.lately().nth(1) } else { self.ended }
+    }
+
+    /// When its state changed within ten minutes of its last change; the oldest first.
+    fn lately(&self) -> impl Iterator<Item = Timestamp> {
+        let last = self.transitions.last().copied();
+        let all = self.transitions.iter().copied();
+        all.filter(move |at| last.is_some_and(|last| last - *at <= FLAPPING_WITHIN))
     }
 
     /// What it is a sign of: its service, else its rule.

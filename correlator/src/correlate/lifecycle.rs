@@ -56,7 +56,7 @@ fn quiet_at(
     if is_held(case, world, now, config) {
         return None;
     }
-    let ended = case.heard().filter_map(|fp| world.alerts.get(*fp)?.ended).max();
+    let ended = case.heard().filter_map(|fp| world.alerts.get(*fp)?.over_since()).max();
     let at = match ended {
         Some(ended) if case.symptoms.is_empty() => ended + config.quiet_after,
         _ => config.width.end(case.last_news) + config.unseen_after,
@@ -66,7 +66,8 @@ fn quiet_at(
 
 /// Whether alerts hold a case open. Where requests told of it, only grave ones of a service that carries it:
 /// a warning is no reason to stay when nobody suffers. Where only alerts tell of it, all together,
-/// half of what opened it; what is merely suspected is held by any.
+/// half of what opened it, and none that flaps: nothing but its going back and forth is known, and that
+/// was told. What is merely suspected is held by any.
 ///
 /// A rule that fires most of the time holds nothing: that it fires says nothing.
 fn is_held(case: &Case, world: &World, now: Timestamp, config: &CorrelateConfig) -> bool {
@@ -91,6 +92,8 @@ fn is_held(case: &Case, world: &World, now: Timestamp, config: &CorrelateConfig)
     if case.state != CaseState::Open || !core.is_empty() {
         return !holding.is_empty();
     }
+    let holding: Vec<&AlertState> =
+        holding.into_iter().filter(|state| !state.flapping()).collect();
     holding.iter().any(is_grave) || Nats(together(&holding, habits).0 * 2) >= ALERTS_TOGETHER
 }
 
@@ -332,7 +335,7 @@ fn is_quiet(case: &Case, world: &World, now: Timestamp, config: &CorrelateConfig
         return false;
     }
     if case.symptoms.is_empty() {
-        let word = |fingerprint: &Fingerprint| alerts.get(*fingerprint)?.ended;
+        let word = |fingerprint: &Fingerprint| alerts.get(*fingerprint)?.over_since();
         let ended = case.heard().filter_map(word).max();
         return ended.is_some_and(|at| now - at >= config.quiet_after);
     }

@@ -152,9 +152,14 @@ pub(crate) enum Joined {
     Dropped,
 }
 
-/// Adds a log record to those of a trace; beyond `max` the earliest stay.
+/// Adds a log record to those of a trace; beyond `max` the earliest stay. One that a queue delivers twice
+/// is the same to the nanosecond, and taken for the same: twice in the path of its span it would be a way
+/// that nobody has ever gone.
 pub(crate) fn join_log(logs: &mut Vec<LogRow>, row: LogRow, max: usize) -> Joined {
-    let at = logs.partition_point(|log| *log <= row);
+    let at = logs.partition_point(|log| *log < row);
+    if logs.get(at) == Some(&row) {
+        return Joined::Duplicate;
+    }
     if at >= max {
         return Joined::Dropped;
     }
