@@ -11,19 +11,22 @@ use super::case::Case;
 use super::config::CorrelateConfig;
 use super::facts::PaneSummary;
 
+/// When the trouble of nodes that came back began. An alert that has been firing since the last time says
+/// nothing of it. `None` without nodes.
+pub(super) fn onset(members: &[&ActiveNode], config: &CorrelateConfig) -> Option<Pane> {
+    let shown = |node: &&&ActiveNode| node.opening_level() >= config.support_level;
+    let measured = members.iter().filter(shown).map(|node| node.onset).min();
+    measured.or_else(|| members.iter().map(|node| node.onset).max())
+}
+
 impl Case {
-    /// Starts anew at the onset of what came back.
+    /// Starts anew at the onset of what came back; only `members` stay.
     pub(super) fn begin_episode<'a>(
         &mut self,
         members: &[&ActiveNode],
+        onset: Pane,
         recent: impl Iterator<Item = &'a (Pane, std::sync::Arc<PaneSummary>)>,
-        config: &CorrelateConfig,
     ) {
-        // An alert that has been firing since the last time says nothing of when this one began.
-        let shown = |node: &&&ActiveNode| node.opening_level() >= config.support_level;
-        let measured = members.iter().filter(shown).map(|node| node.onset).min();
-        let alerted = || members.iter().map(|node| node.onset).max();
-        let Some(onset) = measured.or_else(alerted) else { return };
         self.first_onset = onset;
         // What was hot then opens nothing now.
         self.hot_panes = 0;

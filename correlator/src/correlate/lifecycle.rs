@@ -15,6 +15,7 @@ use super::activity::{ActiveNode, NodeKey, is_present};
 use super::case::{Case, Frozen};
 use super::config::CorrelateConfig;
 use super::dedup::{AlertState, Alerts};
+use super::episode;
 use super::habits::{Habits, TELLING_ALERT};
 use super::incident::{CaseEvent, CaseState, next};
 use super::limits::WALK_HOPS_MAX;
@@ -134,8 +135,9 @@ pub(super) fn judge(world: &mut World, pane: Pane, nodes: &[ActiveNode], rules: 
         enter(world, id, event, now, rules);
         if comes_back {
             let recent = world.recent.clone();
-            if let Some(slot) = world.cases.get_mut(&id) {
-                Arc::make_mut(slot).begin_episode(&members, recent.iter(), rules.config);
+            let onset = episode::onset(&members, rules.config);
+            if let (Some(slot), Some(onset)) = (world.cases.get_mut(&id), onset) {
+                Arc::make_mut(slot).begin_episode(&members, onset, recent.iter());
             }
         }
         if let Some(case) = world.cases.get(&id).filter(|case| case.is_live()) {

@@ -67,7 +67,7 @@ pub(super) fn part(
         } else {
             let mine: Vec<&ActiveNode> =
                 members.iter().copied().filter(|node| own.contains(&node.key)).collect();
-            case.begin_episode(&mine, recent.iter(), rules.config);
+            case.begin_episode(&mine, onset, recent.iter());
             held.retain(|key, id| *id != case.id || own.contains(key));
         }
     }
