@@ -146,7 +146,10 @@ fn give_birth(
     rules: Rules<'_>,
 ) -> IncidentId {
     let members = || component.members.iter().filter_map(|(at, _)| nodes.get(*at));
-    let onset = members().map(|node| node.onset).min().unwrap_or(pane);
+    // A monitor that has been firing for long says nothing of when the trouble began that telemetry shows.
+    let shown = |node: &&ActiveNode| node.opening_level() >= rules.config.support_level;
+    let began = members().filter(shown).map(|node| node.onset).min();
+    let onset = began.or_else(|| members().map(|node| node.onset).min()).unwrap_or(pane);
     let first = members().map(|node| &node.key).min();
     let id = free_id(world, first, onset, rules);
     let mut case = Case::new(id, pane, onset);

@@ -12,6 +12,12 @@ use super::case::Case;
 impl Case {
     /// Takes another case in.
     pub(super) fn merge(&mut self, other: &Self) {
+        // What only monitors told of says nothing of when the trouble began that requests show.
+        self.first_onset = match (self.rests_on_metrics(), other.rests_on_metrics()) {
+            (true, false) => other.first_onset,
+            (false, true) => self.first_onset,
+            _ => self.first_onset.min(other.first_onset),
+        };
         for (key, member) in &other.nodes {
             self.nodes.entry(key.clone()).or_insert_with(|| member.clone());
         }
@@ -37,7 +43,6 @@ impl Case {
         for (key, theirs) in &other.versions {
             self.versions.entry(key.clone()).or_insert_with(|| theirs.clone());
         }
-        self.first_onset = self.first_onset.min(other.first_onset);
         self.last_news = self.last_news.max(other.last_news);
         self.hot_panes = self.hot_panes.max(other.hot_panes);
         self.quiet_panes = self.quiet_panes.min(other.quiet_panes);
