@@ -93,8 +93,7 @@ fn is_held(case: &Case, world: &World, now: Timestamp, config: &CorrelateConfig)
     if case.state != CaseState::Open || !core.is_empty() {
         return !holding.is_empty();
     }
-    let holding: Vec<&AlertState> =
-        holding.into_iter().filter(|state| !state.flapping()).collect();
+    let holding: Vec<&AlertState> = holding.into_iter().filter(|state| !state.flapping()).collect();
     holding.iter().any(is_grave) || Nats(together(&holding, habits).0 * 2) >= ALERTS_TOGETHER
 }
 

@@ -218,6 +218,10 @@ fn may_merge(a: &Case, b: &Case, nodes: &[ActiveNode], around: &Surroundings<'_>
     if parted(a, b) || parted(b, a) {
         return false;
     }
+    // What failing traces told apart is not joined again because they have become fewer.
+    if a.split_from == Some(b.id) || b.split_from == Some(a.id) {
+        return false;
+    }
     if b.has_key(&a.keys(around.alerts).collect(), around.alerts) {
         return true;
     }

@@ -170,3 +170,30 @@ pub(crate) fn join_log(logs: &mut Vec<LogRow>, row: LogRow, max: usize) -> Joine
     logs.truncate(max);
     Joined::Dropped
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_record_that_is_delivered_twice_is_one_and_its_next_is_another() {
+        let row = |millis: i64, template: u64| LogRow {
+            time: Timestamp::from_millis(millis),
+            template: TemplateId(template),
+            severity: LogSeverity::Info,
+            span_id: Some(SpanId(1)),
+            owner: (EntityKind::Service, "cart".into()),
+            skeleton: "done".into(),
+            of_platform: false,
+        };
+        let mut logs = Vec::new();
+        let rows = [row(2, 7), row(1, 7), row(2, 7), row(2, 8), row(1, 7)];
+        let joined: Vec<Joined> = rows.into_iter().map(|row| join_log(&mut logs, row, 3)).collect();
+        use Joined::{Added, Duplicate};
+        assert_eq!(joined, [Added, Added, Duplicate, Added, Duplicate]);
+        assert_eq!(logs, [row(1, 7), row(2, 7), row(2, 8)]);
+        // A double of what is there takes no room, so nothing is dropped for it.
+        assert_eq!(join_log(&mut logs, row(2, 8), 3), Duplicate);
+        assert_eq!(join_log(&mut logs, row(3, 1), 3), Joined::Dropped);
+    }
+}

@@ -199,3 +199,56 @@ fn what_fires_on_is_no_news_half_an_hour_later_either() {
         .run();
     assert_eq!(ending.drawn(), "+500s Resolved [front payment] 1 alerts: payment");
 }
+
+#[test]
+fn an_incident_does_not_part_from_itself_for_an_alert_that_has_fired_for_long() {
+    let ending = shop(2000)
+        .fires(300, "DiskFillsUp service=checkout", Warning)
+        .errors("payment", 455, 900, &["checkout", "front"])
+        .run();
+    let open: std::collections::BTreeSet<_> = ending
+        .revisions
+        .iter()
+        .filter(|(incident, _)| incident.state == IncidentState::Open)
+        .map(|(incident, _)| incident.id)
+        .collect();
+    assert_eq!(open.len(), 1, "{}", ending.drawn());
+    let parted =
+        ending.revisions.iter().filter(|(incident, _)| incident.state == IncidentState::Merged);
+    assert_eq!(parted.count(), 0, "{}", ending.drawn());
+}
+
+/// A rule that goes back and forth every 50 seconds from second 500 on.
+fn flapping(story: Story, labels: &str) -> Story {
+    (0..10).fold(story, |story, round| {
+        let at = 500 + 100 * round;
+        story.fires(at, labels, Critical).resolves(at + 50, labels, Critical)
+    })
+}
+
+#[test]
+fn an_alert_that_flaps_calls_once_and_holds_nothing_open() {
+    let ending = flapping(shop(3000), "PortDown device=eth12").run();
+    let states: Vec<IncidentState> =
+        ending.revisions.iter().map(|(incident, _)| incident.state).collect();
+    let opened = states.iter().filter(|state| **state == IncidentState::Open).count();
+    let ended = states.iter().position(|state| *state == IncidentState::Resolved);
+    assert!(opened > 0 && ended.is_some(), "{states:?}");
+    let again = &states[ended.unwrap_or(0)..];
+    assert!(!again.contains(&IncidentState::Open), "{states:?}");
+    assert_eq!(ending.last.len(), 1, "{}", ending.drawn());
+}
+
+#[test]
+fn an_alert_that_flaps_where_requests_fail_is_still_heard() {
+    let ending =
+        flapping(shop(3000), "Down service=ads").errors("ads", 500, 1000, &["front"]).run();
+    let called = |from: i64, to: i64| {
+        ending.revisions.iter().any(|(incident, _)| {
+            incident.state == IncidentState::Resolved
+                && incident.updated_at > super::dsl::at(from)
+                && incident.updated_at < super::dsl::at(to)
+        })
+    };
+    assert!(!called(500, 1500), "it holds as long as it flaps: {}", ending.drawn());
+}
