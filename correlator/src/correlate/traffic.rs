@@ -15,6 +15,10 @@ const WARM_PANES: u32 = 10;
 /// The mean moves by one part in this many a pane: half of it is 20 minutes old at 10 s panes.
 const SLOWNESS: u64 = 170;
 
+/// How far above the usual a pane's requests must be in any case: a pane of a few requests is often twice as
+/// busy as another. Unit: standard deviations of their number, which is that of arrivals by chance.
+const DEVIATIONS: u64 = 3;
+
 /// Usual requests a pane over all entries, and how many panes it knows.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Traffic {
@@ -22,7 +26,7 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    /// The traffic of a pane against the usual, in thousandths, then learns the pane. While
+    /// The traffic that a pane surely has against the usual, in thousandths, then learns the pane. While
     /// `troubled`, nothing is learned: a surge must not become usual.
     pub(super) fn note(&mut self, entries: &[EntryObservation], troubled: bool) -> u64 {
         let (mut now, mut usual) = (0_u64, 0_u64);
@@ -49,6 +53,8 @@ impl Traffic {
                 None => {}
             }
         }
-        now.saturating_mul(1000).checked_div(usual).unwrap_or(1000)
+        let by_chance = DEVIATIONS.saturating_mul(1000).saturating_mul((now / 1000).isqrt());
+        let sure = now.saturating_sub(by_chance);
+        sure.saturating_mul(1000).checked_div(usual).unwrap_or(1000)
     }
 }

@@ -293,7 +293,9 @@ impl World {
         if summary.entries.is_empty() {
             return 1000;
         }
-        let troubled = self.cases.values().any(|case| case.is_live() && case.is_told());
+        // What alerts alone say of is often there for weeks.
+        let shown = |case: &Arc<Case>| case.state == CaseState::Open && !case.symptoms.is_empty();
+        let troubled = self.cases.values().any(shown);
         Arc::make_mut(&mut self.traffic).note(&summary.entries, troubled)
     }
 

@@ -17,6 +17,10 @@ use super::{View, content, evidence};
 const PRIOR: f64 = 0.5;
 /// Traffic above this multiple of the usual is a surge. Unit: thousandths.
 const SURGE_MILLI: u64 = 1500;
+/// Traffic that explains all by itself: systems are rarely built for twice their load. Unit: thousandths.
+const FULL_MILLI: u64 = 2000;
+/// What it says against a fault that it would begin in the same five minutes of a day. Unit: nats, `ln(288)`.
+const COINCIDENCE: f64 = 5.7;
 /// What one message says that names a cause outside: as much as time, locality and a little content
 /// of a change that is merely nearby. Unit: nats.
 const SPOKEN: f64 = 6.0;
@@ -95,19 +99,19 @@ pub(super) fn draft(view: &View<'_>, others: &[Draft]) -> Draft {
     Draft { entity: Entity::nothing(), kind: CauseKind::None, change: None, evidence: rows }
 }
 
-/// More load than usual explains slowness all over: it takes the place of the strongest candidate's
-/// evidence, the more the more traffic there is, up to all of it and a little at three times the
-/// usual.
+/// More load than usual explains what services show all over: it takes the place of the strongest
+/// candidate's evidence, the more the more traffic there is, and all of it from twice the usual on. That a
+/// fault should begin in the very minutes of such a rush is then a coincidence that it has to pay for.
 fn surge(view: &View<'_>, others: &[Draft]) -> Option<Evidence> {
     let milli = view.case.surge_milli;
     if milli < SURGE_MILLI {
         return None;
     }
-    let times = milli as f64 / 1000.0;
     let strongest = others.iter().map(Draft::own).fold(0.0, f64::max);
-    let share = (libm::log(times) / libm::log(3.0)).min(1.2);
+    let share = ((milli - SURGE_MILLI) as f64 / (FULL_MILLI - SURGE_MILLI) as f64).min(1.0);
+    let times = milli as f64 / 1000.0;
     let text = format!("traffic at the entries rose to {times:.1} times the usual");
-    Some(evidence::row(EvidenceTerm::CommonCause, strongest * share, text))
+    Some(evidence::row(EvidenceTerm::CommonCause, share * (strongest + COINCIDENCE), text))
 }
 
 /// The causes outside that messages of the case name.
