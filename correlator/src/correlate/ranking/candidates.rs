@@ -11,7 +11,7 @@ use crate::correlate::change::Change;
 use crate::correlate::limits::WALK_HOPS_MAX;
 use crate::correlate::roots::is_blind;
 
-use super::{View, change_term, common_cause, evidence};
+use super::{View, change_term, common_cause, evidence, host};
 
 /// Changes, and targets of one, that become candidates without showing anything.
 const CHANGED_MAX: usize = 20;
@@ -66,6 +66,7 @@ pub(super) fn drafts(view: &View<'_>) -> Vec<Draft> {
             format!("one of {} candidates, before any evidence", names.len()),
         )];
         rows.extend(evidence::own(view, &said, name));
+        rows.extend(host::own(view, name));
         rows.extend(common_cause::term(view, name));
         rows.extend(evidence::coverage(view, name));
         rows.extend(evidence::absent(view, name));

@@ -20,7 +20,7 @@ use crate::correlate::sums::SymptomSum;
 use crate::sense::{self, Subject};
 
 use super::alerts::AlertKinds;
-use super::{View, rounded, signs};
+use super::{View, host, rounded, signs};
 
 /// The kinds of telemetry evidence with the rows they make.
 const KINDS: [(SymptomKind, EvidenceTerm); 7] = [
@@ -313,7 +313,11 @@ pub(super) fn coverage(view: &View<'_>, name: &Name) -> Option<Evidence> {
     let own = |key: &(Name, Name)| key.0 == key.1;
     let total: u64 = view.case.reach.iter().filter(|(key, _)| own(key)).map(|(_, n)| *n).sum();
     if total > 0 {
-        let explained = view.case.reach.get(&(name.clone(), name.clone())).copied().unwrap_or(0);
+        let from = |origin: &Name| {
+            view.case.reach.get(&(origin.clone(), origin.clone())).copied().unwrap_or(0)
+        };
+        let guests: u64 = host::slow_guests(view, name).iter().map(from).sum();
+        let explained = from(name) + guests;
         let share = (explained as f64 + 0.5) / (total as f64 + 1.0);
         let text = format!("{explained} of {total} failing or slow traces come from here");
         let nats = ranking.coverage_weight * libm::log(share);

@@ -15,6 +15,7 @@ mod diff;
 pub(super) mod words;
 mod evidence;
 mod feedback;
+mod host;
 mod nothing;
 mod split;
 mod path;
