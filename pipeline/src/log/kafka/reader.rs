@@ -100,8 +100,9 @@ impl KafkaReader {
         tails: &Tails,
     ) -> Result<Self, LogError> {
         let unavailable = |error: KafkaError| LogError::Unavailable(format!("reader: {error}"));
-        let consumer: Consumer =
-            read_config(config, from.len()).create_with_context(Context::default()).map_err(unavailable)?;
+        let consumer: Consumer = read_config(config, from.len())
+            .create_with_context(Context::default())
+            .map_err(unavailable)?;
         let consumer = Arc::new(consumer);
         let signal = Arc::new(Signal::default());
         let mut assignment = TopicPartitionList::with_capacity(from.len());
