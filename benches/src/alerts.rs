@@ -21,7 +21,16 @@ use crate::machine::cpu_time_of;
 use crate::pairs::{Plan, Turn, in_turn};
 use crate::report::Report;
 
-const ALERTS: u64 = 20_000;
+/// Alerts that fire at the same time: as many as are remembered.
+const FIRING: u64 = 100_000;
+/// How often each is sent, as Prometheus says again what still fires. With it event time goes over the end of a
+/// pane, and what has joined is told in revisions.
+const TIMES: u64 = 2;
+/// All that is sent: enough that what a start costs (clients, connections) does not count; Alertmanager is started
+/// before it is measured.
+const ALERTS: u64 = FIRING * TIMES;
+/// Between two times: as long as all alerts take, at ten thousand a second.
+const AGAIN_AFTER_MS: usize = 10_000;
 /// Services that alert, and with it groups.
 const SERVICES: u64 = 500;
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -33,7 +42,12 @@ receivers: [{ name: nobody }]
 pub(crate) fn run(plan: Plan) -> Result<Report> {
     let broker = Broker::start()?;
     let mut inputs = Inputs::make(&broker, "alerts")?;
-    let bodies: Vec<(Vec<u8>, i64)> = requests(ALERTS, SERVICES).collect();
+    let bodies: Vec<(Vec<u8>, i64)> = (0..TIMES)
+        .zip((0_i64..).step_by(AGAIN_AFTER_MS))
+        .flat_map(|(_, after_ms)| {
+            requests(FIRING, SERVICES).map(move |(body, at_ms)| (body, at_ms + after_ms))
+        })
+        .collect();
     let filler = broker.filler("none")?;
     for (body, at_ms) in &bodies {
         let record = record(body.clone(), *at_ms);
@@ -69,6 +83,7 @@ pub(crate) fn run(plan: Plan) -> Result<Report> {
             ("a_cpu_ns_per_alert".to_owned(), pairs.a_cpu_ns.median),
             ("b_cpu_ns_per_alert".to_owned(), pairs.b_cpu_ns.median),
             ("alerts".to_owned(), ALERTS as f64),
+            ("firing".to_owned(), FIRING as f64),
             ("services".to_owned(), SERVICES as f64),
             ("incidents".to_owned(), open as f64),
         ],

@@ -29,6 +29,7 @@ mod scaling;
 mod allocations;
 mod observe;
 mod replay;
+mod alert_path;
 
 use std::io::{self, Write};
 
@@ -69,6 +70,8 @@ enum Name {
     Observe,
     /// Spans per second through the whole line, over decoding the same records.
     Replay,
+    /// Alerts per second through the whole line, over reading the same requests as JSON.
+    AlertPath,
     /// Writes REPORT.md from what was kept.
     Report,
 }
@@ -116,6 +119,7 @@ fn main() -> Result<()> {
         Name::Allocations => allocations::run(plan)?,
         Name::Observe => observe::run(plan)?,
         Name::Replay => replay::run(plan)?,
+        Name::AlertPath => alert_path::run(plan)?,
         Name::Report => {
             let path = results::write_report()?;
             return Ok(writeln!(io::stdout(), "{}", path.display())?);

@@ -91,12 +91,14 @@ def journal_alerts(evidence):
     """Every alert of the journal by its input position: (topic, partition, offset, item) -> list of alerts."""
     alerts = defaultdict(list)
     for record in evidence.topics["journal"]:
-        entry = parsed(record["value"])
-        kind = entry["record"]
-        if isinstance(kind, dict) and "Alert" in kind:
-            position = entry["position"]
-            place = (position["topic"], position["partition"], position["offset"], position["item"])
-            alerts[place].append(kind["Alert"])
+        # The alerts of one request may share a record: one entry a line.
+        for line in record["value"].split(b"\n"):
+            entry = parsed(line)
+            kind = entry["record"]
+            if isinstance(kind, dict) and "Alert" in kind:
+                position = entry["position"]
+                place = (position["topic"], position["partition"], position["offset"], position["item"])
+                alerts[place].append(kind["Alert"])
     return alerts
 
 

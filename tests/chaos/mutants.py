@@ -17,6 +17,9 @@ def edited(record, change):
 
 
 def alerts_of_journal(evidence):
+    """The alerts of the journal with their places, after each entry got a record of its own."""
+    journal = evidence.topics["journal"]
+    evidence.topics["journal"] = [{**record, "value": line} for record in journal for line in record["value"].split(b"\n")]
     found = []
     for place, record in enumerate(evidence.topics["journal"]):
         entry = json.loads(record["value"])

@@ -204,14 +204,23 @@ impl Alerts {
     pub(super) fn forget(&mut self, horizon: Timestamp) -> u64 {
         self.states
             .retain(|_, state| state.status == AlertStatus::Firing || state.last_seen >= horizon);
-        let mut shed = 0;
-        while self.states.len() > ALERTS_MAX {
-            let oldest = self.states.iter().min_by_key(|(fp, state)| (state.last_seen, **fp));
-            let Some(fingerprint) = oldest.map(|(fp, _)| *fp) else { break };
-            self.states.remove(&fingerprint);
-            shed += 1;
+        self.shed_oldest(ALERTS_MAX)
+    }
+
+    /// Forgets the oldest above a bound: all at once, for a storm brings many times the bound. Returns how many.
+    fn shed_oldest(&mut self, alerts_max: usize) -> u64 {
+        let over = self.states.len().saturating_sub(alerts_max);
+        let Some(newest) = over.checked_sub(1) else { return 0 };
+        let mut ages: Vec<(Timestamp, Fingerprint)> = self
+            .states
+            .iter()
+            .map(|(fingerprint, state)| (state.last_seen, *fingerprint))
+            .collect();
+        ages.select_nth_unstable(newest);
+        for (_, fingerprint) in ages.iter().take(over) {
+            self.states.remove(fingerprint);
         }
-        shed
+        over as u64
     }
 }
 
@@ -230,5 +239,60 @@ fn first(fact: &AlertFact, binding: Binding) -> AlertState {
         last_seen: fact.at,
         transitions: vec![fact.at],
         is_event: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::alert::{Alert, Labels, Severity};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fired(fingerprint: u64, secs: i64) -> AlertFact {
+        let at = Timestamp::EPOCH + Nanos::from_secs(secs);
+        let alert = Alert {
+            fingerprint: Fingerprint(fingerprint),
+            name: "A".into(),
+            status: AlertStatus::Firing,
+            labels: Labels::default(),
+            annotations: Labels::default(),
+            starts_at: at,
+            ends_at: None,
+            severity: Severity::Unknown,
+            trace_id: None,
+            generator_url: None,
+            group: None,
+        };
+        AlertFact { at, alert: Arc::new(alert) }
+    }
+
+    /// The slow twin: looks for the oldest anew for each.
+    fn shed_one_by_one(alerts: &mut Alerts, alerts_max: usize) -> u64 {
+        let mut shed = 0;
+        while alerts.states.len() > alerts_max {
+            let oldest = alerts.states.iter().min_by_key(|(fp, state)| (state.last_seen, **fp));
+            let fingerprint = *oldest.expect("there are some").0;
+            alerts.states.remove(&fingerprint);
+            shed += 1;
+        }
+        shed
+    }
+
+    proptest! {
+        #[test]
+        fn those_above_the_bound_go_at_once_as_they_would_one_by_one(
+            told in prop::collection::vec((0_u64..40, 0_i64..20), 0..60),
+            alerts_max in 0_usize..50,
+        ) {
+            let mut alerts = Alerts::default();
+            for (fingerprint, secs) in told {
+                alerts.apply(&fired(fingerprint, secs), || Binding::Unbound);
+            }
+            let mut slow = alerts.clone();
+            let shed = shed_one_by_one(&mut slow, alerts_max);
+            prop_assert_eq!(alerts.shed_oldest(alerts_max), shed);
+            prop_assert_eq!(alerts.states, slow.states);
+        }
     }
 }

@@ -68,14 +68,15 @@ fn full_name(settings: &Settings, name: &str) -> String {
     }
 }
 
-/// A record as JSON: panes are decoded, JSON stands as JSON, anything else as its length.
+/// A record as JSON: panes are decoded, JSON stands as JSON, several entries of the journal as a list, anything else
+/// as its length.
 fn shown(settings: &Settings, record: &Record) -> Value {
     let bytes = record.value.as_deref().unwrap_or_default();
     let value = if *record.partition.topic == *settings.own.panes {
         let pane: Result<PaneRecord, _> = wire::unpack(bytes);
         pane.ok().and_then(|pane| serde_json::to_value(pane).ok())
     } else {
-        serde_json::from_slice(bytes).ok()
+        json_or_lines(bytes)
     };
     let value = value.unwrap_or_else(|| json!({ "bytes": bytes.len() }));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -90,4 +91,11 @@ fn shown(settings: &Settings, record: &Record) -> Value {
         "headers": headers,
         "value": value,
     })
+}
+
+/// One value, or a list of those that stand in lines.
+fn json_or_lines(bytes: &[u8]) -> Option<Value> {
+    let all: Result<Vec<Value>, _> = wire::entries(bytes).map(serde_json::from_slice).collect();
+    let mut all = all.or_else(|_| serde_json::from_slice(bytes).map(|one| vec![one])).ok()?;
+    if all.len() == 1 { all.pop() } else { Some(all.into()) }
 }

@@ -214,9 +214,13 @@ impl Scribe {
             let read = Delivery::from_json(value.unwrap_or_default());
             read.is_some_and(|delivery| self.recorder.delivery(delivery))
         } else {
-            let read: Result<JournalEntry, _> = wire::json(value);
             let cell = self.settings.cells.get(at.partition as usize).cloned().unwrap_or_default();
-            read.is_ok_and(|entry| self.recorder.journal(&source, &cell, &entry))
+            let mut any = false;
+            for entry in wire::entries(value.unwrap_or_default()) {
+                let read: Result<JournalEntry, _> = wire::json(Some(entry));
+                any |= read.is_ok_and(|entry| self.recorder.journal(&source, &cell, &entry));
+            }
+            any
         };
         if taken {
             self.metrics.add(Metric::ItemsProcessed, StageName::History, 1);

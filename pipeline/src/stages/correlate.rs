@@ -88,7 +88,7 @@ impl CorrelateStage {
         all
     }
 
-    /// Records of the journal that were none.
+    /// Entries of the journal that were none.
     #[must_use]
     pub const fn unreadable(&self) -> u64 {
         self.unreadable
@@ -109,6 +109,22 @@ impl CorrelateStage {
                 (cell.0.to_string(), report)
             });
         reports.collect::<serde_json::Map<_, _>>().into()
+    }
+
+    /// Folds one entry of a record.
+    fn entry(&mut self, record: &Record, entry: &[u8], out: &mut Vec<Emit>) {
+        let cell = record.partition.partition as usize;
+        let entry = self.entries.read(entry);
+        let (Ok(entry), Some(correlator)) = (entry, self.correlators.get_mut(cell)) else {
+            self.unreadable += 1;
+            return;
+        };
+        correlator.step(&entry);
+        // A person was answered 202: why nothing came of it is kept, and told by the API.
+        for (act, why) in self.publish(cell, out) {
+            tracing::warn!(%act, why, "not carried out");
+            out.push(dead_letter(&self.settings.own.dead_letters, record, &why));
+        }
     }
 
     /// Emits the revisions of a cell; returns the acts that were not carried out, and why.
@@ -135,17 +151,8 @@ impl CorrelateStage {
 
 impl Stage for CorrelateStage {
     fn handle(&mut self, record: &Record, out: &mut Vec<Emit>) {
-        let cell = record.partition.partition as usize;
-        let entry = self.entries.read(record.value.as_deref());
-        let (Ok(entry), Some(correlator)) = (entry, self.correlators.get_mut(cell)) else {
-            self.unreadable += 1;
-            return;
-        };
-        correlator.step(&entry);
-        // A person was answered 202: why nothing came of it is kept, and told by the API.
-        for (act, why) in self.publish(cell, out) {
-            tracing::warn!(%act, why, "not carried out");
-            out.push(dead_letter(&self.settings.own.dead_letters, record, &why));
+        for entry in wire::entries(record.value.as_deref().unwrap_or_default()) {
+            self.entry(record, entry, out);
         }
         self.records += 1;
         if let Some(told) = &self.acts_told {
@@ -184,6 +191,7 @@ mod tests {
     use model::time::Timestamp;
 
     use super::*;
+    use crate::stages::observe::ObserveStage;
 
     #[test]
     fn an_act_that_is_not_carried_out_is_a_dead_letter_with_the_reason() {
@@ -222,5 +230,92 @@ mod tests {
         assert!(reason.contains("is not known; check the id"), "{reason}");
         let counted = ActCounts { taken: 0, refused: 1, alerts_muted: 0 };
         assert_eq!(counts.recv().expect("told"), counted);
+    }
+
+    /// What OBSERVE puts into the journal for a request with alerts of these services.
+    fn request(settings: &Arc<Settings>, services: &[&str]) -> Vec<Vec<u8>> {
+        let alerts: Vec<_> = services
+            .iter()
+            .map(|service| {
+                serde_json::json!({
+                    "labels": {"alertname": "Slow", "service": service, "severity": "critical"},
+                    "annotations": {"summary": "two\nlines"},
+                    "startsAt": "2026-03-17T02:06:00Z",
+                })
+            })
+            .collect();
+        let record = Record {
+            partition: TopicPartition::new(&settings.inputs.alerts, 0),
+            offset: 0,
+            timestamp_ms: 1_773_713_160_000,
+            key: None,
+            headers: Vec::new(),
+            value: Some(serde_json::Value::from(alerts).to_string().into_bytes()),
+        };
+        let mut out = Vec::new();
+        ObserveStage::new(settings.clone(), 0).handle(&record, &mut out);
+        // The first alert begins event time, and with it panes, which stand between it and the others.
+        out.retain(|emit| *emit.to.topic == *settings.own.journal);
+        out.into_iter().filter_map(|emit| emit.record.value).collect()
+    }
+
+    /// What a fresh stage emits for records of the journal with these values.
+    fn folded(settings: &Arc<Settings>, values: &[&[u8]]) -> Vec<Emit> {
+        let (mut stage, mut out) = (CorrelateStage::new(settings.clone()), Vec::new());
+        for (offset, value) in (0..).zip(values) {
+            let record = Record {
+                partition: TopicPartition::new(&settings.own.journal, 0),
+                offset,
+                timestamp_ms: 0,
+                key: None,
+                headers: Vec::new(),
+                value: Some(value.to_vec()),
+            };
+            stage.handle(&record, &mut out);
+        }
+        assert_eq!(stage.unreadable(), 0);
+        out
+    }
+
+    #[test]
+    fn alerts_that_share_a_record_of_the_journal_are_folded_as_if_each_had_its_own() {
+        let settings = Arc::new(Settings::default());
+        let records = request(&settings, &["cart", "cart", "payment", "shipping"]);
+        let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+        let lines: Vec<&[u8]> = records.iter().flat_map(|value| wire::entries(value)).collect();
+        assert_eq!((records.len(), lines.len()), (2, 4));
+        let together = folded(&settings, &records);
+        assert!(!together.is_empty());
+        assert_eq!(together, folded(&settings, &lines));
+    }
+
+    #[test]
+    fn a_large_request_is_several_records_of_the_journal() {
+        let settings = Arc::new(Settings::default());
+        let services: Vec<String> = (0..1_000).map(|number| format!("s{number}")).collect();
+        let records = request(&settings, &services.iter().map(String::as_str).collect::<Vec<_>>());
+        let sizes: Vec<usize> = records.iter().map(Vec::len).collect();
+        assert!(sizes.len() > 2 && sizes.iter().all(|bytes| *bytes < 66 << 10), "{sizes:?}");
+        assert_eq!(records.iter().flat_map(|value| wire::entries(value)).count(), 1_000);
+    }
+
+    #[test]
+    fn an_entry_that_is_none_is_counted_and_its_neighbours_are_folded() {
+        let settings = Arc::new(Settings::default());
+        let value = request(&settings, &["cart"]).concat();
+        let record = Record {
+            partition: TopicPartition::new(&settings.own.journal, 0),
+            offset: 0,
+            timestamp_ms: 0,
+            key: None,
+            headers: Vec::new(),
+            value: Some([b"not json\n".as_slice(), &value].concat()),
+        };
+        let (mut stage, mut out) = (CorrelateStage::new(settings), Vec::new());
+        stage.handle(&record, &mut out);
+        assert_eq!(stage.unreadable(), 1);
+        assert!(!out.is_empty());
+        stage.handle(&Record { value: None, ..record }, &mut out);
+        assert_eq!(stage.unreadable(), 2, "no value is no entry");
     }
 }

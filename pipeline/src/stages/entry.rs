@@ -32,10 +32,9 @@ impl EntryReader {
     /// Reads one.
     ///
     /// # Errors
-    /// When there is no value, or it is something else.
-    pub(super) fn read(&mut self, value: Option<&[u8]>) -> Result<JournalEntry, WireError> {
-        let usual = value.and_then(|value| self.alert(value));
-        usual.map_or_else(|| wire::json(value), Ok)
+    /// When it is something else.
+    pub(super) fn read(&mut self, entry: &[u8]) -> Result<JournalEntry, WireError> {
+        self.alert(entry).map_or_else(|| wire::json(Some(entry)), Ok)
     }
 
     /// An alert; `None` for everything else.
@@ -70,8 +69,14 @@ impl EntryReader {
         if names().zip(names().skip(1)).any(|(name, next)| name >= next) {
             return None;
         }
-        let pairs = pairs.iter().map(|(name, value)| (self.name(name), self.name(value)));
+        let pairs = pairs.iter().map(|(name, value)| (self.name(name), self.value(value)));
         Some(Labels::new(pairs.collect()))
+    }
+
+    /// Some values are said once: an instance, a pod.
+    fn value(&mut self, text: &Text<'_>) -> Name {
+        let text = &*text.0;
+        if text.len() <= NAME_CHARS_MAX { self.names.familiar(text) } else { text.into() }
     }
 
     /// Long texts are rarely said twice.
@@ -196,7 +201,7 @@ mod tests {
             let mut bytes = serde_json::to_vec(&entry).expect("encodes");
             let at = at % bytes.len();
             bytes[at] = byte;
-            let short = EntryReader::default().read(Some(&bytes)).ok();
+            let short = EntryReader::default().read(&bytes).ok();
             prop_assert_eq!(short, wire::json::<JournalEntry>(Some(&bytes)).ok());
         }
     }

@@ -55,6 +55,16 @@ pub struct ObserveStats {
     pub encode_failures: u64,
 }
 
+/// Where an entry of the journal comes from.
+#[derive(Clone, Copy)]
+struct Place<'r> {
+    record: &'r Record,
+    /// Which of the things in the record.
+    item: u32,
+    /// Where in what is emitted the entries of this record begin.
+    begun: usize,
+}
+
 /// The stage.
 pub struct ObserveStage {
     settings: Arc<Settings>,
@@ -138,6 +148,7 @@ impl ObserveStage {
 
     fn alerts(&mut self, record: &Record, alerts: Vec<Alert>, out: &mut Vec<Emit>) {
         let written = Timestamp::from_millis(record.timestamp_ms);
+        let begun = out.len();
         for (item, mut alert) in (0..).zip(alerts) {
             self.stats.alerts += 1;
             alert.group = self.settings.grouping.key(&alert);
@@ -149,7 +160,9 @@ impl ObserveStage {
                 let newest = alert.ends_at.map_or(alert.starts_at, |end| end.max(alert.starts_at));
                 state.clock.observe(written, Some(newest), alert.fingerprint.0);
             }
-            self.journal(cell, record, item, JournalRecord::Alert(alert), out);
+            let place = Place { record, item, begun };
+            let appended = self.append(cell, place, JournalRecord::Alert(alert), out);
+            self.stats.encode_failures += u64::from(!appended);
             self.advance(cell, out);
         }
     }
@@ -172,31 +185,21 @@ impl ObserveStage {
         };
         let mut failures = 0;
         for cell in cells {
-            failures += u64::from(!self.append(cell, record, item, what.clone(), out));
+            let place = Place { record, item, begun: out.len() };
+            failures += u64::from(!self.append(cell, place, what.clone(), out));
         }
         failures
     }
 
-    fn journal(
-        &mut self,
-        cell: usize,
-        record: &Record,
-        item: u32,
-        what: JournalRecord,
-        out: &mut Vec<Emit>,
-    ) {
-        let appended = self.append(cell, record, item, what, out);
-        self.stats.encode_failures += u64::from(!appended);
-    }
-
+    /// Puts an entry into the journal of a cell; tells whether it could be encoded.
     fn append(
         &self,
         cell: usize,
-        record: &Record,
-        item: u32,
+        place: Place<'_>,
         what: JournalRecord,
         out: &mut Vec<Emit>,
     ) -> bool {
+        let Place { record, item, begun } = place;
         let position = Position {
             topic: Arc::clone(&record.partition.topic).into(),
             partition: record.partition.partition,
@@ -209,11 +212,7 @@ impl ObserveStage {
             record: what,
         };
         let to = TopicPartition { topic: Arc::clone(&self.journal), partition: cell as u32 };
-        match wire::journal(to, &entry) {
-            Ok(emit) => out.push(emit),
-            Err(_) => return false,
-        }
-        true
+        wire::join_journal(to, &entry, begun, out).is_ok()
     }
 
     /// When a record arrived, in the event time of its cell. Before that has begun, a record holds

@@ -30,6 +30,8 @@ pub enum WireError {
 
 /// What most entries of the journal fit in. Unit: bytes.
 const ENTRY_BYTES: usize = 1_024;
+/// A record of the journal that has so many bytes takes in no further entry. Far below what any log takes.
+const ENTRIES_BYTES: usize = 64 << 10;
 
 /// MessagePack by field name.
 ///
@@ -66,6 +68,40 @@ pub fn journal(to: TopicPartition, entry: &JournalEntry) -> Result<Emit, WireErr
     let value = Some(value);
     let timestamp_ms = entry.arrival.millis();
     Ok(Emit { to, record: NewRecord { timestamp_ms, value, ..NewRecord::default() } })
+}
+
+/// Puts an entry that belongs to the same record of the input as the one before it into the record of the journal
+/// that is written last, on a line of its own, if that one is of the same partition and moment and nothing was
+/// emitted in between. Else into a record of its own.
+///
+/// # Errors
+/// When it cannot be encoded; then `out` is as it was.
+pub fn join_journal(
+    to: TopicPartition,
+    entry: &JournalEntry,
+    begun: usize,
+    out: &mut Vec<Emit>,
+) -> Result<(), WireError> {
+    let timestamp_ms = entry.arrival.millis();
+    let last = out.get_mut(begun..).and_then(<[Emit]>::last_mut);
+    let last = last.filter(|emit| emit.to == to && emit.record.timestamp_ms == timestamp_ms);
+    let value = last.and_then(|emit| emit.record.value.as_mut());
+    let Some(value) = value.filter(|value| value.len() < ENTRIES_BYTES) else {
+        out.push(journal(to, entry)?);
+        return Ok(());
+    };
+    let before = value.len();
+    value.push(b'\n');
+    if let Err(error) = serde_json::to_writer(&mut *value, entry) {
+        value.truncate(before);
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+/// The entries that a record of the journal holds, each as JSON: one a line. JSON as we write it has no line breaks.
+pub fn entries(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b'\n')
 }
 
 /// A revision of an incident as a CloudEvent in binary mode: key = incident id.

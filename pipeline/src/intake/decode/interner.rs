@@ -10,6 +10,8 @@ use super::limits::{NAME_CHARS_MAX, cut};
 
 const SLOTS_MIN: usize = 1_024;
 const PROBES_MAX: usize = 16;
+/// Texts that were seen once and are remembered as such, at most.
+const STRANGERS: usize = 1 << 16;
 
 /// A name, and where it stands in the batch that was made last with it.
 #[derive(Clone, Debug)]
@@ -29,13 +31,22 @@ pub struct Interner {
     overflow: u64,
     /// The batch that is being made.
     batch: u64,
+    /// Hashes of texts that were seen once, each at its place; empty until one was.
+    strangers: Vec<u64>,
 }
 
 impl Interner {
     /// A table that keeps at most `names_max` names.
     #[must_use]
     pub fn new(names_max: usize) -> Self {
-        Self { slots: vec![None; SLOTS_MIN], used: 0, names_max, overflow: 0, batch: 1 }
+        Self {
+            slots: vec![None; SLOTS_MIN],
+            used: 0,
+            names_max,
+            overflow: 0,
+            batch: 1,
+            strangers: Vec::new(),
+        }
     }
 
     /// Begins a batch: what stands in the names of an earlier one does not stand in its names yet.
@@ -57,6 +68,36 @@ impl Interner {
                 name
             }
         }
+    }
+
+    /// As [`Interner::name`], but shared only from the second time on: for values that mostly come once (an instance,
+    /// a request), which would take the room of those that come again.
+    pub fn familiar(&mut self, text: &str) -> Name {
+        let text = cut(text, NAME_CHARS_MAX);
+        let hash = match self.find(text.as_bytes()) {
+            Ok(at) => {
+                let known = self.slots.get(at).and_then(Option::as_ref);
+                return known.map_or_else(|| Name::from(text), |known| known.name.clone());
+            }
+            Err(hash) => hash,
+        };
+        let name = Name::from(text);
+        if self.is_stranger(hash) {
+            return name;
+        }
+        self.keep(Known { hash, name: name.clone(), batch: 0, index: 0 });
+        name
+    }
+
+    /// Whether a text comes for the first time; then it is remembered. Another text may have taken its place since:
+    /// it only comes once more for the first time.
+    fn is_stranger(&mut self, hash: u64) -> bool {
+        if self.strangers.is_empty() {
+            self.strangers = vec![0; STRANGERS];
+        }
+        // Not the bits that choose a slot.
+        let place = (hash >> 48) as usize % STRANGERS;
+        self.strangers.get_mut(place).is_some_and(|seen| std::mem::replace(seen, hash) != hash)
     }
 
     /// The place of a text in the names of the batch, where it is put if it is not there yet. Bytes that
@@ -172,6 +213,19 @@ mod tests {
         assert_eq!(interner.name("checkout"), first);
         assert!(interner.len() <= 2_000);
         assert!(interner.overflow() >= 8_000);
+    }
+
+    #[test]
+    fn what_comes_once_takes_no_room_and_what_comes_again_is_shared() {
+        let mut interner = Interner::new(100);
+        for i in 0..10_000 {
+            assert_eq!(interner.familiar(&format!("n{i}")).as_str(), format!("n{i}"));
+        }
+        assert!(interner.is_empty());
+        let shared = [0; 3].map(|_| interner.familiar("checkout"));
+        assert_eq!((interner.len(), interner.overflow()), (1, 0));
+        assert_eq!(shared[1].as_str().as_ptr(), shared[2].as_str().as_ptr());
+        assert_eq!(interner.name("checkout").as_str().as_ptr(), shared[1].as_str().as_ptr());
     }
 
     #[test]

@@ -25,6 +25,12 @@ use crate::log::{BATCH_BYTES_MAX, Batch, LogError, LogReader, Record, TopicParti
 const GROUP: &str = "faultline-reader";
 /// A queue tells when it stops being empty; this is how long a lost call can delay a reader.
 const WAKE_MAX: Duration = Duration::from_millis(100);
+/// What may wait in the client's memory for one reader, unless it has many partitions.
+const READ_AHEAD_KBYTES: usize = 128 << 10;
+/// Each partition's part of it, at least: enough that fetches are not small.
+const PARTITION_KBYTES_MIN: usize = 4 << 10;
+/// And at most.
+const PARTITION_KBYTES_MAX: usize = 16 << 10;
 
 pub(super) struct KafkaReader {
     lanes: Vec<Lane>,
@@ -94,8 +100,9 @@ impl KafkaReader {
         tails: &Tails,
     ) -> Result<Self, LogError> {
         let unavailable = |error: KafkaError| LogError::Unavailable(format!("reader: {error}"));
-        let consumer: Consumer =
-            read_config(config).create_with_context(Context::default()).map_err(unavailable)?;
+        let consumer: Consumer = read_config(config, from.len())
+            .create_with_context(Context::default())
+            .map_err(unavailable)?;
         let consumer = Arc::new(consumer);
         let signal = Arc::new(Signal::default());
         let mut assignment = TopicPartitionList::with_capacity(from.len());
@@ -305,15 +312,19 @@ impl Lane {
     }
 }
 
-fn read_config(config: &KafkaConfig) -> rdkafka::ClientConfig {
+fn read_config(config: &KafkaConfig, partitions: usize) -> rdkafka::ClientConfig {
     let mut client = config.consumer(config.properties.get("group.id").map_or(GROUP, |g| g));
+    let read_ahead = read_ahead_kbytes(partitions).to_string();
     let bounded = [
         // Per partition: what waits in the client's memory.
-        ("queued.max.messages.kbytes", "4096"),
+        ("queued.max.messages.kbytes", read_ahead.as_str()),
         ("queued.min.messages", "10000"),
         ("fetch.message.max.bytes", "1048576"),
         ("fetch.wait.max.ms", "100"),
         ("fetch.error.backoff.ms", "100"),
+        // How soon a partition that had enough waiting is looked at again. The client's own second is longer than
+        // what waits lasts: a reader of a backlog would mostly wait for it.
+        ("fetch.queue.backoff.ms", "5"),
         // An offset that retention took away: go on at the oldest that is left.
         ("auto.offset.reset", "earliest"),
     ];
@@ -323,6 +334,13 @@ fn read_config(config: &KafkaConfig) -> rdkafka::ClientConfig {
         }
     }
     client
+}
+
+/// What may wait of one partition in the client's memory. A fetch that finds nothing is answered after
+/// `fetch.wait.max.ms`, and until then no partition of that broker is asked again: what waits has to last so long.
+/// Few partitions, as those of a busy topic of alerts, may have more each.
+fn read_ahead_kbytes(partitions: usize) -> usize {
+    (READ_AHEAD_KBYTES / partitions.max(1)).clamp(PARTITION_KBYTES_MIN, PARTITION_KBYTES_MAX)
 }
 
 fn number(at: &TopicPartition) -> i32 {
@@ -371,5 +389,26 @@ fn to_record(at: &TopicPartition, message: &BorrowedMessage<'_>) -> Record {
         key: message.key().map(<[u8]>::to_vec),
         headers: headers.unwrap_or_default(),
         value: message.payload().map(<[u8]>::to_vec),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_shared_by_the_partitions_of_a_reader() {
+        let all = |partitions| partitions * read_ahead_kbytes(partitions);
+        assert_eq!(read_ahead_kbytes(1), PARTITION_KBYTES_MAX);
+        assert!((1..=32).all(|partitions| all(partitions) <= READ_AHEAD_KBYTES));
+        assert_eq!(read_ahead_kbytes(1_000), PARTITION_KBYTES_MIN);
+    }
+
+    #[test]
+    fn what_an_operator_sets_stands() {
+        let mut config = KafkaConfig::new("localhost:9092");
+        assert_eq!(read_config(&config, 3).get("fetch.queue.backoff.ms"), Some("5"));
+        config.properties.insert("fetch.queue.backoff.ms".to_owned(), "50".to_owned());
+        assert_eq!(read_config(&config, 3).get("fetch.queue.backoff.ms"), Some("50"));
     }
 }

@@ -227,7 +227,11 @@ impl<'de> Visitor<'de> for Pairs<'_> {
 
 /// Values may be longer than names; long ones are not shared.
 fn shared(text: &str, names: &mut Interner) -> Name {
-    if text.len() <= NAME_CHARS_MAX { names.name(text) } else { cut(text, LABEL_CHARS_MAX).into() }
+    if text.len() <= NAME_CHARS_MAX {
+        names.familiar(text)
+    } else {
+        cut(text, LABEL_CHARS_MAX).into()
+    }
 }
 
 /// A value of no concern that is valid all the same: what the long way would refuse is refused.
