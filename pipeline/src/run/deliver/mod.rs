@@ -11,12 +11,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::Result;
-use sinks::config::{SinkConfig, build_over};
+use sinks::config::{SinkConfig, build_hook, build_over};
+use sinks::hook::Hears;
 use sinks::sink::Sink;
 
 use self::courier::Courier;
 use crate::cli::Role;
 use crate::config::{Config, ConfigErrors};
+use crate::http::hooks::Hooks;
 use crate::http::metrics::Stage as StageName;
 use crate::log::Log;
 use crate::run::Starter;
@@ -42,6 +44,34 @@ pub(super) fn build(config: &Config, log: &Arc<dyn Log>, roles: &[Role]) -> Resu
         }
     }
     if wrong.is_empty() { Ok(built) } else { Err(ConfigErrors::new("sinks", wrong).into()) }
+}
+
+/// The hooks that these roles can serve: a sink that asks its destination is in the process of `deliver`, and
+/// acts are taken by `console`.
+///
+/// # Errors
+/// All that cannot be used, such as secrets that are not there, at once.
+pub(super) fn hooks(config: &Config, roles: &[Role]) -> Result<Hooks> {
+    let (mut hooks, mut wrong) = (Vec::new(), Vec::new());
+    for sink in &config.sinks {
+        let needed = match sink.hook_hears() {
+            None => continue,
+            Some(Hears::Ring) => Role::Deliver,
+            Some(Hears::Acts) => Role::Console,
+        };
+        if !roles.contains(&needed) {
+            continue;
+        }
+        match build_hook(sink) {
+            Ok(hook) => hooks.extend(hook),
+            Err(errors) => wrong.extend(errors.iter().map(ToString::to_string)),
+        }
+    }
+    if wrong.is_empty() {
+        Ok(Hooks::new(hooks))
+    } else {
+        Err(ConfigErrors::new("sinks", wrong).into())
+    }
 }
 
 /// Starts a thread for each sink.
