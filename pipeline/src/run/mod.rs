@@ -105,8 +105,8 @@ impl Running {
 pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Running> {
     let listeners = serve::listen(config, roles)?;
     let held = held::hold(&config.data_dir, roles)?;
-    let mut sinks = Some(deliver::build(config, &log, roles)?);
-    let hooks = deliver::hooks(config, roles)?;
+    let (sinks, hooks) = deliver::build(config, &log, roles)?;
+    let mut sinks = Some(sinks);
     prepare(config, &*log)?;
     let settings = Arc::new(config.settings.clone());
     let desk = if roles.contains(&Role::Console) {

@@ -66,13 +66,18 @@ impl Standing {
             let to = owner.map(name);
             news.push(("owner", Decision::Assign { incident, to }));
         }
-        let until = Timestamp::from_millis(stands.snoozed_until);
-        if stands.snoozed_until == stood.snoozed_until {
-        } else if stands.snoozed_until != 0 {
-            news.push(("snoozed", Decision::Snooze { incident, until }));
-        } else if alert.changed().is_some_and(|at| at.millis() < stood.snoozed_until) {
+        let is_over = |until: i64| alert.changed().is_none_or(|at| at.millis() >= until);
+        match (stood.snoozed_until, stands.snoozed_until) {
+            (before, now) if before == now => {}
             // Before its time was over: somebody ended it.
-            news.push(("snoozed", Decision::Unsnooze { incident }));
+            (before, 0) if !is_over(before) => {
+                news.push(("snoozed", Decision::Unsnooze { incident }));
+            }
+            (_, 0) => {}
+            (_, until) => {
+                let until = Timestamp::from_millis(until);
+                news.push(("snoozed", Decision::Snooze { incident, until }));
+            }
         }
         news
     }

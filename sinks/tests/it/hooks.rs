@@ -1,7 +1,5 @@
 //! What destinations send themselves: who is believed, and what is heard.
 
-#![expect(clippy::indexing_slicing, reason = "acts of a test; a missing one fails it")]
-
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
@@ -68,7 +66,9 @@ fn acts(said: Result<Said, Unheard>) -> Vec<Act> {
     }
 }
 
-fn slack_signed(body: &str, at: i64, kind: &str) -> Vec<(&'static str, String)> {
+type Headers = Vec<(&'static str, String)>;
+
+fn slack_signed(body: &str, at: i64, kind: &str) -> Headers {
     vec![
         ("x-slack-request-timestamp", at.to_string()),
         ("x-slack-signature", format!("v0={}", hmac(&format!("v0:{at}:{body}")))),
@@ -138,7 +138,7 @@ fn what_a_person_writes_below_our_message_in_slack_is_a_comment_and_nothing_else
 fn slack_is_believed_only_with_a_fresh_signature_of_this_body() {
     let hook = hook("slack", SLACK);
     let body = pressed("faultline_resolve");
-    let with = |change: &dyn Fn(&mut Vec<(&'static str, String)>)| {
+    let with = |change: &dyn Fn(&mut Headers)| {
         let mut headers = slack_signed(&body, NOW, FORM);
         change(&mut headers);
         send(&hook, &headers, &body)

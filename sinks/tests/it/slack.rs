@@ -1,7 +1,5 @@
 //! One message per incident, changed in place; what changed goes into its thread.
 
-#![expect(clippy::indexing_slicing, reason = "JSON of a test; a missing key is null")]
-
 use model::incident::IncidentState;
 use model::people::Said;
 use serde_json::Value;
