@@ -78,6 +78,10 @@ pub fn hands(incident: &IncidentSummary) -> String {
 pub fn cause(incident: &IncidentSummary) -> String {
     let Some(cause) = &incident.cause else { return "no hypothesis yet".to_owned() };
     let who = match (&cause.change, cause.kind) {
+        // Many a change's title begins with its service.
+        (Some(change), _) if change.starts_with(&format!("{}:", cause.entity)) => {
+            change.to_string()
+        }
         (Some(change), _) => format!("{}: {change}", cause.entity),
         (None, CauseKind::None) => "no cause inside the system".to_owned(),
         (None, _) => cause.entity.to_string(),
@@ -125,7 +129,8 @@ fn write_page(text: &mut String, incident: &Incident) -> std::fmt::Result {
     write_people(text, &incident.people)?;
     for ticket in &incident.tickets {
         let number = ticket.number.as_ref().unwrap_or(&ticket.id);
-        writeln!(text, "Ticket: {} in {}", clean(number), clean(&ticket.sink))?;
+        let link = ticket.url.as_ref().map(|url| format!("  {}", clean(url))).unwrap_or_default();
+        writeln!(text, "Ticket: {} in {}{link}", clean(number), clean(&ticket.sink))?;
     }
     writeln!(
         text,
@@ -259,15 +264,37 @@ pub fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use model::command::CauseRef;
+    use model::entity::Entity;
     use model::people::Verdict;
     use model::time::Timestamp;
 
     use super::*;
+    use crate::http::summary::LeadingCause;
 
     #[test]
     fn one_thing_is_no_things() {
         assert_eq!(counted(1, "alert"), "1 alert");
         assert_eq!(counted(0, "alert"), "0 alerts");
+    }
+
+    #[test]
+    fn a_cause_names_its_service_once() {
+        let incident = crate::http::testing::incident(1, 1, model::incident::IncidentState::Open);
+        let told = |title: &str| {
+            let cause = LeadingCause {
+                entity: Entity::service("payment".into()),
+                kind: CauseKind::Change,
+                change: Some(title.into()),
+                probability: 0.68,
+            };
+            super::cause(&IncidentSummary {
+                cause: Some(cause),
+                ..IncidentSummary::from(&incident)
+            })
+        };
+        assert_eq!(told("pool 50 to 5"), "payment: pool 50 to 5 (68 %)");
+        assert_eq!(told("payment: pool 50 to 5"), "payment: pool 50 to 5 (68 %)");
+        assert_eq!(told("payments: pool"), "payment: payments: pool (68 %)");
     }
 
     #[test]

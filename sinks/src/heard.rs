@@ -183,6 +183,9 @@ fn act_id(via: &str, entry: &str, verb: &str) -> String {
 fn verb(decision: &Decision) -> &'static str {
     match decision {
         Decision::Acknowledge { .. } => "acknowledge",
+        Decision::Unacknowledge { .. } => "unacknowledge",
+        Decision::Snooze { .. } => "snooze",
+        Decision::Unsnooze { .. } => "unsnooze",
         Decision::Assign { .. } => "assign",
         Decision::Comment { .. } => "comment",
         Decision::Resolve { .. } => "resolve",

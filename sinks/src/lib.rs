@@ -1,7 +1,8 @@
 //! The voice: what an incident says to the world outside, and what was said already.
 //!
 //! An incident at its newest revision enters the [`delivery`] machine, which decides what is due;
-//! [`render`] makes words of it; a [`sink::Sink`] carries them, and brings back what people did there ([`heard`]);
+//! [`render`] makes words of it; a [`sink::Sink`] carries them, and brings back what people did there ([`heard`]),
+//! which a destination may also send itself ([`hook`]);
 //! [`retry`] says when to try again.
 //! Knows `model` only. What is deliberately absent: the log (the shell reads incidents and writes
 //! the `Delivered` records), the clock and randomness (`now` and jitter are arguments), threads,
@@ -9,6 +10,7 @@
 
 pub mod sink;
 pub mod heard;
+pub mod hook;
 pub mod delivery;
 pub mod retry;
 pub mod render;

@@ -74,6 +74,14 @@ test("the incident page answers in the order of a tired person's questions", asy
   assert.deepEqual(await finish(page), []);
 });
 
+test("under who owns it stands what the map's sources call the cause", onlyFixture, async () => {
+  const page = await incident();
+  await ready(page);
+  const text = await page.locator("#owner").innerText();
+  assert.match(text, /known as component:default\/payment in backstage, 27d32778c0a8000b00db970eeaa60f16 in servicenow/);
+  assert.deepEqual(await finish(page), []);
+});
+
 test("the first cause is named with its probability in words and figures", onlyFixture, async () => {
   const page = await incident();
   await ready(page);

@@ -106,7 +106,10 @@ fn kept(name: &str, generated: &str) {
         fs::write(&path, generated).expect("it can be written");
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == generated, "{name} is old: FAULTLINE_BLESS=1 cargo test -p tests docs");
+    assert!(
+        kept == generated,
+        "{name} is old: FAULTLINE_BLESS=1 cargo test --workspace --test it -- docs::"
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod fixture;
 mod gate;
 mod office;
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use office::{Office, Who};
 
 /// How long anything may take. RT is slow on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
+const HOOK_SECRET: &str = "a-secret-of-some-length";
 /// How often the service is killed between call and answer.
 const KILLS: u64 = 50;
 /// More incidents than kills: Request Tracker now and then resets the connection with its answer, which cannot
@@ -41,6 +43,8 @@ const SPARE: u64 = 10;
 struct Desk {
     office: Office,
     gate: Gate,
+    /// Of console and API.
+    address: String,
     config_file: PathBuf,
     config: Config,
     _directory: tempfile::TempDir,
@@ -48,25 +52,43 @@ struct Desk {
 
 impl Desk {
     fn new(rt: &Path) -> Self {
+        Self::listening(rt, 5)
+    }
+
+    /// One that asks every so many seconds what people did, and has a hook.
+    fn listening(rt: &Path, every_s: u32) -> Self {
         let office = Office::at(rt);
         let gate = Gate::open(office.address());
         let directory = tempfile::tempdir().expect("a directory");
         let root = directory.path();
         let config_file = root.join("faultline.yaml");
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = free.local_addr().expect("an address").to_string();
+        drop(free);
+        std::fs::write(root.join("hook"), HOOK_SECRET).expect("it can be written");
         let text = format!(
             "log: {{kind: embedded, directory: '{root}/log'}}\n\
              data_dir: '{root}/data'\n\
-             http: {{listen: '127.0.0.1:0'}}\nintake: {{listen: '127.0.0.1:0'}}\n\
+             http: {{listen: '{address}'}}\nintake: {{listen: '127.0.0.1:0'}}\n\
              sinks:\n- rt:\n    name: itsm\n    url: {url}\n    queue: Incidents\n    \
-             auth: {{bearer: {{token: {{file: '{token}'}}}}}}\n    listen_every_s: 5\n    \
-             timeout_ms: 30000\n    delivery: {{update_every_s: 0}}\n",
+             auth: {{bearer: {{token: {{file: '{token}'}}}}}}\n    listen_every_s: {every_s}\n    \
+             hook: {{secrets: [{{file: '{root}/hook'}}]}}\n    timeout_ms: 30000\n    delivery: {{update_every_s: 0}}\n",
             root = root.display(),
             url = gate.url(),
             token = office.token_file().display(),
         );
         std::fs::write(&config_file, text).expect("it can be written");
         let config = config::load(&config_file).unwrap_or_else(|errors| panic!("{errors}"));
-        Self { office, gate, config_file, config, _directory: directory }
+        Self { office, gate, address, config_file, config, _directory: directory }
+    }
+
+    /// What a scrip of Request Tracker does when a ticket changes; tells the status of the answer.
+    fn ring(&self, secret: &str) -> u16 {
+        let to = format!("http://{}/hooks/itsm", self.address);
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let request = agent.post(to).header("authorization", format!("Bearer {secret}"));
+        request.send("a ticket changed").expect("it answers").status().as_u16()
     }
 
     /// Starts the service's delivery in this process.
@@ -325,6 +347,26 @@ fn what_a_person_does_to_a_ticket_comes_back_as_acts_and_wins() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), heard.len() + 1, "{all:#?}");
+    live.end();
+}
+
+#[test]
+fn a_scrip_that_rings_has_a_persons_work_heard_an_hour_before_the_next_look() {
+    let Some(rt) = request_tracker() else { return };
+    let desk = Desk::listening(&rt, 3_600);
+    let live = desk.start();
+    let id = fresh_id();
+    let incident = IncidentId(id);
+    live.tell(&numbered(id, 1, IncidentState::Open));
+    let ticket = desk.office.ticket(&incident.to_string()).id;
+    desk.office.say(&ticket, "rolling back");
+    assert_eq!(desk.ring("not-the-secret-of-ours"), 401);
+    assert_eq!(live.acts(incident), [], "nobody looked");
+    assert_eq!(desk.ring(HOOK_SECRET), 200);
+    let acts =
+        live.wait_for("the comment", || Some(live.acts(incident)).filter(|acts| !acts.is_empty()));
+    assert_eq!(acts.len(), 1);
+    assert!(acts.iter().all(|act| act.reason == "rolling back" && *act.via == *"itsm"));
     live.end();
 }
 

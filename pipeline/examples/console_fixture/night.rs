@@ -10,6 +10,7 @@ use model::incident::{
     Incident, IncidentAlert, IncidentSymptom, JoinReason, Priority, Ticket, TimelineEntry,
     TimelineKind,
 };
+use model::map::ItemIdentity;
 use model::name::Name;
 use model::symptom::SymptomKind;
 
@@ -48,6 +49,11 @@ pub(crate) fn night(revision: u32) -> Incident {
     incident.hypotheses = night_hypotheses(&incident.alerts);
     incident.confidence_set_size = 2;
     incident.owner = Some("team-payments".into());
+    let item = |source: &str, id: &str| ItemIdentity { source: source.into(), id: id.into() };
+    incident.cause_items = vec![
+        item("backstage", "component:default/payment"),
+        item("servicenow", "27d32778c0a8000b00db970eeaa60f16"),
+    ];
     incident.tickets = vec![Ticket {
         sink: "servicenow".into(),
         id: "a1b2c3".into(),

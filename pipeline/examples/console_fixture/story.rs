@@ -10,6 +10,7 @@ use model::incident::{
     Incident, IncidentAlert, IncidentState, IncidentSymptom, Lineage, Priority, Ticket,
     TimelineEntry, TimelineKind,
 };
+use model::map::ItemIdentity;
 use model::time::{Nanos, Timestamp};
 
 use super::night::{night, night_alerts, night_reach, night_symptoms};
@@ -233,6 +234,7 @@ pub(crate) fn hostile() -> Incident {
     incident.narrative =
         format!("{script} \"><svg onload=alert(2)> {{{{7*7}}}} ${{7*7}} {bidi} {long}");
     incident.owner = Some(image.into());
+    incident.cause_items = vec![ItemIdentity { source: script.into(), id: image.into() }];
     incident.people = people::hostile(script, image, bidi);
     incident.tickets = vec![
         Ticket {

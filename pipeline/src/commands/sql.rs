@@ -41,6 +41,13 @@ pub fn sql(args: &SqlArgs) -> Result<()> {
         print(&sheet, &mut out)?;
     }
     out.flush()?;
+    if args.config.is_some() && sheet.rows.is_empty() {
+        // Not everybody who has typed `-c` for other commands means the files.
+        eprintln!(
+            "asked of the files, which may lack the last `history.flush_s` seconds; without -c a running \
+             system is asked, which has them"
+        );
+    }
     Ok(())
 }
 

@@ -18,6 +18,7 @@ use crate::log::embedded::{Durability, EmbeddedLog};
 use crate::log::kafka::{KafkaConfig, KafkaLog};
 use crate::log::{Log, LogError};
 use crate::stages::settings::Settings;
+use crate::tell::counted;
 
 /// A configuration that can be used.
 #[derive(Clone, Debug)]
@@ -99,7 +100,8 @@ impl ConfigErrors {
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} error(s) in the configuration", self.file, self.errors.len())?;
+        let errors = counted(self.errors.len(), "error");
+        write!(f, "{}: {errors} in the configuration", self.file)?;
         self.errors.iter().try_for_each(|error| write!(f, "\n  {error}"))
     }
 }
@@ -175,11 +177,11 @@ impl Config {
             LogChoice::Embedded(directory) => format!("embedded log in {}", directory.display()),
         };
         format!(
-            "{log}; {} cell(s), console at {}, intake at {}, {} sink(s)",
-            self.settings.cells.len(),
+            "{log}; {}, console at {}, intake at {}, {}",
+            counted(self.settings.cells.len(), "cell"),
             self.http.address,
             self.intake.address,
-            self.sinks.len()
+            counted(self.sinks.len(), "sink")
         )
     }
 }

@@ -190,6 +190,22 @@ impl Desk {
         Ok(Taken { act, is_repeat: missing.is_empty() })
     }
 
+    /// Makes an act durable that was decided elsewhere, in the journal of its incident's cell. Tells whether it was
+    /// there before.
+    ///
+    /// # Errors
+    /// Why it was not taken.
+    pub fn relay(&self, cell: &CellId, act: Act) -> Result<bool, NotTaken> {
+        let journal = self.journal.as_ref().ok_or(NotTaken::NoJournal)?;
+        if self.knows(Some(&act.id)) {
+            return Ok(true);
+        }
+        check::form(&act).map_err(NotTaken::Refused)?;
+        journal.append(cell, std::slice::from_ref(&act)).map_err(NotTaken::Unavailable)?;
+        self.learn(cell, &act);
+        Ok(false)
+    }
+
     fn made(id: String, draft: Draft, now: Timestamp) -> Result<Act, NotTaken> {
         let act = Act {
             id: id.into(),

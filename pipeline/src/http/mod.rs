@@ -1,7 +1,8 @@
 //! HTTP: health, metrics, the API and the console.
 //!
 //! It reads a bounded view of `faultline.incidents` that the program keeps up to date, counters that
-//! the stages fill, and the history in SQL; it writes only what people decide, through the desk (`crate::control`).
+//! the stages fill, and the history in SQL; it writes only what people decide, through the desk (`crate::control`),
+//! here or at a destination (`hooks`).
 //! What is deliberately absent: any judgement, any knowledge of a log. The intake has its own
 //! router.
 //!
@@ -16,6 +17,7 @@ pub mod view;
 pub mod summary;
 pub mod api;
 pub mod control;
+pub mod hooks;
 pub mod sql;
 pub mod events;
 pub mod openapi;
@@ -63,6 +65,8 @@ pub struct HttpState {
     pub drift: Arc<DriftSlot>,
     /// Where people's decisions become durable.
     pub desk: Arc<Desk>,
+    /// Where destinations of sinks send what people did there.
+    pub hooks: Arc<hooks::Hooks>,
     /// The engine behind `POST /api/v1/sql`.
     pub sql: Arc<sql::SqlSlot>,
     /// Who may ask, and by which host names.

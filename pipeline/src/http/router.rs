@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::control::verb::Verb;
 use super::control::{self, BODY_BYTES_MAX, alertmanager, schema};
 use super::error::ApiError;
-use super::{HttpState, api, console, events, openapi, security, sql};
+use super::{HttpState, api, console, events, hooks, openapi, security, sql};
 use crate::auth::{Access, Role};
 use crate::control::standing::Kind;
 
@@ -39,6 +39,7 @@ pub enum Endpoint {
     AlertmanagerSilence,
     AlertmanagerAdd,
     AlertmanagerExpire,
+    Hook,
     HomePage,
     IncidentPage,
     SilencesPage,
@@ -111,6 +112,7 @@ const FILTERS: &[Param] = &[
 const NEXT: &[Param] = &[query("next", "The page to go to.")];
 const PHASES: &[Param] = &[query("state", "Of pending, active, expired, separated by commas.")];
 const FILTER: &[Param] = &[query("filter", "A matcher with = or !=; may be repeated.")];
+const SINK: &[Param] = &[Param { name: "sink", place: "path", help: "The sink's name." }];
 const DECIDES: &[Param] = &[ID, KEY];
 const ADDS: &[Param] = &[KEY];
 const ENDS: &[Param] = &[
@@ -176,7 +178,7 @@ const fn ended(kind: Kind) -> Row {
 
 impl Endpoint {
     /// Those that are one each.
-    const SINGLE: [Self; 25] = [
+    const SINGLE: [Self; 26] = [
         Self::Livez,
         Self::Readyz,
         Self::Metrics,
@@ -194,6 +196,7 @@ impl Endpoint {
         Self::AlertmanagerSilence,
         Self::AlertmanagerAdd,
         Self::AlertmanagerExpire,
+        Self::Hook,
         Self::HomePage,
         Self::IncidentPage,
         Self::SilencesPage,
@@ -285,6 +288,15 @@ impl Endpoint {
                 params: &[ACT_ID],
                 ..write("delete", "/api/v2/silence/{id}", "Ends a silence, as Alertmanager.")
             },
+            Self::Hook => Row {
+                method: "post",
+                params: SINK,
+                ..open(
+                    "/hooks/{sink}",
+                    JSON,
+                    "What people did at a sink's destination, signed with the secret of its `hook`.",
+                )
+            },
             Self::HomePage => row("/", HTML, "Console: the list of incidents."),
             Self::IncidentPage => {
                 Row { params: &[ID], ..row("/incidents/{id}", HTML, "Console: one incident.") }
@@ -351,6 +363,7 @@ impl Endpoint {
             Self::AlertmanagerSilence => get(alertmanager::get),
             Self::AlertmanagerAdd => post(alertmanager::post),
             Self::AlertmanagerExpire => delete(alertmanager::delete),
+            Self::Hook => post(hooks::hear),
             Self::HomePage | Self::IncidentPage | Self::SilencesPage | Self::DriftPage => {
                 get(console::page)
             }

@@ -1,6 +1,7 @@
 //! The API as a client sees it: real requests over loopback.
 
 mod access;
+mod hooks;
 mod session;
 
 use model::command::{Act, Decision};
@@ -18,7 +19,7 @@ use super::view::{Applied, Filter, IncidentView, ViewLimits};
 use super::{HttpState, openapi};
 
 fn concrete(path: &str) -> String {
-    path.replace("{id}", "0000000000000001").replace("{name}", "app.js")
+    path.replace("{id}", "0000000000000001").replace("{name}", "app.js").replace("{sink}", "chat")
 }
 
 fn silence(id: &str) -> Act {

@@ -138,6 +138,17 @@ impl IncidentView {
         Applied::Newer
     }
 
+    /// The incident whose record at a sink has this id.
+    #[must_use]
+    pub fn with_ticket(&self, sink: &str, id: &str) -> Option<IncidentId> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let mut newest = inner.incidents.values().filter_map(VecDeque::back);
+        let found = newest.find(|revision| {
+            revision.summary.tickets.iter().any(|ticket| *ticket.sink == *sink && *ticket.id == *id)
+        });
+        found.map(|revision| revision.summary.id)
+    }
+
     /// Moves the newest known event time forward; ages are counted against it.
     pub fn observe_time(&self, at: Timestamp) {
         self.now_ns.fetch_max(at.0, Ordering::Relaxed);

@@ -35,6 +35,14 @@ impl Listening {
         now >= self.due_at
     }
 
+    /// The destination says that there is something to ask for: it is asked at once, unless it has just failed or
+    /// asked for quiet.
+    pub(super) fn ring(&mut self, now: Timestamp) {
+        if self.failures == 0 {
+            self.due_at = self.due_at.min(now);
+        }
+    }
+
     /// Whether it is not known yet from where to listen: that comes before anything is said, so
     /// that nothing done to our first ticket is missed. It holds nothing up for long.
     pub(super) fn is_first(&self) -> bool {
@@ -109,6 +117,18 @@ mod tests {
         assert!(ear.is_due(at(31)));
         assert_eq!(ear.heard(Some("9".to_owned()), More::No, at(31)), None, "nothing moved");
         assert_eq!(ear.cursor(), Some("9"));
+    }
+
+    #[test]
+    fn a_ring_makes_it_due_at_once_but_not_while_the_destination_is_in_trouble() {
+        let mut ear = listening();
+        assert!(ear.heard(Some("7".to_owned()), More::No, at(1)).is_some());
+        assert!(!ear.is_due(at(2)));
+        ear.ring(at(2));
+        assert!(ear.is_due(at(2)));
+        ear.failed(Wait::Backoff, at(2));
+        ear.ring(at(3));
+        assert!(!ear.is_due(at(3)));
     }
 
     #[test]

@@ -105,7 +105,8 @@ impl Running {
 pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Running> {
     let listeners = serve::listen(config, roles)?;
     let held = held::hold(&config.data_dir, roles)?;
-    let mut sinks = Some(deliver::build(config, &log, roles)?);
+    let (sinks, hooks) = deliver::build(config, &log, roles)?;
+    let mut sinks = Some(sinks);
     prepare(config, &*log)?;
     let settings = Arc::new(config.settings.clone());
     let desk = if roles.contains(&Role::Console) {
@@ -116,6 +117,7 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
     };
     let http = HttpState {
         desk: Arc::new(desk),
+        hooks: Arc::new(hooks),
         security: Arc::new(config.http.security.clone()),
         ..HttpState::default()
     };

@@ -14,6 +14,8 @@ use ratatui::{Frame, Terminal};
 use super::shown::{IncidentRow, Shown, StageRow};
 use crate::span;
 
+/// Event time so far behind the clock is no delay. Unit: seconds.
+const FAR_S: u64 = 86_400;
 /// Below this there is no table that could be read.
 const COLUMNS_MIN: u16 = 40;
 /// As above.
@@ -76,7 +78,8 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, shown: &Shown) {
     let time = match (shown.event_time, shown.behind_clock_s) {
         (Some(at), Some(behind)) => {
             let at: String = at.to_rfc3339().chars().take(19).collect();
-            format!("event time {at}Z, {} behind now", age(behind))
+            let why = if behind > FAR_S { " (a story, or a log from its start)" } else { "" };
+            format!("event time {at}Z, {} behind now{why}", age(behind))
         }
         _ => "no event time yet".to_owned(),
     };
@@ -137,8 +140,8 @@ fn draw_incidents(frame: &mut Frame<'_>, area: Rect, shown: &Shown, scrolled: us
         Constraint::Length(8),
         Constraint::Length(2),
         Constraint::Length(9),
-        Constraint::Length(11),
-        Constraint::Length(10),
+        Constraint::Length(8),
+        Constraint::Length(13),
         Constraint::Min(20),
     ];
     frame.render_widget(Table::new(rows, widths).header(head).column_spacing(1), area);

@@ -116,7 +116,7 @@ fn eighty_columns_show_what_is_needed_to_act() {
         "checkout fails",
         "payment: pool 50 to 5",
         "5m",
-        "team-payme",
+        "team-payments",
         "q quits",
     ] {
         assert!(frame.contains(words), "{words}\n{frame}");

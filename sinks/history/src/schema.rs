@@ -235,6 +235,7 @@ const REVISIONS: &[Column] = &[
     maybe(text("cause_summary")),
     maybe(text("cause_change_id")),
     maybe(text("cause_change_title")),
+    maybe(text("cause_items")),
     int("confidence_set_size"),
     maybe(text("trace_id")),
     maybe(text("merged_into")),

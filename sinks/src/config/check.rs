@@ -30,7 +30,7 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         Self { prefix: format!("sinks.{name}"), errors: Vec::new() }
     }
 
@@ -131,6 +131,9 @@ pub(super) fn check(sink: &SinkConfig) -> Check {
     check.name(sink.name());
     sink.settings().delivery().check(&mut check);
     sink.settings().check(&mut check);
+    if let Some(hooked) = sink.settings().hook() {
+        hooked.config.check(&mut check);
+    }
     check
 }
 

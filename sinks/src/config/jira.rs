@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::auth::AuthConfig;
 use super::check::{Check, UrlPath};
 use super::delivery::DeliveryConfig;
+use super::hook::{HookConfig, Hooked};
 use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_every};
+use crate::hook::{Hears, Tongue};
 use crate::jira::Jira;
 use crate::render::template::{Target, TemplatesConfig};
 use crate::render::words::check_templates;
@@ -50,6 +52,9 @@ pub struct JiraConfig {
     /// How often people's work on issues is read back. Unit: seconds, 5 to 3,600; 0: never.
     #[serde(default = "default_listen_every_s")]
     pub listen_every_s: u32,
+    /// Where Jira sends what people did there; see docs/sinks.md#hooks.
+    #[serde(default)]
+    pub hook: Option<HookConfig>,
     /// Base of links to the console; no link if not given.
     #[serde(default)]
     pub console_url: Option<String>,
@@ -101,12 +106,23 @@ impl SinkSettings for JiraConfig {
         listen_every(self.listen_every_s)
     }
 
+    fn hook(&self) -> Option<Hooked<'_>> {
+        let hears = Hears::Ring;
+        self.hook.as_ref().map(|config| Hooked { config, tongue: Tongue::Jira, hears })
+    }
+
     fn check(&self, check: &mut Check) {
         check.url("url", &self.url, UrlPath::Any);
         check.console_url(self.console_url.as_deref());
         check_templates(check, &self.templates, Target::Ticket);
         check.timeout(self.timeout_ms);
         check.listen_every(self.listen_every_s);
+        if self.hook.is_some() && self.listen_every().is_none() {
+            check.wrong(
+                "hook",
+                "needs `listen_every_s`: it says that there is something to read, no more",
+            );
+        }
         self.auth.check(check);
         let fits = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
         if self.project.is_empty() || self.project.len() > 80 || !self.project.bytes().all(fits) {

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::auth::AuthConfig;
 use super::check::{Check, UrlPath};
 use super::delivery::DeliveryConfig;
+use super::hook::{HookConfig, Hooked};
 use super::secret::{Secret, SecretRef};
 use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_every};
+use crate::hook::{Hears, Tongue};
 use crate::jsm_ops::JsmOps;
 use crate::render::template::{Target, TemplatesConfig};
 use crate::render::words::check_templates;
@@ -28,8 +30,8 @@ pub struct JsmOpsConfig {
     pub url: String,
     /// The key of an API integration.
     pub api_key: SecretRef,
-    /// Of what our alerts say that they come: 1 to 40 of `a-z 0-9 - _`. Only alerts of this source are listened to,
-    /// so give each faultline that writes to one site its own.
+    /// Of what our alerts say that they come: 1 to 40 of `a-z 0-9 - _`. Only alerts of this source are listened to.
+    /// Where several faultlines write to one site, each reads less if it has its own.
     #[serde(default = "default_source")]
     pub source: String,
     /// Teams that respond, by name; else the integration's own team.
@@ -44,6 +46,9 @@ pub struct JsmOpsConfig {
     /// How often people's work on alerts is read back. Unit: seconds, 5 to 3,600; 0: never. Needs `rest_api`.
     #[serde(default = "default_listen_every_s")]
     pub listen_every_s: u32,
+    /// Where the site sends what people did there; see docs/sinks.md#hooks.
+    #[serde(default)]
+    pub hook: Option<HookConfig>,
     /// Base of links to the console; no link if not given.
     #[serde(default)]
     pub console_url: Option<String>,
@@ -124,6 +129,11 @@ impl SinkSettings for JsmOpsConfig {
 
     fn listen_every(&self) -> Option<Nanos> {
         listen_every(self.listen_every_s).filter(|_| self.rest_api.is_some())
+    }
+
+    fn hook(&self) -> Option<Hooked<'_>> {
+        let hears = if self.listen_every().is_some() { Hears::Ring } else { Hears::Acts };
+        self.hook.as_ref().map(|config| Hooked { config, tongue: Tongue::JsmOps, hears })
     }
 
     fn check(&self, check: &mut Check) {

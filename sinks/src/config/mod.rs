@@ -8,6 +8,7 @@ pub mod secret;
 mod check;
 mod auth;
 mod delivery;
+mod hook;
 mod kafka;
 mod otlp;
 mod pagerduty;
@@ -36,6 +37,8 @@ pub(crate) use check::Check;
 use check::check;
 pub use check::validate;
 pub use delivery::DeliveryConfig;
+pub(crate) use hook::Hooked;
+pub use hook::{HookConfig, build_hook};
 pub use jira::{JiraConfig, JiraService};
 pub use jsm_ops::{JsmOpsConfig, JsmOpsRest};
 pub use kafka::{KafkaBody, KafkaFormat, KafkaSinkConfig};
@@ -100,6 +103,11 @@ pub(crate) trait SinkSettings {
 
     /// How often the destination is asked what people did there; `None`: never.
     fn listen_every(&self) -> Option<Nanos> {
+        None
+    }
+
+    /// Where the destination sends what people did there, and how it speaks; `None`: nowhere.
+    fn hook(&self) -> Option<Hooked<'_>> {
         None
     }
 

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, UrlPath};
 use super::delivery::DeliveryConfig;
+use super::hook::{HookConfig, Hooked};
 use super::secret::SecretRef;
 use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_every, yes};
+use crate::hook::{Hears, Tongue};
 use crate::pagerduty::PagerDuty;
 use crate::render::template::{Target, TemplatesConfig};
 use crate::render::words::check_templates;
@@ -33,6 +35,9 @@ pub struct PagerDutyConfig {
     /// How often people's work on alerts is read back. Unit: seconds, 5 to 3,600; 0: never. Needs `rest_api`.
     #[serde(default = "default_listen_every_s")]
     pub listen_every_s: u32,
+    /// Where PagerDuty sends what people did there; see docs/sinks.md#hooks.
+    #[serde(default)]
+    pub hook: Option<HookConfig>,
     /// Base of links to the console; no link if not given.
     #[serde(default)]
     pub console_url: Option<String>,
@@ -88,6 +93,11 @@ impl SinkSettings for PagerDutyConfig {
 
     fn listen_every(&self) -> Option<Nanos> {
         listen_every(self.listen_every_s).filter(|_| self.rest_api.is_some())
+    }
+
+    fn hook(&self) -> Option<Hooked<'_>> {
+        let hears = if self.listen_every().is_some() { Hears::Ring } else { Hears::Acts };
+        self.hook.as_ref().map(|config| Hooked { config, tongue: Tongue::PagerDuty, hears })
     }
 
     fn check(&self, check: &mut Check) {

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::auth::AuthConfig;
 use super::check::{Check, UrlPath};
 use super::delivery::DeliveryConfig;
+use super::hook::{HookConfig, Hooked};
 use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_every};
+use crate::hook::{Hears, Tongue};
 use crate::render::template::{Target, TemplatesConfig};
 use crate::render::words::check_templates;
 use crate::rt::RequestTracker;
@@ -46,6 +48,9 @@ pub struct RtConfig {
     /// How often people's work on tickets is read back. Unit: seconds, 5 to 3,600; 0: never.
     #[serde(default = "default_listen_every_s")]
     pub listen_every_s: u32,
+    /// Where Request Tracker sends what people did there; see docs/sinks.md#hooks.
+    #[serde(default)]
+    pub hook: Option<HookConfig>,
     /// Base of links to the console; no link if not given.
     #[serde(default)]
     pub console_url: Option<String>,
@@ -126,6 +131,11 @@ impl SinkSettings for RtConfig {
 
     fn listen_every(&self) -> Option<Nanos> {
         listen_every(self.listen_every_s)
+    }
+
+    fn hook(&self) -> Option<Hooked<'_>> {
+        let hears = if self.listen_every().is_some() { Hears::Ring } else { Hears::Acts };
+        self.hook.as_ref().map(|config| Hooked { config, tongue: Tongue::Form, hears })
     }
 
     fn check(&self, check: &mut Check) {

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::auth::AuthConfig;
 use super::check::{Check, UrlPath};
 use super::delivery::DeliveryConfig;
+use super::hook::{HookConfig, Hooked};
 use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_every, yes};
+use crate::hook::{Hears, Tongue};
 use crate::render::template::{Target, TemplatesConfig};
 use crate::render::words::check_templates;
 use crate::servicenow::{ServiceNow, ServiceNowEvents};
@@ -65,6 +67,9 @@ pub struct ServiceNowConfig {
     /// `close_code` of resolved tickets: a choice of the instance.
     #[serde(default = "default_close_code")]
     pub close_code: String,
+    /// Where ServiceNow sends what people did there; see docs/sinks.md#hooks.
+    #[serde(default)]
+    pub hook: Option<HookConfig>,
     /// Base of links to the console; no link if not given.
     #[serde(default)]
     pub console_url: Option<String>,
@@ -136,6 +141,11 @@ impl SinkSettings for ServiceNowConfig {
 
     fn listen_every(&self) -> Option<Nanos> {
         listen_every(self.listen_every_s).filter(|_| self.account().is_some())
+    }
+
+    fn hook(&self) -> Option<Hooked<'_>> {
+        let hears = if self.listen_every().is_some() { Hears::Ring } else { Hears::Acts };
+        self.hook.as_ref().map(|config| Hooked { config, tongue: Tongue::Form, hears })
     }
 
     fn check(&self, check: &mut Check) {

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, UrlPath};
 use super::delivery::DeliveryConfig;
+use super::hook::{HookConfig, Hooked};
 use super::secret::SecretRef;
 use super::{SinkSettings, default_timeout_ms};
+use crate::hook::{Hears, Tongue};
 use crate::render::template::{Target, TemplatesConfig};
 use crate::render::words::check_templates;
 use crate::sink::Sink;
@@ -26,6 +28,9 @@ pub struct SlackConfig {
     pub token: SecretRef,
     /// The channel's id, such as `C0123456789`: at the end of the channel's details in Slack.
     pub channel: String,
+    /// Where Slack sends what people did there; see docs/sinks.md#hooks.
+    #[serde(default)]
+    pub hook: Option<HookConfig>,
     /// Base of links to the console; no link if not given.
     #[serde(default)]
     pub console_url: Option<String>,
@@ -59,6 +64,11 @@ impl SinkSettings for SlackConfig {
 
     fn delivery(&self) -> &DeliveryConfig {
         &self.delivery
+    }
+
+    fn hook(&self) -> Option<Hooked<'_>> {
+        let hears = Hears::Acts;
+        self.hook.as_ref().map(|config| Hooked { config, tongue: Tongue::Slack, hears })
     }
 
     fn check(&self, check: &mut Check) {

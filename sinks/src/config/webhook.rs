@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, UrlPath};
 use super::delivery::DeliveryConfig;
+use super::hook::{HookConfig, Hooked};
 use super::secret::SecretRef;
 use super::{SinkSettings, default_timeout_ms};
 use crate::delivery::decide::{DeliveryPolicy, TicketNews};
+use crate::hook::{Hears, Tongue};
 use crate::sink::Sink;
 use crate::webhook::Webhook;
 
@@ -28,6 +30,9 @@ pub struct WebhookConfig {
     /// In whose words.
     #[serde(default)]
     pub format: WebhookFormat,
+    /// Where whoever receives the events sends what people did there; see docs/sinks.md#hooks.
+    #[serde(default)]
+    pub hook: Option<HookConfig>,
     /// For the whole exchange. Unit: milliseconds, 100 to 60,000.
     #[serde(default = "default_timeout_ms")]
     pub timeout_ms: u64,
@@ -74,6 +79,11 @@ impl SinkSettings for WebhookConfig {
             WebhookFormat::CdEvents => TicketNews::Told,
         };
         DeliveryPolicy { tickets, ..self.delivery.policy() }
+    }
+
+    fn hook(&self) -> Option<Hooked<'_>> {
+        let (tongue, hears) = (Tongue::Form, Hears::Acts);
+        self.hook.as_ref().map(|config| Hooked { config, tongue, hears })
     }
 
     fn check(&self, check: &mut Check) {

@@ -49,9 +49,23 @@ pub(super) struct Alert {
     /// Who works on it: a display name.
     #[serde(deserialize_with = "words")]
     pub(super) owner: Option<String>,
+    pub(super) snoozed: bool,
+    #[serde(deserialize_with = "words")]
+    pub(super) snoozed_until: Option<String>,
     /// The integration that made it: ours.
     #[serde(deserialize_with = "words")]
     pub(super) integration_name: Option<String>,
+}
+
+impl Alert {
+    pub(super) fn is_closed(&self) -> bool {
+        self.status == "closed"
+    }
+
+    /// When it last changed.
+    pub(super) fn changed(&self) -> Option<Timestamp> {
+        Timestamp::parse_rfc3339(&self.updated_at)
+    }
 }
 
 /// What somebody wrote.

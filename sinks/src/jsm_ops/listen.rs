@@ -2,7 +2,8 @@
 //!
 //! The alerts that changed last are read until one is older than what was heard. An alert says that and
 //! when it was acknowledged or closed, its notes say who wrote what; who did something stands in its
-//! activity. Alerts appear a little late in the list, so the last minute is read again, and what was
+//! activity. Who owns it and until when it is snoozed is held against what stood before ([`super::standing`]); in
+//! whose name is said by the newest thing that a person did to it. Alerts appear a little late in the list, so the last minute is read again, and what was
 //! heard is passed over. What we wrote ourselves bears our mark; what policies do has no person as its
 //! owner. An answer takes a few requests: pages wait meanwhile. An alert with much to read is read on in the
 //! next one.
@@ -15,6 +16,7 @@ use model::name::Name;
 use model::time::{Nanos, Timestamp};
 
 use super::desk::{Alert, Desk, Entry, Note};
+use super::standing::Standing;
 use super::{is_our_close, is_ours};
 use crate::exchange::Stop;
 use crate::heard::{Deed, Heard, More, Patience, incident_id};
@@ -80,6 +82,15 @@ impl Place {
     }
 }
 
+/// From when on something is news.
+#[derive(Clone, Copy)]
+struct At {
+    /// What was done since.
+    begin: Timestamp,
+    /// Up to when was heard: the same each time that an answer is asked for again.
+    since: Timestamp,
+}
+
 /// What one alert tells, as far as it was read.
 #[derive(Debug)]
 struct Reading {
@@ -118,29 +129,34 @@ impl Ear {
         cursor: Option<&str>,
         now: Timestamp,
     ) -> Result<Heard, Stop> {
-        let Some(place) = cursor.and_then(Place::parse) else {
+        let (place, stood) =
+            cursor.map_or(("", ""), |text| text.split_once(';').unwrap_or((text, "")));
+        let Some(place) = Place::parse(place) else {
             let newest = desk.alerts(0, 1, now)?;
-            let since = newest.first().and_then(changed).unwrap_or(Timestamp::EPOCH);
+            let since = newest.first().and_then(Alert::changed).unwrap_or(Timestamp::EPOCH);
             let cursor = Some(Place { since, rest: None }.text());
             return Ok(Heard { cursor, ..Heard::default() });
         };
+        let mut standing = Standing::parse(stood);
         let offset = place.rest.map_or(0, |(_, count)| count);
         let (page, size) = match desk.alerts(offset, PAGE, now) {
             Err(stop) if stop.is_too_large() => (desk.alerts(offset, 1, now)?, 1),
             page => (page?, PAGE),
         };
-        let newest = page.first().and_then(changed).unwrap_or(place.since);
+        let newest = page.first().and_then(Alert::changed).unwrap_or(place.since);
         let until = place.rest.map_or(newest, |(until, _)| until).max(place.since);
         let begin = Timestamp(place.since.0.saturating_sub(OVERLAP.0));
         let mut heard = Heard::default();
         let (mut passed, mut left, mut is_end) = (0, ASKED_MAX, page.len() < size);
         for alert in &page {
-            if changed(alert).is_none_or(|at| at < begin) {
+            if alert.changed().is_none_or(|at| at < begin) {
                 is_end = true;
                 break;
             }
             if self.seen.get(&alert.id) != Some(&alert.updated_at) {
-                let whole = self.take(desk, sink, (alert, begin), &mut left, &mut heard, now)?;
+                let at = At { begin, since: place.since };
+                let look = (alert, at, &mut standing);
+                let whole = self.take(desk, sink, look, &mut left, &mut heard, now)?;
                 if !whole {
                     is_end = false;
                     break;
@@ -161,7 +177,7 @@ impl Ear {
             Place { rest: Some((until, count)), ..place }
         };
         heard.acts.sort_by_key(|act| act.at);
-        heard.cursor = Some(next.text());
+        heard.cursor = Some(format!("{};{}", next.text(), standing.text()));
         Ok(heard)
     }
 
@@ -182,11 +198,12 @@ impl Ear {
         &mut self,
         desk: &Desk,
         sink: &Name,
-        (alert, since): (&Alert, Timestamp),
+        (alert, at, standing): (&Alert, At, &mut Standing),
         left: &mut usize,
         heard: &mut Heard,
         now: Timestamp,
     ) -> Result<bool, Stop> {
+        let since = at.begin;
         // The site's search looks for words.
         let incident = incident_id(&alert.alias).filter(|_| alert.source == self.source);
         let Some(incident) = incident else { return Ok(true) };
@@ -195,7 +212,9 @@ impl Ear {
             (id, changed) == (&alert.id, &alert.updated_at)
         };
         let begun = begun.filter(same).map(|(.., reading)| reading);
-        let mut reading = begun.unwrap_or_else(|| Reading::new(alert, since));
+        let owner = self.owner(alert);
+        let news = standing.news(alert, owner, incident);
+        let mut reading = begun.unwrap_or_else(|| Reading::new(alert, since, !news.is_empty()));
         let read = reading.go_on(desk, alert, since, left, now);
         let Some(()) = self.patience.read(&alert.id, read)? else {
             heard.notes.push(format!("the notes of alert {incident} cannot be read"));
@@ -208,7 +227,16 @@ impl Ear {
         if reading.notes.is_cut || reading.activity.is_cut {
             heard.notes.push(format!("alert {incident} has more notes than are read"));
         }
-        for (entry, author, at, reason, decision) in self.deeds(alert, &reading, incident, since) {
+        standing.note(alert, owner);
+        let mut deeds = self.deeds(alert, &reading, incident, since);
+        if let Some((who, done_at)) = self.newest_person(alert, &reading, since) {
+            // The alert does not say when it was: the same answer to the same question has the same id.
+            let entry = |what: &str| format!("{}:{}:{what}", alert.id, at.since.millis());
+            deeds.extend(news.into_iter().map(|(what, decision)| {
+                (entry(what), who.to_owned(), done_at, String::new(), decision)
+            }));
+        }
+        for (entry, author, at, reason, decision) in deeds {
             let act = Deed { via: sink, entry: &entry, author: &author, at, reason: &reason }
                 .act(decision);
             if !self.told.contains(act.id.as_str()) {
@@ -258,7 +286,7 @@ impl Ear {
         let ours = |at: Timestamp| {
             read.notes.all.iter().any(|note| is_our_close(&note.note) && near(note_at(note), at))
         };
-        if alert.status == "closed"
+        if alert.is_closed()
             && let Some(at) = recent(alert.close_time.as_ref())
             && !ours(at)
             && let Some(who) = self.person(alert, read, at)
@@ -280,6 +308,26 @@ impl Ear {
         nearest.map(|(_, entry)| entry.owner.clone())
     }
 
+    /// Who did something to it last, and when, if a person did anything since.
+    fn newest_person<'r>(
+        &self,
+        alert: &Alert,
+        read: &'r Reading,
+        since: Timestamp,
+    ) -> Option<(&'r str, Timestamp)> {
+        let people = read.activity.all.iter().filter(|entry| !self.is_machine(alert, &entry.owner));
+        let done = people.filter_map(|entry| {
+            let at = Timestamp::parse_rfc3339(&entry.log_time).filter(|at| *at >= since)?;
+            Some((entry.owner.as_str(), at))
+        });
+        done.max_by_key(|(_, at)| *at)
+    }
+
+    /// Who owns it, if that is a person or a team.
+    fn owner<'a>(&self, alert: &'a Alert) -> Option<&'a str> {
+        alert.owner.as_deref().filter(|owner| !self.is_machine(alert, owner))
+    }
+
     /// The site itself, its policies, our integration, we.
     fn is_machine(&self, alert: &Alert, owner: &str) -> bool {
         owner.is_empty()
@@ -297,16 +345,12 @@ fn note_at(note: &Note) -> Option<Timestamp> {
     Timestamp::parse_rfc3339(&note.created_at)
 }
 
-fn changed(alert: &Alert) -> Option<Timestamp> {
-    Timestamp::parse_rfc3339(&alert.updated_at)
-}
-
 impl Reading {
     /// Nothing read yet: the activity only if something was done that needs a name.
-    fn new(alert: &Alert, since: Timestamp) -> Self {
+    fn new(alert: &Alert, since: Timestamp, is_other: bool) -> Self {
         let done = [alert.ack_time.as_deref(), alert.close_time.as_deref()];
         let is_news = |text: &str| Timestamp::parse_rfc3339(text).is_some_and(|at| at >= since);
-        let is_whole = !done.into_iter().flatten().any(is_news);
+        let is_whole = !is_other && !done.into_iter().flatten().any(is_news);
         Self { notes: Pages::default(), activity: Pages { is_whole, ..Pages::default() } }
     }
 

@@ -8,6 +8,7 @@
 
 mod desk;
 mod listen;
+mod standing;
 
 use model::incident::Incident;
 use model::name::Name;
@@ -155,7 +156,7 @@ const MARK: &str = "faultline, revision ";
 const CLOSED: &str = ", closed:";
 
 /// Whether we wrote a note.
-fn is_ours(note: &str) -> bool {
+pub(crate) fn is_ours(note: &str) -> bool {
     note.starts_with(MARK)
 }
 

@@ -7,6 +7,8 @@
 use model::incident::{Incident, IncidentState};
 use serde_json::{Value, json};
 
+use crate::delivery::decide::is_over;
+use crate::hook::{ACKNOWLEDGE, RESOLVE};
 use crate::render::template::{mrkdwn, mrkdwn_url};
 use crate::render::told::Told;
 use crate::render::untrusted::Untrusted;
@@ -19,11 +21,19 @@ const FALLBACK_CHARS_MAX: usize = 300;
 /// Most services and causes in words.
 const SERVICES_MAX: usize = 15;
 
+/// Whether a message has buttons: only where somebody hears of a press.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Buttons {
+    Shown,
+    None,
+}
+
 /// The message of an incident.
 pub(super) fn message(
     incident: &Incident,
     told: &Told,
     words: &Words,
+    buttons: Buttons,
     notes: &mut Vec<String>,
 ) -> Value {
     let title = words.title(incident, told, notes);
@@ -37,6 +47,9 @@ pub(super) fn message(
         })),
         None => blocks.extend(built_in(incident, told)),
     }
+    if buttons == Buttons::Shown {
+        blocks.extend(actions(incident));
+    }
     if let Some(link) = words.link(incident) {
         // `|` and `>` would end the link; a checked url has no blank.
         let link = mrkdwn_url(&link);
@@ -47,6 +60,21 @@ pub(super) fn message(
     }
     let fallback = mrkdwn(&Untrusted(&title).line(FALLBACK_CHARS_MAX));
     json!({"text": fallback, "blocks": blocks})
+}
+
+/// What can be decided now, as buttons; `None` when it is over.
+fn actions(incident: &Incident) -> Option<Value> {
+    if is_over(incident.state) {
+        return None;
+    }
+    let button = |action: &str, text: &str| {
+        json!({"type": "button", "action_id": action, "text": plain(text),
+               "value": incident.id.to_string()})
+    };
+    let is_open = incident.people.acknowledged.is_none();
+    let acknowledge = is_open.then(|| button(ACKNOWLEDGE, "Acknowledge"));
+    let buttons: Vec<Value> = acknowledge.into_iter().chain([button(RESOLVE, "Resolve")]).collect();
+    Some(json!({"type": "actions", "elements": buttons}))
 }
 
 /// What a reply in the thread says.

@@ -21,12 +21,14 @@ use crate::render::told::Told;
 use crate::render::words::{Words, note};
 use crate::sink::{Delivery, Outcome, Sink};
 use api::{Api, Message};
+use blocks::Buttons;
 
 /// Messages in a channel of Slack.
 pub struct Slack {
     name: Name,
     channel: String,
     words: Words,
+    buttons: Buttons,
     api: Api,
 }
 
@@ -44,6 +46,7 @@ impl Slack {
             name: sink_name(&config.name),
             channel: config.channel.clone(),
             words: Words::new(&config.templates, Target::Mrkdwn, config.console_url.as_deref()),
+            buttons: if config.hook.is_some() { Buttons::Shown } else { Buttons::None },
             api: Api::new(config, token),
         }
     }
@@ -151,7 +154,8 @@ impl Slack {
     }
 
     fn message(&self, incident: &Incident, notes: &mut Vec<String>) -> Value {
-        let mut body = blocks::message(incident, &Told::of(incident), &self.words, notes);
+        let told = Told::of(incident);
+        let mut body = blocks::message(incident, &told, &self.words, self.buttons, notes);
         mark(&mut body, incident);
         body
     }

@@ -55,6 +55,65 @@ fn decisions(acts: &[Act]) -> Vec<Decision> {
     acts.iter().map(|act| act.decision.clone()).collect()
 }
 
+fn given(to: &str) -> Decision {
+    Decision::Assign { incident: INCIDENT, to: Some(to.into()) }
+}
+
+#[test]
+fn reassigning_and_snoozing_are_heard_once_in_the_name_of_who_did_it() {
+    let (double, mut world, mut cursor) = world();
+    let incident = INCIDENT;
+    double.ops().assign(0, "Ann Example", "Bob Example");
+    let acts = hear(&mut world, &mut cursor);
+    assert_eq!(decisions(&acts), [given("Bob Example")]);
+    assert_eq!((acts[0].author.as_str(), acts[0].via.as_str()), ("Ann Example", "ops"));
+    assert_eq!(hear(&mut world, &mut cursor), [], "nothing is heard twice");
+    // By a new process too, and a later change of another kind does not tell it again.
+    let mut anew = World::new(&setup(&double, TOKEN));
+    double.ops().pass(300);
+    double.ops().say(0, "Bob Example", "mine");
+    assert_eq!(decisions(&hear(&mut anew, &mut cursor)), [Decision::Comment { incident }]);
+    let until = "2026-03-17T04:00:00.000Z";
+    double.ops().pass(300);
+    double.ops().snooze(0, "Bob Example", Some(until));
+    let acts = hear(&mut anew, &mut cursor);
+    let until = model::time::Timestamp::parse_rfc3339(until).expect("a moment");
+    assert_eq!(decisions(&acts), [Decision::Snooze { incident, until }]);
+    double.ops().pass(300);
+    double.ops().snooze(0, "Bob Example", None);
+    double.ops().assign(0, "Bob Example", "");
+    let acts = hear(&mut anew, &mut cursor);
+    assert_eq!(
+        decisions(&acts),
+        [Decision::Assign { incident, to: None }, Decision::Unsnooze { incident }]
+    );
+}
+
+#[test]
+fn what_is_heard_again_after_a_crash_has_the_same_id_also_if_more_was_done_meanwhile() {
+    let (double, mut world, cursor) = world();
+    double.ops().assign(0, "Ann Example", "Bob Example");
+    let (mut lost, mut cursor) = (cursor.clone(), cursor);
+    let first = hear(&mut world, &mut lost);
+    double.ops().say(0, "Cy Example", "taking a look");
+    let mut anew = World::new(&setup(&double, TOKEN));
+    let again = hear(&mut anew, &mut cursor);
+    assert_eq!(again.iter().filter(|act| act.id == first[0].id).count(), 1, "{again:#?}");
+    assert_eq!(again.len(), 2);
+}
+
+#[test]
+fn what_a_policy_assigns_or_snoozes_is_nobodys_act() {
+    let (double, mut world, mut cursor) = world();
+    double.ops().assign(0, "system", "Bob Example");
+    double.ops().snooze(0, "system", Some("2026-03-17T04:00:00.000Z"));
+    assert_eq!(hear(&mut world, &mut cursor), []);
+    double.ops().pass(300);
+    double.ops().say(0, "Ann Example", "thanks");
+    let acts = hear(&mut world, &mut cursor);
+    assert_eq!(decisions(&acts), [Decision::Comment { incident: INCIDENT }]);
+}
+
 #[test]
 fn what_a_person_does_is_an_act_in_their_name_and_what_we_do_is_none() {
     let (double, mut world, mut cursor) = world();
@@ -125,7 +184,7 @@ fn an_acknowledgement_is_heard_also_where_the_activity_names_nobody() {
 fn what_was_done_before_is_not_told_again_by_a_new_process_or_a_later_change() {
     let (double, mut world, mut cursor) = world();
     double.ops().acknowledge(0, "Ann Example");
-    assert_eq!(hear(&mut world, &mut cursor).len(), 1);
+    assert_eq!(hear(&mut world, &mut cursor).len(), 2, "she owns it as well");
     double.ops().pass(300);
     world.publish(&with_service(2, "cart"), at(500));
     world.run(at(500));
@@ -170,7 +229,8 @@ fn many_alerts_and_many_notes_are_all_heard_a_few_at_a_time_in_either_order() {
         }
         assert!(most <= 6, "{most} requests in one answer");
         let comments = acts.iter().filter(|act| matches!(act.decision, Decision::Comment { .. }));
-        assert_eq!((acts.len(), comments.count()), (60, 35), "{oldest_first}");
+        // Who acknowledges owns.
+        assert_eq!((acts.len(), comments.count()), (85, 35), "{oldest_first}");
         assert_eq!(hear(&mut world, &mut cursor), []);
     }
 }
@@ -194,7 +254,7 @@ fn what_happens_while_a_list_is_read_is_heard_by_the_next_look() {
     let mut acts = first.acts;
     acts.extend(hear(&mut world, &mut cursor));
     acts.extend(hear(&mut world, &mut cursor));
-    assert_eq!(acts.len(), 16, "{:?}", decisions(&acts));
+    assert_eq!(acts.len(), 31, "{:?}", decisions(&acts));
 }
 
 #[test]
@@ -207,7 +267,7 @@ fn what_was_heard_before_an_error_is_heard_again() {
             double.fail(&[fault]);
             assert!(world.listen(Some(&cursor), at(1_000)).is_err(), "{fault:?} {passing}");
         }
-        assert_eq!(hear(&mut world, &mut cursor).len(), 1, "{fault:?}");
+        assert_eq!(hear(&mut world, &mut cursor).len(), 2, "{fault:?}");
     }
 }
 
@@ -226,7 +286,7 @@ fn an_alert_whose_notes_cannot_be_read_is_passed_over_and_the_others_are_heard()
     let incident = INCIDENT;
     assert_eq!(
         decisions(&acts),
-        [Decision::Acknowledge { incident }, Decision::Comment { incident }],
+        [Decision::Acknowledge { incident }, Decision::Comment { incident }, given("Ann Example")],
         "what is read again with the next change is not lost"
     );
 }
@@ -255,9 +315,16 @@ fn what_people_do_to_alerts_of_another_faultline_on_the_site_is_not_ours() {
     double.ops().acknowledge(0, "Ann Example");
     double.ops().acknowledge(1, "Bob Example");
     let ours = hear(&mut world, &mut cursor);
-    assert_eq!(decisions(&ours), [Decision::Acknowledge { incident: INCIDENT }]);
+    assert_eq!(
+        decisions(&ours),
+        [Decision::Acknowledge { incident: INCIDENT }, given("Ann Example")]
+    );
     let theirs = hear(&mut other, &mut their_cursor);
-    assert_eq!(decisions(&theirs), [Decision::Acknowledge { incident: IncidentId(0xcd) }]);
+    let (incident, to) = (IncidentId(0xcd), Some("Bob Example".into()));
+    assert_eq!(
+        decisions(&theirs),
+        [Decision::Acknowledge { incident }, Decision::Assign { incident, to }]
+    );
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod teams;
 mod otlp;
 mod kafka;
 mod cdevents;
+mod hooks;
 mod injection;
 mod laws;
 mod docs;

@@ -1,6 +1,7 @@
 //! One message per incident, changed in place; what changed goes into its thread.
 
 use model::incident::IncidentState;
+use model::people::Said;
 use serde_json::Value;
 use sinks::delivery::outbox::DoneResult;
 
@@ -30,7 +31,16 @@ fn world() -> (Served<Slack>, World) {
 }
 
 fn text<'a>(message: &'a Message, place: &str) -> &'a str {
-    message.body.pointer(place).and_then(Value::as_str).unwrap_or_default()
+    text_of(&message.body, place)
+}
+
+fn text_of<'a>(value: &'a Value, place: &str) -> &'a str {
+    value.pointer(place).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn said_by(author: &str) -> Said {
+    let act = "a1".into();
+    Said { act, author: author.into(), via: "chat".into(), at: at(50), text: String::new() }
 }
 
 fn messages(double: &Served<Slack>) -> Vec<Message> {
@@ -65,6 +75,35 @@ fn an_incident_is_one_message_and_its_thread_says_what_changed() {
     });
     let link = ticket.expect("the message is linked");
     assert!(link.as_str().is_some_and(|l| l.starts_with("https://example.slack.com/archives/")));
+}
+
+#[test]
+fn with_a_hook_a_message_has_buttons_for_what_can_be_decided_now() {
+    let double = Served::start(Slack::default());
+    let buttons = |more: &str| {
+        double.lock().service.messages.clear();
+        let mut world = World::new(&with_templates(&double, more));
+        let mut seen = Vec::new();
+        let mut taken = incident(2);
+        taken.people.acknowledged = Some(said_by("ann"));
+        for (revision, now) in
+            [(incident(1), 10), (taken, 100), (in_state(3, IncidentState::Resolved), 200)]
+        {
+            world.publish(&revision, at(now));
+            world.run(at(now));
+            let all = messages(&double);
+            let blocks = all[0].body.pointer("/blocks").and_then(Value::as_array).cloned();
+            let actions = blocks.unwrap_or_default().into_iter().find(|b| b["type"] == "actions");
+            let elements = actions.and_then(|block| block["elements"].as_array().cloned());
+            let words = elements.unwrap_or_default();
+            assert!(words.iter().all(|button| button["value"] == "00000000000000ab"));
+            seen.push(words.iter().map(|b| text_of(b, "/text/text")).collect::<Vec<_>>().join(" "));
+        }
+        seen
+    };
+    assert_eq!(buttons(""), ["", "", ""], "nobody would hear a press");
+    let hook = r#", "hook": {"secrets": [{"env": "SLACK_SIGNING_SECRET"}]}"#;
+    assert_eq!(buttons(hook), ["Acknowledge Resolve", "Resolve", ""]);
 }
 
 #[test]

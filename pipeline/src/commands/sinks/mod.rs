@@ -41,13 +41,17 @@ fn list(args: &SinksListArgs) -> Result<ExitCode> {
     }
     for sink in &config.sinks {
         let (name, kind, to) = (sink.name(), sink.kind(), sink.destination());
+        let hook = sink.hook_hears();
         let every = sink.listen_every().map(|every| every.0 / 1_000_000_000);
         if args.json {
-            let line = json!({"name": name, "kind": kind, "to": to, "listens_every_s": every});
+            let hook = hook.map(|_| format!("/hooks/{name}"));
+            let line = json!({"name": name, "kind": kind, "to": to, "listens_every_s": every,
+                "hook": hook});
             writeln!(out, "{line}")?;
         } else {
             let ear = every.map_or(String::new(), |secs| format!(", listens every {secs} s"));
-            writeln!(out, "{name}: {kind} to {to}{ear}")?;
+            let hook = hook.map_or(String::new(), |_| format!(", hook at /hooks/{name}"));
+            writeln!(out, "{name}: {kind} to {to}{ear}{hook}")?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -213,7 +213,9 @@ function owner(incident) {
   const { assignee } = incident.people;
   return section("owner", "Who owns it", incident.owner ? h("p", { class: "strong" }, said(incident.owner))
     : h("p", { class: "quiet" }, "The map names no owner for the most likely cause."),
-  assignee && h("p", null, h("span", { class: "quiet" }, "Assigned to "), h("strong", null, said(assignee))));
+  assignee && h("p", null, h("span", { class: "quiet" }, "Assigned to "), h("strong", null, said(assignee))),
+  incident.cause_items.length > 0 && h("p", { class: "sub" }, "The cause is known as ", incident.cause_items.map((item, at) => [
+    at > 0 && ", ", h("code", null, said(item.id)), " in ", said(item.source)])));
 }
 
 function ticket(incident) {

@@ -19,6 +19,7 @@ use sinks::retry::Jitter;
 use sinks::sink::{Sink, Trouble, Wait};
 
 use crate::clock;
+use crate::http::hooks::Bell;
 use crate::http::metrics::{Metric, Stage as StageName};
 use crate::log::{Log, LogReader, NewRecord, Start, TopicPartition};
 use crate::run::Starter;
@@ -44,7 +45,9 @@ pub(super) struct Courier {
     http: Arc<crate::http::metrics::Metrics>,
     /// How often it is asked what people did; `None`: never.
     listen_every: Option<Nanos>,
-    /// Where the journals of incidents are. Empty with one cell.
+    /// Rung when the destination says that there is something to ask for.
+    bell: Option<Arc<Bell>>,
+    /// Which incidents there are, and where their journals are.
     places: Places,
     /// Partitions of which the end was not seen yet. A restart reads them again: only then is the
     /// newest revision known, and where acts belong.
@@ -79,6 +82,7 @@ impl Courier {
             stop: starter.stop.clone(),
             http: starter.http.metrics.clone(),
             listen_every: config.listen_every(),
+            bell: starter.http.hooks.bell(config.name()),
             places: Places::default(),
             behind: from.iter().cloned().collect(),
             counted_at: Timestamp::EPOCH,
@@ -98,6 +102,11 @@ impl Courier {
             self.count(clock::now());
             // What is full has to be emptied before the rest can be read.
             let speaks = self.behind.is_empty() || !self.outbox.has_room();
+            if let Some(ear) = ear.as_mut()
+                && self.bell.as_ref().is_some_and(|bell| bell.was_rung())
+            {
+                ear.ring(clock::now());
+            }
             if let Some(ear) = ear.as_mut()
                 && (self.behind.is_empty() || ear.is_first())
                 && ear.is_due(clock::now())
@@ -159,8 +168,13 @@ impl Courier {
             tracing::warn!(%sink, note, "passed over something that people did there");
         }
         for act in acts {
-            tracing::info!(%sink, act = %act.id, "a person decided there");
             let incident = act.decision.incident();
+            if incident.is_some_and(|id| self.places.knows_not(id)) {
+                // Another faultline speaks to the same destination.
+                tracing::debug!(%sink, act = %act.id, "a person decided about an incident that is not ours");
+                continue;
+            }
+            tracing::info!(%sink, act = %act.id, "a person decided there");
             let partition = incident.and_then(|id| self.places.of(id)).unwrap_or(0);
             if self.journal(partition, clock::now(), Command::Act(act))? == Kept::Stopped {
                 return Ok(());
@@ -219,12 +233,10 @@ impl Courier {
         }
     }
 
-    /// Remembers where the journal of an incident is, if there is a choice.
+    /// Remembers an incident, and where its journal is.
     fn place(&mut self, incident: &Incident) {
-        if self.settings.cells.len() > 1 {
-            let partition = self.partition(&incident.cell);
-            self.places.note(incident.id, partition);
-        }
+        let partition = self.partition(&incident.cell);
+        self.places.note(incident.id, partition);
     }
 
     fn partition(&self, cell: &CellId) -> u32 {

@@ -11,12 +11,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::Result;
-use sinks::config::{SinkConfig, build_over};
+use sinks::config::{SinkConfig, build_hook, build_over};
+use sinks::hook::Hears;
 use sinks::sink::Sink;
 
 use self::courier::Courier;
 use crate::cli::Role;
 use crate::config::{Config, ConfigErrors};
+use crate::http::hooks::Hooks;
 use crate::http::metrics::Stage as StageName;
 use crate::log::Log;
 use crate::run::Starter;
@@ -26,22 +28,45 @@ use crate::run::publish::LogPublisher;
 /// A sink, and how it was configured.
 pub(super) type Built = (SinkConfig, Box<dyn Sink>);
 
-/// The configured sinks, if the roles tell any.
+/// The configured sinks, if the roles tell any, and the hooks that these roles can serve: a sink that asks its
+/// destination is in the process of `deliver`, and acts are taken by `console`.
 ///
 /// # Errors
 /// All that cannot be used, such as secrets that are not there, at once.
-pub(super) fn build(config: &Config, log: &Arc<dyn Log>, roles: &[Role]) -> Result<Vec<Built>> {
-    if !roles.contains(&Role::Deliver) {
-        return Ok(Vec::new());
-    }
-    let (mut built, mut wrong) = (Vec::new(), Vec::new());
+pub(super) fn build(
+    config: &Config,
+    log: &Arc<dyn Log>,
+    roles: &[Role],
+) -> Result<(Vec<Built>, Hooks)> {
+    let (mut built, mut hooks, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
     for sink in &config.sinks {
-        match build_over(sink, Box::new(LogPublisher::new(log.clone()))) {
-            Ok(done) => built.push((sink.clone(), done)),
-            Err(errors) => wrong.extend(errors.iter().map(ToString::to_string)),
+        if roles.contains(&Role::Deliver) {
+            match build_over(sink, Box::new(LogPublisher::new(log.clone()))) {
+                Ok(done) => built.push((sink.clone(), done)),
+                Err(errors) => wrong.extend(errors.iter().map(ToString::to_string)),
+            }
+        }
+        if sink.hook_hears().is_some_and(|hears| roles.contains(&server(hears))) {
+            match build_hook(sink) {
+                Ok(hook) => hooks.extend(hook),
+                Err(errors) => wrong.extend(errors.iter().map(ToString::to_string)),
+            }
         }
     }
-    if wrong.is_empty() { Ok(built) } else { Err(ConfigErrors::new("sinks", wrong).into()) }
+    wrong.dedup();
+    if wrong.is_empty() {
+        Ok((built, Hooks::new(hooks)))
+    } else {
+        Err(ConfigErrors::new("sinks", wrong).into())
+    }
+}
+
+/// Who serves a hook.
+const fn server(hears: Hears) -> Role {
+    match hears {
+        Hears::Ring => Role::Deliver,
+        Hears::Acts => Role::Console,
+    }
 }
 
 /// Starts a thread for each sink.

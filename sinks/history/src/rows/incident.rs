@@ -86,6 +86,7 @@ fn revision(sheet: &mut Sheet<'_>) {
         first.map_or(Cell::Null, |first| Cell::text(&first.summary)),
         Cell::maybe(change.map(|change| &change.id)),
         Cell::maybe(change.map(|change| &change.title)),
+        items(it),
         Cell::count(it.confidence_set_size),
         it.exemplars.first().map_or(Cell::Null, |trace| Cell::Text(trace.to_string())),
         it.lineage.merged_into.map_or(Cell::Null, |id| Cell::Text(id.to_string())),
@@ -97,6 +98,14 @@ fn revision(sheet: &mut Sheet<'_>) {
         Cell::Text(serde_json::to_string(it).unwrap_or_default()),
     ];
     sheet.rows.push(Row { table: Table::Revisions, day: sheet.day, cells });
+}
+
+/// `servicenow:27d3..., backstage:component:default/payment`; nothing where no source knows the service.
+fn items(incident: &Incident) -> Cell {
+    if incident.cause_items.is_empty() {
+        return Cell::Null;
+    }
+    joined(incident.cause_items.iter().map(|item| format!("{}:{}", item.source, item.id)), ", ")
 }
 
 fn alerts(sheet: &mut Sheet<'_>) {

@@ -86,6 +86,9 @@ fn a_fresh_incident_is_seen_before_it_is_in_a_file_and_after() {
     );
     let expected = serde_json::json!([[2, 30.0, "deploy-1", "checkout, payments", true]]);
     assert_eq!(serde_json::json!(row.unwrap()), expected);
+    let items = ask(&engine, "SELECT cause_items FROM incidents");
+    let expected = serde_json::json!([["backstage:component:default/payments, servicenow:27d3"]]);
+    assert_eq!(serde_json::json!(items.unwrap()), expected);
 }
 
 #[test]

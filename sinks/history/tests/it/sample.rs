@@ -67,6 +67,8 @@ pub(crate) fn with_graph(
             "lacks": null, "evidence": [evidence]
         }],
         "confidence_set_size": 1, "owner": "team-pay", "tickets": [],
+        "cause_items": [{"source": "backstage", "id": "component:default/payments"},
+                        {"source": "servicenow", "id": "27d3"}],
         "lineage": {"merged_into": null, "merged_from": [], "split_from": null, "reopened": 0},
         "timeline": [{"at": at(-60).to_rfc3339(), "kind": "change", "service": "payments",
                       "text": "payments 2.4"}],

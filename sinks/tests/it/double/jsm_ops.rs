@@ -36,6 +36,7 @@ pub(crate) struct Alert {
     pub(super) acked: Option<String>,
     pub(super) closed: Option<String>,
     pub(super) owner: String,
+    pub(super) snoozed_until: Option<String>,
     /// What was done: when, and by whom.
     pub(super) activity: Vec<(String, String)>,
 }
@@ -92,6 +93,18 @@ impl Ops {
     pub(crate) fn acknowledge(&mut self, place: usize, who: &str) {
         let (at, alert) = self.touch(place, who);
         (alert.acked, alert.owner) = (Some(at), who.to_owned());
+    }
+
+    /// Somebody gives the alert at a place to somebody; to nobody if the name is empty.
+    pub(crate) fn assign(&mut self, place: usize, who: &str, to: &str) {
+        let (_, alert) = self.touch(place, who);
+        alert.owner = to.to_owned();
+    }
+
+    /// Somebody snoozes the alert at a place, or ends that.
+    pub(crate) fn snooze(&mut self, place: usize, who: &str, until: Option<&str>) {
+        let (_, alert) = self.touch(place, who);
+        alert.snoozed_until = until.map(str::to_owned);
     }
 
     /// A person, or a policy (`system`), closes the alert at a place.

@@ -115,7 +115,8 @@ fn show(alert: &Alert) -> Value {
         "id": alert.id, "alias": alert.fields.get("alias"), "source": alert.fields.get("source"),
         "status": if alert.open { "open" } else { "closed" }, "updatedAt": alert.changed,
         "acknowledged": alert.acked.is_some(), "ackTime": alert.acked, "closeTime": alert.closed,
-        "owner": alert.owner, "integrationName": INTEGRATION, "integrationType": "API",
+        "owner": alert.owner, "snoozed": alert.snoozed_until.is_some(),
+        "snoozedUntil": alert.snoozed_until, "integrationName": INTEGRATION, "integrationType": "API",
         "description": alert.fields.get("description"),
     })
 }

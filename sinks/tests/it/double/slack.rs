@@ -182,6 +182,10 @@ fn check_blocks(body: &Value) -> Result<(), &'static str> {
         let limit = match text(block, "/type") {
             "header" if text(block, "/text/type") == "plain_text" => 150,
             "section" | "context" => 3_000,
+            "actions" => {
+                total += check_buttons(block)?;
+                continue;
+            }
             _ => return Err("invalid_blocks"),
         };
         let none = Vec::new();
@@ -203,6 +207,26 @@ fn check_blocks(body: &Value) -> Result<(), &'static str> {
         }
     }
     if total > 13_200 { Err("msg_blocks_too_long") } else { Ok(()) }
+}
+
+/// Buttons have an action, of which no other has the id, a text of at most 75 characters and a value of at
+/// most 2,000.
+fn check_buttons(block: &Value) -> Result<usize, &'static str> {
+    let buttons = block.get("elements").and_then(Value::as_array).ok_or("invalid_blocks")?;
+    let mut ids: Vec<&str> = buttons.iter().map(|button| text(button, "/action_id")).collect();
+    ids.dedup();
+    let fits = |button: &Value| {
+        text(button, "/type") == "button"
+            && text(button, "/text/type") == "plain_text"
+            && (1..=75).contains(&text(button, "/text/text").chars().count())
+            && (1..=255).contains(&text(button, "/action_id").chars().count())
+            && text(button, "/value").chars().count() <= 2_000
+    };
+    let is_right = (1..=25).contains(&buttons.len()) && ids.len() == buttons.len();
+    if !is_right || !buttons.iter().all(fits) {
+        return Err("invalid_blocks");
+    }
+    Ok(buttons.iter().map(|button| text(button, "/text/text").chars().count()).sum())
 }
 
 fn text<'a>(value: &'a Value, place: &str) -> &'a str {

@@ -1,0 +1,125 @@
+//! Hooks as a destination meets them: real requests over loopback, and what the journal has then.
+
+use std::sync::Mutex;
+
+use model::incident::Ticket;
+use serde_json::json;
+use sinks::config::{SinkConfig, build_hook};
+
+use super::*;
+use crate::control::desk::{ActClock, Desk, Journal};
+use crate::http::hooks::Hooks;
+use crate::http::testing::with_people;
+
+const SECRET: &str = "a-secret-of-some-length";
+
+/// A journal of two cells, in memory.
+#[derive(Default)]
+struct Book(Mutex<Vec<(CellId, Act)>>, Vec<CellId>);
+
+impl Journal for Book {
+    fn cells(&self) -> &[CellId] {
+        &self.1
+    }
+
+    fn append(&self, cell: &CellId, acts: &[Act]) -> Result<(), String> {
+        self.0.lock().unwrap().extend(acts.iter().map(|act| (cell.clone(), act.clone())));
+        Ok(())
+    }
+}
+
+fn sink(text: &str, file: &std::path::Path) -> SinkConfig {
+    let text = text.replace("HOOK", &json!({"secrets": [{"file": file}]}).to_string());
+    serde_json::from_str(&text).unwrap()
+}
+
+/// A guarded server: `bridge` takes acts, `rt` rings; incident 1 is of the second cell.
+fn state() -> (HttpState, std::sync::Arc<Book>) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), SECRET).unwrap();
+    let bridge = r#"{"webhook": {"name": "bridge", "url": "http://h", "secrets": [{"env": "X"}],
+        "hook": HOOK}}"#;
+    let rt = r#"{"rt": {"name": "rt", "url": "http://h", "queue": "Incidents",
+        "auth": {"bearer": {"token": {"env": "X"}}}, "hook": HOOK}}"#;
+    let hooks = [bridge, rt].map(|text| build_hook(&sink(text, file.path())).unwrap().unwrap());
+    let cells = vec![CellId("default".into()), CellId("staging".into())];
+    let book = std::sync::Arc::new(Book(Mutex::default(), cells));
+    let mut one = incident(1, 1, IncidentState::Open);
+    one.cell = CellId("staging".into());
+    let ticket = Ticket { sink: "rt".into(), id: "7".into(), number: None, url: None };
+    one.tickets.push(ticket);
+    let state = HttpState {
+        desk: std::sync::Arc::new(Desk::new(book.clone(), ActClock::Wall)),
+        hooks: std::sync::Arc::new(Hooks::new(hooks)),
+        ..with_people()
+    };
+    state.incidents.apply(&one);
+    (state, book)
+}
+
+const TOKEN: &str = "Authorization: Bearer a-secret-of-some-length\r\n";
+
+fn act(id: &str, incident: &str) -> String {
+    json!({"id": id, "incident": incident, "decision": "acknowledge", "author": "ann"}).to_string()
+}
+
+#[tokio::test]
+async fn an_act_is_in_the_journal_of_its_cell_once_under_its_sinks_name() {
+    let (state, book) = state();
+    let server = serve(state).await;
+    let body = act("c-1", "0000000000000001");
+    for _ in 0..2 {
+        let (status, _, text) =
+            server.ask("POST", "/hooks/bridge", "localhost", TOKEN, &body).await;
+        assert_eq!((status, text.as_str()), (200, r#"{"acts":["bridge:c-1:acknowledge"]}"#));
+    }
+    let acts = book.0.lock().unwrap().clone();
+    let [(cell, act)] = acts.as_slice() else { panic!("{acts:?}") };
+    assert_eq!(*cell, CellId("staging".into()));
+    assert_eq!((act.author.as_str(), act.via.as_str()), ("ann", "bridge"));
+    assert_eq!(act.decision, Decision::Acknowledge { incident: IncidentId(1) });
+}
+
+#[tokio::test]
+async fn who_does_not_know_the_secret_learns_nothing_and_does_nothing() {
+    let (state, book) = state();
+    let bell = state.hooks.bell("rt").unwrap();
+    let server = serve(state).await;
+    let body = act("c-1", "0000000000000001");
+    let role = "Authorization: Bearer the-token-of-the-admin\r\n";
+    let mut answers = Vec::new();
+    for path in ["/hooks/bridge", "/hooks/rt", "/hooks/no-such-sink"] {
+        for headers in ["", role, "Authorization: Basic a-secret-of-some-length\r\n"] {
+            answers.push(server.ask("POST", path, "localhost", headers, &body).await);
+        }
+    }
+    assert!(answers.iter().all(|answer| answer.0 == 401), "{answers:?}");
+    assert!(answers.iter().all(|answer| answer.2 == answers[0].2), "{answers:?}");
+    assert!(book.0.lock().unwrap().is_empty() && !bell.was_rung());
+    let (_, _, text) = server.ask("GET", "/metrics", "localhost", role, "").await;
+    assert!(text.contains("faultline_requests_refused_total{stage=\"console\"} 9\n"), "{text}");
+    // A host name that is not ours is refused before anything is read.
+    let (status, ..) = server.ask("POST", "/hooks/rt", "evil.example", TOKEN, "").await;
+    assert_eq!(status, 421);
+    let large = "x".repeat((256 << 10) + 1);
+    let (status, ..) = server.ask("POST", "/hooks/rt", "localhost", TOKEN, &large).await;
+    assert_eq!(status, 413);
+}
+
+#[tokio::test]
+async fn a_sink_that_asks_is_rung_and_a_form_that_is_wrong_says_what_is() {
+    let (state, book) = state();
+    let bell = state.hooks.bell("rt").unwrap();
+    assert!(state.hooks.bell("bridge").is_none());
+    assert_eq!(state.incidents.with_ticket("rt", "7"), Some(IncidentId(1)));
+    assert_eq!(state.incidents.with_ticket("rt", "8"), None);
+    let server = serve(state).await;
+    let (status, ..) = server.ask("POST", "/hooks/rt", "localhost", TOKEN, "ticket 7").await;
+    assert_eq!(status, 200);
+    assert!(bell.was_rung() && !bell.was_rung());
+    let body = act("c-1", "INC1");
+    let (status, _, text) = server.ask("POST", "/hooks/bridge", "localhost", TOKEN, &body).await;
+    assert_eq!(status, 400);
+    assert!(text.contains("`incident` is no id"), "{text}");
+    assert!(book.0.lock().unwrap().is_empty());
+}
