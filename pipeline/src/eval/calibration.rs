@@ -6,7 +6,7 @@ const BINS: usize = 15;
 /// What a fault's first incident promised and what was true.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Promise {
-    /// Probability of its first hypothesis. Unit: 0 to 1.
+    /// Probability of whom its first hypothesis blames. Unit: 0 to 1.
     pub probability: f64,
     /// The first hypothesis names the root cause.
     pub right: bool,

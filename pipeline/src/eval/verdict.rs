@@ -71,12 +71,14 @@ pub fn judge(claims: &[Claim<'_>], fault: &Fault) -> Verdict {
     }
 }
 
-/// What the first hypothesis promises. A tie with a wrong one is wrong.
+/// What the first hypothesis promises: as whom it blames is what is judged, the probability of all that blame the
+/// same, whichever change they name. A tie with a wrong one is wrong.
 fn promise(incident: &Incident, fault: &Fault) -> Option<Promise> {
     let first = incident.hypotheses.first()?;
     let size = incident.confidence_set_size;
+    let same = incident.hypotheses.iter().filter(|other| other.entity == first.entity);
     Some(Promise {
-        probability: first.probability,
+        probability: same.map(|hypothesis| hypothesis.probability).sum::<f64>().min(1.0),
         right: first_hypotheses(incident).all(|hypothesis| is_right(hypothesis, fault)),
         set_size: size,
         covered: incident.hypotheses.iter().take(size as usize).any(|h| is_right(h, fault)),

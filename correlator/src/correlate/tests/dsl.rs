@@ -9,7 +9,9 @@ use model::entity::{Entity, EntityKind};
 use model::id::{CellId, IncidentId, TraceId};
 use model::incident::Incident;
 use model::journal::{JournalEntry, JournalRecord};
-use model::map::{ConfigurationItem, ItemKind, ObservedDependency, TopologyDocument};
+use model::map::{
+    ConfigurationItem, ItemKind, ObservedDependency, Relation, RelationKind, TopologyDocument,
+};
 use model::name::Name;
 use model::nats::Nats;
 use model::signal::LogSeverity;
@@ -360,6 +362,31 @@ impl Story {
         let document = TopologyDocument {
             source: source.into(),
             items: items.iter().map(item).collect(),
+            ..TopologyDocument::default()
+        };
+        self.record(secs, JournalRecord::Topology(document))
+    }
+
+    /// Services that run on a host.
+    pub(in crate::correlate) fn runs_on(self, secs: i64, host: &str, guests: &[&str]) -> Self {
+        let item = |name: &str, kind| ConfigurationItem {
+            id: name.into(),
+            kind,
+            name: name.into(),
+            owner: None,
+            criticality: None,
+            aliases: Vec::new(),
+        };
+        let relation = |guest: &&str| Relation {
+            from: (*guest).into(),
+            to: host.into(),
+            kind: RelationKind::RunsOn,
+        };
+        let services = guests.iter().map(|guest| item(guest, ItemKind::Service));
+        let document = TopologyDocument {
+            source: "cmdb".into(),
+            items: services.chain([item(host, ItemKind::Host)]).collect(),
+            relations: guests.iter().map(relation).collect(),
             ..TopologyDocument::default()
         };
         self.record(secs, JournalRecord::Topology(document))

@@ -6,6 +6,7 @@ mod times;
 mod storm;
 mod words;
 mod laws;
+mod causes;
 mod changes;
 mod acts;
 mod act_laws;
