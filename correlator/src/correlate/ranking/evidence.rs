@@ -17,6 +17,7 @@ use crate::correlate::activity::SymptomKey;
 use crate::correlate::limits::{EXEMPLARS_MAX, WALK_HOPS_MAX};
 use crate::correlate::releases;
 use crate::correlate::sums::SymptomSum;
+use crate::correlate::ties::ratio;
 use crate::sense::{self, Subject};
 
 use super::alerts::AlertKinds;
@@ -136,8 +137,8 @@ fn telemetry(
         }
         let mut share = share * own_share(key, explained);
         let is_own = || sense::callee_of(&key.detail).is_none_or(|to| name.as_str() == to);
-        if may_be_passed && !is_of_resource(key) && is_own() {
-            share *= EXPLAINED;
+        if kind == SymptomKind::Metric && !is_of_resource(key) && is_own() {
+            share *= if may_be_passed { EXPLAINED } else { originated(view, name) };
         }
         seen.add(key, share, sum);
         traces.extend(sum.exemplars.iter().copied());
@@ -234,6 +235,19 @@ fn needs_troubled(view: &View<'_>, name: &Name) -> bool {
     };
     let needs = view.world.map.callees(name);
     needs.iter().any(|other| is_troubled(other) && !view.world.map.callees(other).contains(name))
+}
+
+/// Share of the failing and slow traces through a service that originate in it; one where none pass it. Its metrics of
+/// requests count what it waits for and what it passes on as well: by Little's law its open requests rise with
+/// the time that a way below it takes.
+fn originated(view: &View<'_>, name: &Name) -> f64 {
+    let through = view.case.reach.iter().filter(|((_, reached), _)| reached == name);
+    let (mut own, mut all) = (0_u64, 0_u64);
+    for ((origin, _), traces) in through {
+        all = all.saturating_add(*traces);
+        own = own.saturating_add(if origin == name { *traces } else { 0 });
+    }
+    if all == 0 { 1.0 } else { ratio(own, all) }
 }
 
 /// Whether a symptom is of a resource that moved, and is not used up.
