@@ -42,6 +42,10 @@ const RESOURCE_CAP: f64 = 12.0;
 /// as much about that.
 const EXPLAINED: f64 = 0.5;
 
+/// Traces to the credit of a service's own metrics: metrics count every request, traces are sampled, and a handful
+/// of those says little about all. Some hundred failing traces outweigh them, as one pane of trouble has.
+const UNSEEN: u64 = 10;
+
 /// Share of an edge's evidence by star centrality: the callee's weight, then the caller's.
 const EDGE_WEIGHTS: (f64, f64) = (1.2, 0.8);
 
@@ -237,9 +241,9 @@ fn needs_troubled(view: &View<'_>, name: &Name) -> bool {
     needs.iter().any(|other| is_troubled(other) && !view.world.map.callees(other).contains(name))
 }
 
-/// Share of the failing and slow traces through a service that originate in it; one where none pass it. Its metrics of
+/// Most of the failing and slow traces through a service that may originate in it, as a share; one where none pass it. Its metrics of
 /// requests count what it waits for and what it passes on as well: by Little's law its open requests rise with
-/// the time that a way below it takes.
+/// the time that a way below it takes. A few traces prove nothing: see [`UNSEEN`].
 fn originated(view: &View<'_>, name: &Name) -> f64 {
     let through = view.case.reach.iter().filter(|((_, reached), _)| reached == name);
     let (mut own, mut all) = (0_u64, 0_u64);
@@ -247,7 +251,7 @@ fn originated(view: &View<'_>, name: &Name) -> f64 {
         all = all.saturating_add(*traces);
         own = own.saturating_add(if origin == name { *traces } else { 0 });
     }
-    if all == 0 { 1.0 } else { ratio(own, all) }
+    ratio(own.saturating_add(UNSEEN), all.saturating_add(UNSEEN))
 }
 
 /// Whether a symptom is of a resource that moved, and is not used up.
