@@ -17,6 +17,7 @@ use super::incident::CaseState;
 use super::limits::CASE_ALERTS_MAX;
 use super::ranking::Analysis;
 use super::sums::{EntrySum, SymptomSum, VersionSum, Voiced};
+use super::traffic::Rush;
 
 /// A member and how it came in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,8 +68,9 @@ pub(super) struct Case {
     /// What was said that is grave or new, by (service, text).
     #[serde(default)]
     pub(super) voices: BTreeMap<(Name, Name), Voiced>,
-    /// Traffic at the entries against the usual. Unit: thousandths; 1000 is as usual.
-    pub(super) surge_milli: u64,
+    /// Traffic at the entries beyond the usual, while its first panes lasted.
+    #[serde(default)]
+    pub(super) rush: Rush,
     /// Panes with evidence enough to open, minus those without.
     pub(super) hot_panes: u32,
     /// Panes with telemetry since its causes were last abnormal.
@@ -120,7 +122,7 @@ impl Case {
             entries: BTreeMap::new(),
             versions: BTreeMap::new(),
             voices: BTreeMap::new(),
-            surge_milli: 1000,
+            rush: Rush::default(),
             hot_panes: 0,
             quiet_panes: 0,
             last_loud: pane,

@@ -55,13 +55,17 @@ pub(super) struct AlertState {
     pub(super) last_seen: Timestamp,
     /// When its state changed; the newest last.
     transitions: Vec<Timestamp>,
+    /// Since when it is clear that it fires for good, after it had flapped.
+    #[serde(default)]
+    steady: Option<Timestamp>,
     /// Whether it is an event: see [`Speech`].
     #[serde(default)]
     is_event: bool,
 }
 
 impl AlertState {
-    /// Whether it changed its state more than four times within ten minutes of its last change.
+    /// Whether it changed its state more than four times within ten minutes of its last change; one that has
+    /// fired on for ten minutes since no longer does ([`Alerts::steady`]).
     pub(super) fn flapping(&self) -> bool {
         self.lately().count() > FLAPPING_ABOVE
     }
@@ -77,6 +81,16 @@ impl AlertState {
         let last = self.transitions.last().copied();
         let all = self.transitions.iter().copied();
         all.filter(move |at| last.is_some_and(|last| last - *at <= FLAPPING_WITHIN))
+    }
+
+    /// Since when what it says is news: since it began to fire, or since it was clear that it fires for good.
+    pub(super) fn news_since(&self) -> Timestamp {
+        self.steady.unwrap_or(self.since)
+    }
+
+    /// Whether it fires for good after it had flapped.
+    pub(super) fn is_steady(&self) -> bool {
+        self.steady.is_some()
     }
 
     /// What it is a sign of: its service, else its rule.
@@ -168,6 +182,7 @@ impl Alerts {
             (false, true) => {
                 state.since = begin(fact);
                 state.ended = None;
+                state.steady = None;
             }
             (true, false) => state.ended = Some(fact.at),
         }
@@ -186,6 +201,19 @@ impl Alerts {
         self.rules.insert(rule.clone(), speech);
         for state in self.states.values_mut().filter(|state| state.alert.name == *rule) {
             Arc::make_mut(state).is_event = speech == Speech::Events;
+        }
+    }
+
+    /// Tells alerts that flapped and fire for good now: for as long as flapping is counted.
+    pub(super) fn steady(&mut self, now: Timestamp) {
+        for slot in self.states.values_mut().filter(|state| state.flapping()) {
+            let Some(last) = slot.transitions.last().copied() else { continue };
+            let clear = last + FLAPPING_WITHIN;
+            if slot.status == AlertStatus::Firing && clear < now {
+                let state = Arc::make_mut(slot);
+                state.transitions = vec![last];
+                state.steady = Some(clear);
+            }
         }
     }
 
@@ -238,6 +266,7 @@ fn first(fact: &AlertFact, binding: Binding) -> AlertState {
         ended: None,
         last_seen: fact.at,
         transitions: vec![fact.at],
+        steady: None,
         is_event: false,
     }
 }

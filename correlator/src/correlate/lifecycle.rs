@@ -247,7 +247,7 @@ pub(super) fn fires_anew(
     resolved_at: Timestamp,
 ) -> bool {
     let anew = |state: &AlertState| {
-        state.status == model::alert::AlertStatus::Firing && state.since > resolved_at
+        state.status == model::alert::AlertStatus::Firing && state.news_since() > resolved_at
     };
     let carries = || {
         let core = case.core();
@@ -280,8 +280,9 @@ fn is_strong(
         .map(|(_, state)| state)
         .collect();
     let surprise = |state: &AlertState| habits.surprise(&state.alert);
-    let grave =
-        |state: &AlertState| is_graded(state.alert.severity) && surprise(state) >= GRAVE_ALERT;
+    // That one fires for good after it flapped is another thing than how often it does.
+    let is_rare = |state: &AlertState| state.is_steady() || surprise(state) >= GRAVE_ALERT;
+    let grave = |state: &AlertState| is_graded(state.alert.severity) && is_rare(state);
     let supported = members.iter().any(|node| node.supporting_level() >= config.support_level);
     let most = states.iter().map(|state| surprise(state)).max().unwrap_or_default();
     let mut telling = states.iter().filter(|state| surprise(state) >= TELLING_ALERT);

@@ -19,6 +19,7 @@ use super::dedup::{AlertState, Alerts};
 use super::facts::PaneSummary;
 use super::past;
 use super::roots;
+use super::traffic::Rush;
 use super::world::{Rules, World};
 
 /// Share of the failing traces that each part of a split must have to itself.
@@ -33,7 +34,7 @@ pub(super) fn assign(
     nodes: &[ActiveNode],
     components: &[Component],
     around: &Surroundings<'_>,
-    surge: u64,
+    rush: Rush,
     rules: Rules<'_>,
 ) {
     let mut held: Holders = BTreeMap::new();
@@ -48,7 +49,7 @@ pub(super) fn assign(
         let case = match owners.as_slice() {
             [] => match past::returning(world, nodes, component, rules) {
                 Some(id) => Some(id),
-                None => Some(give_birth(world, pane, nodes, component, surge, rules)),
+                None => Some(give_birth(world, pane, nodes, component, rush, rules)),
             },
             [one] => Some(*one),
             several => join_cases(world, several, nodes, around, &mut held),
@@ -142,7 +143,7 @@ fn give_birth(
     pane: Pane,
     nodes: &[ActiveNode],
     component: &Component,
-    surge: u64,
+    rush: Rush,
     rules: Rules<'_>,
 ) -> IncidentId {
     let members = || component.members.iter().filter_map(|(at, _)| nodes.get(*at));
@@ -153,7 +154,7 @@ fn give_birth(
     let first = members().map(|node| &node.key).min();
     let id = free_id(world, first, onset, rules);
     let mut case = Case::new(id, pane, onset);
-    case.surge_milli = case.surge_milli.max(surge);
+    case.rush = rush;
     for (_, summary) in world.recent.iter().filter(|(past, _)| *past >= onset) {
         case.absorb_traffic(summary);
     }
@@ -218,12 +219,16 @@ fn may_merge(a: &Case, b: &Case, nodes: &[ActiveNode], around: &Surroundings<'_>
     if parted(a, b) || parted(b, a) {
         return false;
     }
-    // What failing traces told apart is not joined again because they have become fewer.
-    if a.split_from == Some(b.id) || b.split_from == Some(a.id) {
-        return false;
-    }
     if b.has_key(&a.keys(around.alerts).collect(), around.alerts) {
         return true;
+    }
+    // What failing traces told apart is not joined again because they have become fewer.
+    let split = |part: &Case, whole: &Case| {
+        let from = |id| id == whole.id || whole.merged_from.contains(&id);
+        part.split_from.is_some_and(from)
+    };
+    if split(a, b) || split(b, a) {
+        return false;
     }
     let origins = |case: &Case| -> Vec<Name> {
         let active = nodes.iter().filter(|n| n.measured && case.nodes.contains_key(&n.key));

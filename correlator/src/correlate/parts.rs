@@ -47,7 +47,7 @@ impl Case {
         self.hot_panes = self.hot_panes.max(other.hot_panes);
         self.quiet_panes = self.quiet_panes.min(other.quiet_panes);
         self.last_loud = self.last_loud.max(other.last_loud);
-        self.surge_milli = self.surge_milli.max(other.surge_milli);
+        self.rush = self.rush.or(other.rush);
         self.inherit(other);
     }
 
@@ -85,7 +85,7 @@ impl Case {
         part.versions = self.versions.extract_if(.., |(service, _), _| mine(service)).collect();
         part.entries = self.entries.clone();
         part.voices = self.voices.clone();
-        part.surge_milli = self.surge_milli;
+        part.rush = self.rush;
         part.split_from = self.is_told().then_some(self.id);
         part
     }

@@ -137,7 +137,7 @@ pub(super) fn returning(
         let is_news = |fingerprint: &Fingerprint| {
             let state = world.alerts.get(*fingerprint);
             !case.alerts.contains_key(fingerprint)
-                && state.is_some_and(|state| state.since > resolved_at)
+                && state.is_some_and(|state| state.news_since() > resolved_at)
         };
         let has_news = || members.iter().flat_map(|node| &node.alerts).any(is_news);
         fires() || is_late() || ((is_strong || !has_news()) && case.is_again(&members))
@@ -167,7 +167,7 @@ impl Told {
     /// Forgets the alerts that fire anew, and those that are forgotten themselves.
     pub(super) fn forget(told: &mut Arc<Self>, alerts: &Alerts) {
         let goes_on = |fingerprint: &Fingerprint, until: &Timestamp| {
-            alerts.get(*fingerprint).is_some_and(|state| state.since <= *until)
+            alerts.get(*fingerprint).is_some_and(|state| state.news_since() <= *until)
         };
         if !told.0.iter().all(|(fingerprint, until)| goes_on(fingerprint, until)) {
             Arc::make_mut(told).0.retain(|fingerprint, until| goes_on(fingerprint, until));
@@ -176,7 +176,7 @@ impl Told {
 
     /// Whether this firing of an alert is among it: that it goes on is no news.
     pub(super) fn has(&self, fingerprint: Fingerprint, state: &AlertState) -> bool {
-        self.0.get(&fingerprint).is_some_and(|until| state.since <= *until)
+        self.0.get(&fingerprint).is_some_and(|until| state.news_since() <= *until)
     }
 }
 

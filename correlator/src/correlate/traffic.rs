@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use model::name::Name;
 use model::symptom::EntryObservation;
+use model::time::Pane;
 use serde::{Deserialize, Serialize};
 
 use super::limits::TRAFFIC_KEYS_MAX;
@@ -19,16 +20,50 @@ const SLOWNESS: u64 = 170;
 /// busy as another. Unit: standard deviations of their number, which is that of arrivals by chance.
 const DEVIATIONS: u64 = 3;
 
+/// Traffic above this multiple of the usual is a rush. Unit: thousandths.
+pub(super) const RUSH_MILLI: u64 = 1500;
+
+/// Traffic beyond the usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Rush {
+    /// How much there surely is, against the usual; the most of a time. Unit: thousandths.
+    pub(super) milli: u64,
+    /// Since when it is a rush; `None` if it is none.
+    pub(super) since: Option<Pane>,
+}
+
+impl Default for Rush {
+    fn default() -> Self {
+        Self { milli: 1000, since: None }
+    }
+}
+
+impl Rush {
+    /// The most of two, since the first.
+    pub(super) fn or(self, other: Self) -> Self {
+        let since = [self.since, other.since].into_iter().flatten().min();
+        Self { milli: self.milli.max(other.milli), since }
+    }
+}
+
 /// Usual requests a pane over all entries, and how many panes it knows.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Traffic {
     usual: BTreeMap<(Name, Name), (u64, u32)>,
+    /// Since when there is a rush, if there is one.
+    #[serde(default)]
+    rose: Option<Pane>,
 }
 
 impl Traffic {
     /// The traffic that a pane surely has against the usual, in thousandths, then learns the pane. While
     /// `troubled`, nothing is learned: a surge must not become usual.
-    pub(super) fn note(&mut self, entries: &[EntryObservation], troubled: bool) -> u64 {
+    pub(super) fn note(
+        &mut self,
+        pane: Pane,
+        entries: &[EntryObservation],
+        troubled: bool,
+    ) -> Rush {
         let (mut now, mut usual) = (0_u64, 0_u64);
         for entry in entries {
             let key = (entry.service.clone(), entry.operation.clone());
@@ -55,6 +90,8 @@ impl Traffic {
         }
         let by_chance = DEVIATIONS.saturating_mul(1000).saturating_mul((now / 1000).isqrt());
         let sure = now.saturating_sub(by_chance);
-        sure.saturating_mul(1000).checked_div(usual).unwrap_or(1000)
+        let milli = sure.saturating_mul(1000).checked_div(usual).unwrap_or(1000);
+        self.rose = if milli >= RUSH_MILLI { self.rose.or(Some(pane)) } else { None };
+        Rush { milli, since: self.rose }
     }
 }

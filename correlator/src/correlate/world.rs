@@ -30,7 +30,7 @@ use super::past::Told;
 use super::people::{self, Muted, Standing};
 use super::releases::{self, Releases};
 use super::signs::Signs;
-use super::traffic::Traffic;
+use super::traffic::{Rush, Traffic};
 
 /// How long changes are remembered: a day before any onset that still matters.
 const LEDGER_KEEPS: Nanos = Nanos::from_secs(26 * 3600);
@@ -131,13 +131,14 @@ impl World {
         let summary = self.with_overdue(pane, summary, rules.config);
         let summary = self.without_work(pane, summary, rules);
         let fired = self.take_alerts(facts, rules.config);
+        self.alerts.steady(now);
         let muted = self.muted(&fired, now, rules);
         let active_panes = rules.config.width.panes_in(rules.config.active_after);
         self.activity.update(pane, &summary.symptoms, active_panes);
         if !summary.signs.is_empty() || !self.signs.is_empty() {
             self.shed += Arc::make_mut(&mut self.signs).note(pane, &summary.signs, &self.map);
         }
-        let surge = self.note_traffic(&summary);
+        let rush = self.note_traffic(pane, &summary);
         for case in self.cases.values_mut().filter(|case| case.is_live()) {
             let case = Arc::make_mut(case);
             let members = case.services();
@@ -150,7 +151,7 @@ impl World {
                 case.listen(pane, &summary);
             }
             if early {
-                case.surge_milli = case.surge_milli.max(surge);
+                case.rush = case.rush.or(rush);
             }
         }
         self.recent.push_back((pane, summary));
@@ -168,7 +169,7 @@ impl World {
         let heard = (&fired, &muted);
         let nodes = self.activity.nodes(now, said, heard, has_requests, &fresh, rules.config);
         if !nodes.is_empty() {
-            self.cluster(pane, &nodes, surge, rules);
+            self.cluster(pane, &nodes, rush, rules);
         }
         people::carry_out(self, pane, &facts.decrees, rules);
         self.list_muted(&muted);
@@ -289,21 +290,21 @@ impl World {
         fired
     }
 
-    fn note_traffic(&mut self, summary: &PaneSummary) -> u64 {
+    fn note_traffic(&mut self, pane: Pane, summary: &PaneSummary) -> Rush {
         if summary.entries.is_empty() {
-            return 1000;
+            return Rush::default();
         }
         // What alerts alone say of is often there for weeks.
         let shown = |case: &Arc<Case>| case.state == CaseState::Open && !case.symptoms.is_empty();
         let troubled = self.cases.values().any(shown);
-        Arc::make_mut(&mut self.traffic).note(&summary.entries, troubled)
+        Arc::make_mut(&mut self.traffic).note(pane, &summary.entries, troubled)
     }
 
     fn cluster(
         &mut self,
         pane: Pane,
         nodes: &[super::activity::ActiveNode],
-        surge: u64,
+        rush: Rush,
         rules: Rules<'_>,
     ) {
         let reach = self.recent_reach();
@@ -317,7 +318,7 @@ impl World {
             config: rules.config,
         };
         let components = cluster::components(nodes, &around);
-        membership::assign(self, pane, nodes, &components, &around, surge, rules);
+        membership::assign(self, pane, nodes, &components, &around, rush, rules);
     }
 
     /// Alerts of open cases that telemetry itself still shows, or showed a moment ago.

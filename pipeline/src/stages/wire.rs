@@ -92,9 +92,15 @@ pub fn join_journal(
     };
     let before = value.len();
     value.push(b'\n');
-    if let Err(error) = serde_json::to_writer(&mut *value, entry) {
+    let joined = serde_json::to_writer(&mut *value, entry);
+    // What is too long for both is written alone: a log may have room for each of them, and not for both.
+    let is_long = value.len() > ENTRIES_BYTES;
+    if joined.is_err() || is_long {
         value.truncate(before);
-        return Err(error.into());
+    }
+    joined?;
+    if is_long {
+        out.push(journal(to, entry)?);
     }
     Ok(())
 }

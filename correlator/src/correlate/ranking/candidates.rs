@@ -66,7 +66,14 @@ pub(super) fn drafts(view: &View<'_>) -> Vec<Draft> {
             format!("one of {} candidates, before any evidence", names.len()),
         )];
         rows.extend(evidence::own(view, &said, name));
-        rows.extend(host::own(view, name));
+        for row in host::own(view, name) {
+            // One row a term: its bound is for both together.
+            match rows.iter_mut().find(|known| known.term == row.term) {
+                Some(known) if known.nats >= row.nats => {}
+                Some(known) => *known = row,
+                None => rows.push(row),
+            }
+        }
         rows.extend(common_cause::term(view, name));
         rows.extend(evidence::coverage(view, name));
         rows.extend(evidence::absent(view, name));

@@ -66,7 +66,10 @@ fn named_by_alerts(view: &View<'_>, name: &Name, guests: &BTreeSet<Name>) -> Opt
     for fingerprint in view.case.heard() {
         let Some(state) = view.world.alerts.get(*fingerprint) else { continue };
         let Some(guest) = state.binding.node().and_then(|node| guests.get(node)) else { continue };
-        if state.alert.labels.iter().any(|(_, value)| map.bind(value).as_ref() == Some(name)) {
+        let named = state.alert.labels.iter().filter_map(|(_, value)| map.bind(value));
+        let hosts: BTreeSet<Name> =
+            named.filter(|node| map.kind(node) == Some(EntityKind::Host)).collect();
+        if hosts.len() == 1 && hosts.contains(name) {
             services.insert(guest);
             pointers.push(*fingerprint);
         }

@@ -9,18 +9,20 @@ use std::collections::BTreeSet;
 use model::entity::{Entity, EntityKind};
 use model::hypothesis::{CauseKind, Evidence, EvidenceTerm};
 
+use crate::correlate::traffic::RUSH_MILLI;
+
 use super::candidates::Draft;
 use super::words::words;
 use super::{View, content, evidence};
 
 /// Its share before any evidence.
 const PRIOR: f64 = 0.5;
-/// Traffic above this multiple of the usual is a surge. Unit: thousandths.
-const SURGE_MILLI: u64 = 1500;
 /// Traffic that explains all by itself: systems are rarely built for twice their load. Unit: thousandths.
 const FULL_MILLI: u64 = 2000;
 /// What it says against a fault that it would begin in the same five minutes of a day. Unit: nats, `ln(288)`.
 const COINCIDENCE: f64 = 5.7;
+/// Those five minutes.
+const COINCIDES_PANES: i64 = 30;
 /// What one message says that names a cause outside: as much as time, locality and a little content
 /// of a change that is merely nearby. Unit: nats.
 const SPOKEN: f64 = 6.0;
@@ -103,15 +105,17 @@ pub(super) fn draft(view: &View<'_>, others: &[Draft]) -> Draft {
 /// candidate's evidence, the more the more traffic there is, and all of it from twice the usual on. That a
 /// fault should begin in the very minutes of such a rush is then a coincidence that it has to pay for.
 fn surge(view: &View<'_>, others: &[Draft]) -> Option<Evidence> {
-    let milli = view.case.surge_milli;
-    if milli < SURGE_MILLI {
-        return None;
-    }
+    let (milli, onset) = (view.case.rush.milli, view.case.onset());
+    // Who retries what has failed makes traffic as well, but not before it fails.
+    let since = view.case.rush.since.filter(|since| *since <= onset.plus(1))?;
+    let coincides = onset.since(since) <= COINCIDES_PANES;
     let strongest = others.iter().map(Draft::own).fold(0.0, f64::max);
-    let share = ((milli - SURGE_MILLI) as f64 / (FULL_MILLI - SURGE_MILLI) as f64).min(1.0);
+    let more = milli.saturating_sub(RUSH_MILLI) as f64;
+    let share = (more / (FULL_MILLI - RUSH_MILLI) as f64).min(1.0);
+    let coincidence = if coincides { COINCIDENCE } else { 0.0 };
     let times = milli as f64 / 1000.0;
     let text = format!("traffic at the entries rose to {times:.1} times the usual");
-    Some(evidence::row(EvidenceTerm::CommonCause, share * (strongest + COINCIDENCE), text))
+    Some(evidence::row(EvidenceTerm::CommonCause, share * (strongest + coincidence), text))
 }
 
 /// The causes outside that messages of the case name.

@@ -250,5 +250,20 @@ fn an_alert_that_flaps_where_requests_fail_is_still_heard() {
                 && incident.updated_at < super::dsl::at(to)
         })
     };
-    assert!(!called(500, 1500), "it holds as long as it flaps: {}", ending.drawn());
+    let opened = ending.revisions.iter().any(|(one, _)| one.state == IncidentState::Open);
+    assert!(opened && !called(500, 1500), "it holds as long as it flaps: {}", ending.drawn());
+}
+
+#[test]
+fn an_alert_that_fires_on_after_it_flapped_calls_again() {
+    let ending = flapping(shop(4000), "PortDown device=eth12")
+        .fires(1500, "PortDown device=eth12", Critical)
+        .fires_late(1500, 3600, "PortDown device=eth12", Critical)
+        .run();
+    let called = ending.revisions.iter().filter(|(one, _)| {
+        one.state == IncidentState::Open && one.updated_at > super::dsl::at(1500)
+    });
+    let first = called.map(|(one, _)| one.updated_at).min();
+    // Ten minutes after its last change, with the pane.
+    assert_eq!(first, Some(super::dsl::at(2110)), "{}", ending.drawn());
 }
