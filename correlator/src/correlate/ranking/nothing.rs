@@ -23,6 +23,8 @@ const FULL_MILLI: u64 = 2000;
 const COINCIDENCE: f64 = 5.7;
 /// Those five minutes.
 const COINCIDES_PANES: i64 = 30;
+/// A rush that grows is a sure one only some panes after it began to be felt.
+const GROWS_PANES: i64 = 3;
 /// What one message says that names a cause outside: as much as time, locality and a little content
 /// of a change that is merely nearby. Unit: nats.
 const SPOKEN: f64 = 6.0;
@@ -107,7 +109,7 @@ pub(super) fn draft(view: &View<'_>, others: &[Draft]) -> Draft {
 fn surge(view: &View<'_>, others: &[Draft]) -> Option<Evidence> {
     let (milli, onset) = (view.case.rush.milli, view.case.onset());
     // Who retries what has failed makes traffic as well, but not before it fails.
-    let since = view.case.rush.since.filter(|since| *since <= onset.plus(1))?;
+    let since = view.case.rush.since.filter(|since| *since <= onset.plus(GROWS_PANES))?;
     let coincides = onset.since(since) <= COINCIDES_PANES;
     let strongest = others.iter().map(Draft::own).fold(0.0, f64::max);
     let more = milli.saturating_sub(RUSH_MILLI) as f64;
