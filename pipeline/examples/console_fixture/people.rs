@@ -8,6 +8,7 @@ use model::command::{Act, CauseRef, Decision};
 use model::id::{CellId, IncidentId};
 use model::incident::{Incident, IncidentState};
 use model::people::{People, Said, Verdict};
+use model::time::Timestamp;
 use pipeline::control::desk::Journal;
 use pipeline::http::view::IncidentView;
 
@@ -26,7 +27,7 @@ impl Journal for World {
         &self.cells
     }
 
-    fn append(&self, _: &CellId, acts: &[Act]) -> Result<(), String> {
+    fn append(&self, _: &CellId, acts: &[Act], _: Timestamp) -> Result<(), String> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         // Lets a test see what a person sees when the log is down.
         if acts.iter().any(|act| act.reason == "the log is down") {

@@ -22,11 +22,12 @@ pub trait Journal: Send + Sync {
     /// The cells of the installation. Never empty.
     fn cells(&self) -> &[CellId];
 
-    /// Appends acts to the journal of a cell, in order. When it returns, they are durable.
+    /// Appends acts that arrived at a moment to the journal of a cell, in order. When it returns, they are
+    /// durable.
     ///
     /// # Errors
     /// Why they may not be. Repeating them is harmless.
-    fn append(&self, cell: &CellId, acts: &[Act]) -> Result<(), String>;
+    fn append(&self, cell: &CellId, acts: &[Act], arrival: Timestamp) -> Result<(), String>;
 }
 
 /// By which clock people decide.
@@ -184,24 +185,30 @@ impl Desk {
         };
         let missing: Vec<&CellId> = cells.iter().filter(|cell| !has.contains(cell)).collect();
         for cell in &missing {
-            journal.append(cell, std::slice::from_ref(&act)).map_err(NotTaken::Unavailable)?;
+            journal.append(cell, std::slice::from_ref(&act), now).map_err(NotTaken::Unavailable)?;
             self.learn(cell, &act);
         }
         Ok(Taken { act, is_repeat: missing.is_empty() })
     }
 
     /// Makes an act durable that was decided elsewhere, in the journal of its incident's cell. Tells whether it was
-    /// there before.
+    /// there before. It arrives now, whatever the clock over there says, and was not decided later than that.
     ///
     /// # Errors
     /// Why it was not taken.
-    pub fn relay(&self, cell: &CellId, act: Act) -> Result<bool, NotTaken> {
+    pub fn relay(&self, cell: &CellId, act: Act, now: Timestamp) -> Result<bool, NotTaken> {
         let journal = self.journal.as_ref().ok_or(NotTaken::NoJournal)?;
-        if self.knows(Some(&act.id)) {
-            return Ok(true);
+        if let Some(mut known) = self.read(|standing| standing.known(&act.id).cloned()) {
+            // Of one that is sent again, the time may be that of sending.
+            let same = |act: &Act| (act.author.clone(), act.reason.clone(), act.decision.clone());
+            if same(&known.act) != same(&act) {
+                return Err(NotTaken::IdTaken);
+            }
+            return known.refused.remove(cell).map_or(Ok(true), |why| Err(NotTaken::Undone(why)));
         }
+        let act = Act { at: act.at.min(now), ..act };
         check::form(&act).map_err(NotTaken::Refused)?;
-        journal.append(cell, std::slice::from_ref(&act)).map_err(NotTaken::Unavailable)?;
+        journal.append(cell, std::slice::from_ref(&act), now).map_err(NotTaken::Unavailable)?;
         self.learn(cell, &act);
         Ok(false)
     }

@@ -14,19 +14,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use model::command::Act;
-use model::id::{CellId, IncidentId};
 use model::name::Name;
-use serde_json::{Value, json};
+use serde_json::json;
 use sinks::hook::{Hears, Hook, Letter, Said, Unheard};
 
 use super::HttpState;
 use super::error::ApiError;
 use super::metrics::{Metric, Stage};
 use crate::clock;
+use crate::control::check::Refusal;
 use crate::control::desk::NotTaken;
+
+/// When a sender that came too early may come again.
+const RETRY_AFTER_SECS: &str = "5";
 
 /// Tells a sink's thread that there is something to ask its destination for.
 #[derive(Debug, Default)]
@@ -87,6 +91,7 @@ pub(super) async fn hear(
     let served = state.hooks.by_sink.get(sink.as_str());
     // A stranger does not learn which sinks there are.
     let served = served.ok_or_else(|| refused(&state, &Unheard::Unsigned))?;
+    let is_whole = state.incidents.is_whole();
     match read(&state, &sink, &served.hook, &headers, &body) {
         Ok(Said::Echo(text)) => Ok(Json(json!({ "challenge": text })).into_response()),
         Ok(Said::Ring) => {
@@ -94,11 +99,17 @@ pub(super) async fn hear(
             tracing::debug!(sink, "rung by its destination");
             Ok(heard(&[]))
         }
+        // Also if there is none: a reply belongs to an incident that may not be read yet.
+        Ok(Said::Acts(_)) if !is_whole => Ok(too_early()),
         Ok(Said::Acts(acts)) => {
-            for act in &acts {
-                take(&state, act.clone()).await?;
+            let mut taken = Vec::new();
+            for act in acts {
+                let id = act.id.clone();
+                if take(&state, act).await? {
+                    taken.push(id);
+                }
             }
-            Ok(heard(&acts))
+            Ok(heard(&taken))
         }
         Err(unheard) => {
             tracing::warn!(sink, %unheard, "not heard what its destination sent");
@@ -122,10 +133,9 @@ fn read(
     })
 }
 
-/// 200 whatever it was: a sender that is told anything else sends it again.
-fn heard(acts: &[Act]) -> Response {
-    let ids: Vec<Value> = acts.iter().map(|act| json!(act.id)).collect();
-    Json(json!({ "acts": ids })).into_response()
+/// 200 also where nothing was taken that never will be: a sender that is told anything else sends it again.
+fn heard(taken: &[Name]) -> Response {
+    Json(json!({ "acts": taken })).into_response()
 }
 
 fn refused(state: &HttpState, why: &Unheard) -> ApiError {
@@ -141,27 +151,40 @@ fn refused(state: &HttpState, why: &Unheard) -> ApiError {
     ApiError::new(status, code, why.to_string(), action)
 }
 
-/// Makes it durable in the journal of its incident's cell, on a thread that may wait.
-async fn take(state: &HttpState, act: Act) -> Result<(), ApiError> {
-    let cell = cell_of(state, act.decision.incident())?;
-    let desk = Arc::clone(&state.desk);
+/// Makes it durable in the journal of its incident's cell, on a thread that may wait. Tells whether the journal has it.
+async fn take(state: &HttpState, act: Act) -> Result<bool, ApiError> {
     let (id, author, via) = (act.id.clone(), act.author.clone(), act.via.clone());
-    let taken = tokio::task::spawn_blocking(move || desk.relay(&cell, act)).await;
+    let known = act.decision.incident().and_then(|incident| state.incidents.newest(incident));
+    let Some(cell) = known.map(|revision| revision.summary.cell.clone()) else {
+        // Of another faultline that speaks to the same destination, or ended long ago.
+        tracing::info!(%id, %via, "a person decided about an incident that is not here");
+        return Ok(false);
+    };
+    let desk = Arc::clone(&state.desk);
+    let now = desk.now(state.incidents.now());
+    let taken = tokio::task::spawn_blocking(move || desk.relay(&cell, act, now)).await;
     match taken.unwrap_or(Err(NotTaken::NoJournal)) {
         Ok(is_repeat) => tracing::info!(%id, %author, %via, is_repeat, "a person decided there"),
         // It will be no other act when it is sent again.
-        Err(NotTaken::Refused(refusal)) => {
-            tracing::warn!(%id, %author, %via, why = refusal.message, "not taken");
+        Err(NotTaken::Refused(Refusal { message: why, .. }) | NotTaken::Undone(why)) => {
+            tracing::warn!(%id, %author, %via, why, "not taken");
+            return Ok(false);
+        }
+        Err(NotTaken::IdTaken) => {
+            tracing::warn!(%id, %author, %via, "not taken: another act has this id");
+            let action = "send each act under an id of its own, and the same act as it was";
+            let why = "another act has this id";
+            return Err(ApiError::new(StatusCode::CONFLICT, "id_taken", why, action));
         }
         Err(other) => return Err(other.into()),
     }
-    Ok(())
+    Ok(true)
 }
 
-/// Where an incident belongs. One that is not here any more goes to the first cell, which knows what to do
-/// with it: nothing.
-fn cell_of(state: &HttpState, incident: Option<IncidentId>) -> Result<CellId, ApiError> {
-    let known = incident.and_then(|id| state.incidents.newest(id));
-    let known = known.map(|revision| revision.summary.cell.clone());
-    known.or_else(|| state.desk.cells().first().cloned()).ok_or_else(|| NotTaken::NoJournal.into())
+/// Asked too early: which incidents there are, and where they belong, is not read yet.
+fn too_early() -> Response {
+    let action = "send it again in a few seconds; it will be the same act";
+    let why = "the incidents are still being read";
+    let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", why, action);
+    ([(RETRY_AFTER, RETRY_AFTER_SECS)], error).into_response()
 }

@@ -5,7 +5,7 @@
 //! second reader are harmless. What is deliberately absent: any order of the feed beyond that.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use model::id::IncidentId;
@@ -92,6 +92,7 @@ pub struct IncidentView {
     limits: ViewLimits,
     now_ns: AtomicI64,
     evicted: AtomicU64,
+    is_whole: AtomicBool,
     inner: RwLock<Inner>,
 }
 
@@ -110,6 +111,7 @@ impl IncidentView {
             limits,
             now_ns: AtomicI64::new(0),
             evicted: AtomicU64::new(0),
+            is_whole: AtomicBool::new(false),
             inner: RwLock::new(Inner { incidents: BTreeMap::new(), stream: Some(sender) }),
         }
     }
@@ -147,6 +149,17 @@ impl IncidentView {
             revision.summary.tickets.iter().any(|ticket| *ticket.sink == *sink && *ticket.id == *id)
         });
         found.map(|revision| revision.summary.id)
+    }
+
+    /// All that the topic had was read once.
+    pub fn caught_up(&self) {
+        self.is_whole.store(true, Ordering::Release);
+    }
+
+    /// Whether an incident that is not here is none: before the topic was read once nobody knows.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.is_whole.load(Ordering::Acquire)
     }
 
     /// Moves the newest known event time forward; ages are counted against it.

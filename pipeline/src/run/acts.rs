@@ -11,6 +11,7 @@ use anyhow::Result;
 use model::command::{Act, Command};
 use model::id::CellId;
 use model::journal::{JournalEntry, JournalRecord};
+use model::time::Timestamp;
 
 use crate::control::desk::{Desk, Journal};
 use crate::dead_letter::header;
@@ -44,13 +45,13 @@ impl Journal for LogJournal {
         &self.settings.cells
     }
 
-    fn append(&self, cell: &CellId, acts: &[Act]) -> Result<(), String> {
+    fn append(&self, cell: &CellId, acts: &[Act], arrival: Timestamp) -> Result<(), String> {
         let partition = self.settings.cells.iter().position(|known| known == cell);
         let partition = partition.ok_or_else(|| format!("there is no cell {cell}"))?;
         let to = TopicPartition::new(&self.settings.own.journal, partition as u32);
         let entry = |act: &Act| {
             let record = JournalRecord::Command(Command::Act(act.clone()));
-            let entry = JournalEntry { arrival: act.at, position: None, record };
+            let entry = JournalEntry { arrival, position: None, record };
             wire::journal(to.clone(), &entry).map(|emit| emit.record)
         };
         let records: Result<Vec<_>, _> = acts.iter().map(entry).collect();
@@ -134,7 +135,6 @@ mod tests {
     use crate::log::{LogReader, TopicSpec};
     use model::command::Decision;
     use model::matcher::{MatchOp, Matcher};
-    use model::time::Timestamp;
 
     fn silence() -> Act {
         let matcher =
@@ -175,8 +175,9 @@ mod tests {
         let spec = TopicSpec { name: journal.clone(), partitions: 2, compacted: false };
         log.ensure_topics(&[spec]).expect("topics");
         let writer = LogJournal::new(log.clone(), settings.clone());
-        writer.append(&CellId("b".into()), &[silence()]).expect("durable");
-        assert!(writer.append(&CellId("c".into()), &[silence()]).is_err());
+        let arrival = Timestamp::from_millis(5_000);
+        writer.append(&CellId("b".into()), &[silence()], arrival).expect("durable");
+        assert!(writer.append(&CellId("c".into()), &[silence()], arrival).is_err());
 
         let at = |partition| TopicPartition::new(&journal, partition);
         let mut other = log.reader(&[(at(0), Start::Oldest)]).expect("a reader");
@@ -184,6 +185,8 @@ mod tests {
         let mut reader = log.reader(&[(at(1), Start::Oldest)]).expect("a reader");
         let desk = Desk::default();
         for record in read_all(&mut *reader) {
+            let entry = record.value.as_deref().and_then(wire::act_entry).expect("an act");
+            assert_eq!(entry.arrival, arrival, "not when its author's clock says");
             learn(&desk, &settings, &record);
         }
         desk.read(|standing| {

@@ -1,5 +1,6 @@
 //! Follows `faultline.incidents` and the deliveries into the view behind console and API.
 
+use std::collections::BTreeSet;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use anyhow::Result;
 use model::incident::Incident;
 
 use crate::http::metrics::Stage as StageName;
-use crate::log::Start;
+use crate::log::{Start, TopicPartition};
 use crate::run::Starter;
 use crate::stages::wire;
 
@@ -17,6 +18,7 @@ use crate::stages::wire;
 /// When the topic cannot be found.
 pub fn start(starter: &Starter<'_>) -> Result<JoinHandle<Result<()>>> {
     let from = starter.partitions_of(&starter.settings.own.incidents)?;
+    let mut unread: BTreeSet<TopicPartition> = from.iter().cloned().collect();
     let from: Vec<_> = from.into_iter().map(|partition| (partition, Start::Oldest)).collect();
     let (log, view, stop) =
         (starter.log.clone(), starter.http.incidents.clone(), starter.stop.clone());
@@ -33,6 +35,11 @@ pub fn start(starter: &Starter<'_>) -> Result<JoinHandle<Result<()>>> {
                         let read: Result<Incident, _> = wire::json(record.value.as_deref());
                         if let Ok(incident) = read {
                             view.apply(&incident);
+                        }
+                    }
+                    for at in &batch.caught_up {
+                        if unread.remove(at) && unread.is_empty() {
+                            view.caught_up();
                         }
                     }
                 }

@@ -11,6 +11,9 @@ use sinks::sink::Wait;
 const PAUSE_MAX: Nanos = Nanos::from_secs(600);
 /// Attempts to learn from where to listen for which everything else waits, and their pause.
 const FIRST_TRIES: (u32, Nanos) = (3, Nanos::from_secs(5));
+/// Least time between two asks that rings may bring about: a flood of hooks must not use up what a destination
+/// lets us ask, because pages wait with it.
+const RINGS_EVERY: Nanos = Nanos::from_secs(3);
 /// Longest pause that a destination may ask for.
 const TOLD_MAX: Nanos = Nanos::from_secs(2 * 3600);
 
@@ -19,6 +22,8 @@ pub(super) struct Listening {
     sink: Name,
     every: Nanos,
     due_at: Timestamp,
+    /// When it was asked last.
+    asked_at: Option<Timestamp>,
     failures: u32,
     cursor: Option<String>,
 }
@@ -27,7 +32,7 @@ impl Listening {
     /// Listens from now on, or from where `record` has it.
     pub(super) fn new(sink: Name, every: Nanos, record: Option<HeardRecord>) -> Self {
         let cursor = record.map(|record| record.cursor);
-        Self { sink, every, due_at: Timestamp::EPOCH, failures: 0, cursor }
+        Self { sink, every, due_at: Timestamp::EPOCH, asked_at: None, failures: 0, cursor }
     }
 
     /// Whether it is time to ask.
@@ -35,11 +40,12 @@ impl Listening {
         now >= self.due_at
     }
 
-    /// The destination says that there is something to ask for: it is asked at once, unless it has just failed or
-    /// asked for quiet.
+    /// The destination says that there is something to ask for: it is asked at once, but not twice within
+    /// [`RINGS_EVERY`], and not where it has just failed or asked for quiet.
     pub(super) fn ring(&mut self, now: Timestamp) {
         if self.failures == 0 {
-            self.due_at = self.due_at.min(now);
+            let soonest = self.asked_at.map_or(now, |asked_at| now.max(asked_at + RINGS_EVERY));
+            self.due_at = self.due_at.min(soonest);
         }
     }
 
@@ -62,6 +68,7 @@ impl Listening {
         now: Timestamp,
     ) -> Option<HeardRecord> {
         self.failures = 0;
+        self.asked_at = Some(now);
         self.due_at = match more {
             More::Yes => now,
             More::No => now + self.every,
@@ -75,6 +82,7 @@ impl Listening {
     pub(super) fn failed(&mut self, wait: Wait, now: Timestamp) -> Timestamp {
         let doubled = Nanos(self.every.0.saturating_mul(1 << self.failures.min(10)));
         self.failures = self.failures.saturating_add(1);
+        self.asked_at = Some(now);
         let pause = match wait {
             Wait::Backoff | Wait::Incident(_) if self.is_first() => FIRST_TRIES.1,
             Wait::Backoff | Wait::Incident(_) => {
@@ -123,12 +131,29 @@ mod tests {
     fn a_ring_makes_it_due_at_once_but_not_while_the_destination_is_in_trouble() {
         let mut ear = listening();
         assert!(ear.heard(Some("7".to_owned()), More::No, at(1)).is_some());
-        assert!(!ear.is_due(at(2)));
-        ear.ring(at(2));
-        assert!(ear.is_due(at(2)));
-        ear.failed(Wait::Backoff, at(2));
-        ear.ring(at(3));
-        assert!(!ear.is_due(at(3)));
+        assert!(!ear.is_due(at(5)));
+        ear.ring(at(5));
+        assert!(ear.is_due(at(5)));
+        ear.failed(Wait::Backoff, at(5));
+        ear.ring(at(9));
+        assert!(!ear.is_due(at(9)));
+    }
+
+    #[test]
+    fn a_flood_of_rings_has_it_asked_every_three_seconds_and_the_last_one_is_not_lost() {
+        let mut ear = listening();
+        let mut asked = Vec::new();
+        for tenths in 0..150 {
+            let now = Timestamp::EPOCH + Nanos(tenths * 100_000_000);
+            if tenths < 100 {
+                ear.ring(now);
+            }
+            if ear.is_due(now) {
+                asked.push(now);
+                assert!(ear.heard(Some(tenths.to_string()), More::No, now).is_some());
+            }
+        }
+        assert_eq!(asked, [at(0), at(3), at(6), at(9), at(12)]);
     }
 
     #[test]

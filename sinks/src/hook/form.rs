@@ -15,7 +15,7 @@ const EXPECTED: &str = "an act: {\"id\", \"incident\", \"decision\", \"author\"}
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Form {
-    /// The same for the same deed, however often it is sent.
+    /// The same for the same deed about the same incident, however often it is sent.
     id: String,
     incident: String,
     decision: Word,
@@ -77,6 +77,7 @@ pub(super) fn read(sink: &Name, letter: &Letter<'_>) -> Result<Act, Unheard> {
         Word::Reopen => Decision::Reopen { incident },
     };
     let at = form.at.as_deref().map_or(Ok(letter.at), |at| moment("at", at))?;
-    let deed = Deed { via: sink, entry: &form.id, author: &form.author, at, reason: &form.text };
+    let entry = format!("{}:{incident}", form.id);
+    let deed = Deed { via: sink, entry: &entry, author: &form.author, at, reason: &form.text };
     Ok(deed.act(decision))
 }

@@ -4,6 +4,7 @@
 //! an API (we do) or from the site itself is nobody's act.
 
 use model::command::{Act, Decision};
+use model::id::stable_hash;
 use model::name::Name;
 use model::time::Timestamp;
 use serde::Deserialize;
@@ -29,7 +30,7 @@ struct Alert {
     username: String,
     note: String,
     owner: String,
-    /// Unit: milliseconds since the epoch.
+    /// When, since the epoch: in nanoseconds, though the times beside it are in milliseconds ([`moment`]).
     updated_at: Option<i64>,
 }
 
@@ -43,11 +44,19 @@ struct Source {
 
 pub(super) fn read(sink: &Name, letter: &Letter<'_>) -> Result<Vec<Act>, Unheard> {
     let outer: Outer = parse(letter.body, "a webhook of JSM Operations")?;
-    Ok(outer.act(sink, letter.at).into_iter().collect())
+    Ok(outer.act(sink, letter).into_iter().collect())
+}
+
+/// Counts from here on are nanoseconds: as milliseconds they would lie after the year 33000.
+const NANOS_MIN: i64 = 1_000_000_000_000_000;
+
+/// A moment of a webhook, in nanoseconds or in milliseconds.
+fn moment(count: i64) -> Timestamp {
+    if count >= NANOS_MIN { Timestamp(count) } else { Timestamp::from_millis(count) }
 }
 
 impl Outer {
-    fn act(&self, sink: &Name, now: Timestamp) -> Option<Act> {
+    fn act(&self, sink: &Name, letter: &Letter<'_>) -> Option<Act> {
         let alert = &self.alert;
         let by_machine =
             ["", "api", "system"].iter().any(|kind| self.source.kind.eq_ignore_ascii_case(kind))
@@ -65,13 +74,17 @@ impl Outer {
             }
             _ => return None,
         };
-        let at = alert.updated_at.map_or(now, Timestamp::from_millis);
+        // Sent again it is the same act, whatever our clock says then.
+        let version = alert.updated_at.map_or_else(
+            || format!("{:016x}", stable_hash(&[letter.body])),
+            |count| count.to_string(),
+        );
         let is_comment = matches!(decision, Decision::Comment { .. });
         let deed = Deed {
             via: sink,
-            entry: &format!("{}:{}", alert.alert_id, at.millis()),
+            entry: &format!("{}:{version}", alert.alert_id),
             author: &alert.username,
-            at,
+            at: alert.updated_at.map_or(letter.at, moment),
             reason: if is_comment { &alert.note } else { "" },
         };
         Some(deed.act(decision))

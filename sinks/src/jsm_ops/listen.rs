@@ -16,7 +16,7 @@ use model::name::Name;
 use model::time::{Nanos, Timestamp};
 
 use super::desk::{Alert, Desk, Entry, Note};
-use super::standing::Standing;
+use super::standing::{self, Standing};
 use super::{is_our_close, is_ours};
 use crate::exchange::Stop;
 use crate::heard::{Deed, Heard, More, Patience, incident_id};
@@ -230,10 +230,12 @@ impl Ear {
         standing.note(alert, owner);
         let mut deeds = self.deeds(alert, &reading, incident, since);
         if let Some((who, done_at)) = self.newest_person(alert, &reading, since) {
-            // The alert does not say when it was: the same answer to the same question has the same id.
-            let entry = |what: &str| format!("{}:{}:{what}", alert.id, at.since.millis());
+            // The alert does not say when it was: the same answer to the same question has the same id, and another
+            // one another, also where the first was heard and a crash came before its cursor was kept.
+            let since = at.since.millis();
             deeds.extend(news.into_iter().map(|(what, decision)| {
-                (entry(what), who.to_owned(), done_at, String::new(), decision)
+                let entry = format!("{}:{since}:{}", alert.id, standing::entry(what, &decision));
+                (entry, who.to_owned(), done_at, String::new(), decision)
             }));
         }
         for (entry, author, at, reason, decision) in deeds {

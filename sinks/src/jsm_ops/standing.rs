@@ -112,6 +112,16 @@ impl Stands {
     }
 }
 
+/// What was decided, with a hash of what stands since: of several answers to one question each is its own.
+pub(super) fn entry(what: &str, decision: &Decision) -> String {
+    let hash = match decision {
+        Decision::Assign { to: Some(to), .. } => stable_hash(&[to.as_str().as_bytes()]),
+        Decision::Snooze { until, .. } => stable_hash(&[&until.0.to_le_bytes()]),
+        _ => 0,
+    };
+    format!("{what}:{hash:x}")
+}
+
 fn key(alert: &Alert) -> u64 {
     stable_hash(&[alert.id.as_bytes()])
 }
@@ -161,6 +171,21 @@ mod tests {
         assert_eq!(early, [("snoozed", Decision::Unsnooze { incident: INCIDENT })]);
         let in_time = Alert { updated_at: String::from("2026-03-17T03:00:01Z"), ..alert(None) };
         assert_eq!(standing.news(&in_time, None, INCIDENT), []);
+    }
+
+    #[test]
+    fn another_owner_and_another_end_are_another_entry_and_the_same_is_the_same() {
+        let standing = Standing::default();
+        let entries = |until: &str, owner: Option<&str>| {
+            let news = standing.news(&alert(Some(until)), owner, INCIDENT);
+            let entries = news.iter().map(|(what, decision)| entry(what, decision));
+            entries.collect::<Vec<_>>()
+        };
+        let first = entries(LATER, Some("Ann"));
+        assert_eq!(first, entries(LATER, Some("Ann")));
+        let other = entries("2026-03-17T04:00:00Z", Some("Bob"));
+        assert!(first.len() == 2 && other.len() == 2, "{first:?} {other:?}");
+        assert!(first.iter().all(|entry| !other.contains(entry)), "{first:?} {other:?}");
     }
 
     #[test]

@@ -49,11 +49,20 @@ fn hmac(text: &str) -> String {
 }
 
 fn send(hook: &Hook, headers: &[(&str, String)], body: &str) -> Result<Said, Unheard> {
+    send_at(NOW, hook, headers, body)
+}
+
+fn send_at(
+    secs: i64,
+    hook: &Hook,
+    headers: &[(&str, String)],
+    body: &str,
+) -> Result<Said, Unheard> {
     let headers: BTreeMap<&str, &str> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
     let letter = Letter {
         header: &|name| headers.get(name).copied(),
         body: body.as_bytes(),
-        at: Timestamp::from_millis(NOW * 1_000),
+        at: Timestamp::from_millis(secs * 1_000),
         incident_of: &|ticket| (ticket == "C0123456789/1773713230.000100").then_some(INCIDENT),
     };
     hook.read(&letter)
@@ -220,8 +229,21 @@ fn what_people_do_in_jsm_operations_is_read_where_its_rest_api_is_not_asked() {
     }
     assert_eq!(said("AddNote", note, "web")[0].reason, "on it");
     assert_eq!(said("Close", json!({}), "API"), [], "we do that");
+    // The sample of Atlassian's documentation: nanoseconds.
+    let sample = said("Close", json!({"updatedAt": 1_420_452_224_764_002_246_i64}), "web");
+    assert_eq!(sample[0].at, Timestamp(1_420_452_224_764_002_246));
+    let millis = said("Close", json!({"updatedAt": 1_420_452_224_764_i64}), "web");
+    assert_eq!(millis[0].at, Timestamp::from_millis(1_420_452_224_764));
     assert_eq!(said("AddNote", json!({"note": "faultline, revision 3:\nx"}), "web"), []);
     assert_eq!(said("Create", json!({}), "web"), []);
+    // Without a time it is the same act when it is sent again, and another body is another act.
+    let at = |secs: i64, user: &str| {
+        let body = json!({"action": "Close", "source": {"type": "web"},
+            "alert": {"alertId": "4513b7ea", "alias": KEY, "username": user}});
+        acts(send_at(secs, &hook, std::slice::from_ref(&token), &body.to_string()))
+    };
+    assert_eq!(at(NOW, "ann")[0].id, at(NOW + 60, "ann")[0].id);
+    assert_ne!(at(NOW, "ann")[0].id, at(NOW, "bob")[0].id);
     let wrong = ("authorization", format!("Bearer {SECRET}x"));
     assert_eq!(send(&hook, &[wrong], "{}"), Err(Unheard::Unsigned));
 }
@@ -245,8 +267,14 @@ fn our_own_form_says_what_is_wrong_with_it() {
     ] {
         let acts = acts(send(&hook, &token, &body(more)));
         assert!(acts[0].id.ends_with(kind), "{acts:?}");
+        assert!(acts[0].id.contains(KEY), "{acts:?}");
         assert_eq!(acts[0].decision.incident(), Some(INCIDENT));
     }
+    // One id about two incidents, and ids that differ only in what an act's id may not hold, are two acts.
+    let id = |more: Value| acts(send(&hook, &token, &body(more)))[0].id.clone();
+    assert_ne!(id(json!({})), id(json!({"incident": "00000000000000ac"})));
+    assert_eq!(id(json!({})), id(json!({"incident": "00000000000000AB"})));
+    assert_ne!(id(json!({"id": "chg/1"})), id(json!({"id": "chg 1"})));
     for (more, word) in [
         (json!({"incident": "INC0010001"}), "`incident`"),
         (json!({"author": " "}), "`author`"),

@@ -103,6 +103,21 @@ fn what_is_heard_again_after_a_crash_has_the_same_id_also_if_more_was_done_meanw
 }
 
 #[test]
+fn what_was_decided_otherwise_before_the_answer_to_a_crash_has_an_id_of_its_own() {
+    let (double, mut world, cursor) = world();
+    let (mut lost, mut cursor) = (cursor.clone(), cursor);
+    double.ops().assign(0, "Ann Example", "Bob Example");
+    double.ops().snooze(0, "Ann Example", Some("2026-03-17T04:00:00.000Z"));
+    let first = hear(&mut world, &mut lost);
+    double.ops().assign(0, "Ann Example", "Cy Example");
+    double.ops().snooze(0, "Ann Example", Some("2026-03-17T05:00:00.000Z"));
+    let mut anew = World::new(&setup(&double, TOKEN));
+    let second = hear(&mut anew, &mut cursor);
+    assert!(first.len() == 2 && second.len() == 2, "{first:#?} {second:#?}");
+    assert!(first.iter().all(|one| second.iter().all(|other| one.id != other.id)), "{second:#?}");
+}
+
+#[test]
 fn what_a_policy_assigns_or_snoozes_is_nobodys_act() {
     let (double, mut world, mut cursor) = world();
     double.ops().assign(0, "system", "Bob Example");

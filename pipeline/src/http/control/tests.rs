@@ -47,7 +47,7 @@ impl Journal for Book {
         &self.cells
     }
 
-    fn append(&self, cell: &CellId, acts: &[Act]) -> Result<(), String> {
+    fn append(&self, cell: &CellId, acts: &[Act], _: Timestamp) -> Result<(), String> {
         if self.fails.load(Ordering::Relaxed) {
             return Err("the log did not answer: broker down".to_owned());
         }

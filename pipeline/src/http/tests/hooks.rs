@@ -15,15 +15,16 @@ const SECRET: &str = "a-secret-of-some-length";
 
 /// A journal of two cells, in memory.
 #[derive(Default)]
-struct Book(Mutex<Vec<(CellId, Act)>>, Vec<CellId>);
+struct Book(Mutex<Vec<(CellId, Act, Timestamp)>>, Vec<CellId>);
 
 impl Journal for Book {
     fn cells(&self) -> &[CellId] {
         &self.1
     }
 
-    fn append(&self, cell: &CellId, acts: &[Act]) -> Result<(), String> {
-        self.0.lock().unwrap().extend(acts.iter().map(|act| (cell.clone(), act.clone())));
+    fn append(&self, cell: &CellId, acts: &[Act], arrival: Timestamp) -> Result<(), String> {
+        let row = |act: &Act| (cell.clone(), act.clone(), arrival);
+        self.0.lock().unwrap().extend(acts.iter().map(row));
         Ok(())
     }
 }
@@ -54,6 +55,7 @@ fn state() -> (HttpState, std::sync::Arc<Book>) {
         ..with_people()
     };
     state.incidents.apply(&one);
+    state.incidents.caught_up();
     (state, book)
 }
 
@@ -71,10 +73,13 @@ async fn an_act_is_in_the_journal_of_its_cell_once_under_its_sinks_name() {
     for _ in 0..2 {
         let (status, _, text) =
             server.ask("POST", "/hooks/bridge", "localhost", TOKEN, &body).await;
-        assert_eq!((status, text.as_str()), (200, r#"{"acts":["bridge:c-1:acknowledge"]}"#));
+        assert_eq!(
+            (status, text.as_str()),
+            (200, r#"{"acts":["bridge:c-1:0000000000000001:acknowledge"]}"#)
+        );
     }
     let acts = book.0.lock().unwrap().clone();
-    let [(cell, act)] = acts.as_slice() else { panic!("{acts:?}") };
+    let [(cell, act, _)] = acts.as_slice() else { panic!("{acts:?}") };
     assert_eq!(*cell, CellId("staging".into()));
     assert_eq!((act.author.as_str(), act.via.as_str()), ("ann", "bridge"));
     assert_eq!(act.decision, Decision::Acknowledge { incident: IncidentId(1) });
@@ -122,4 +127,80 @@ async fn a_sink_that_asks_is_rung_and_a_form_that_is_wrong_says_what_is() {
     assert_eq!(status, 400);
     assert!(text.contains("`incident` is no id"), "{text}");
     assert!(book.0.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_act_arrives_by_our_clock_and_was_not_decided_later() {
+    let (state, book) = state();
+    let server = serve(state).await;
+    let early = Timestamp::parse_rfc3339("2020-01-01T00:00:00Z").unwrap();
+    for (id, at) in [("c-1", "2150-01-01T00:00:00Z"), ("c-2", "2020-01-01T00:00:00Z")] {
+        let mut body: serde_json::Value = serde_json::from_str(&act(id, ONE)).unwrap();
+        body["at"] = json!(at);
+        let body = body.to_string();
+        let (status, ..) = server.ask("POST", "/hooks/bridge", "localhost", TOKEN, &body).await;
+        assert_eq!(status, 200);
+    }
+    let rows = book.0.lock().unwrap().clone();
+    let [(_, late, arrived), (_, old, later)] = rows.as_slice() else { panic!("{rows:?}") };
+    assert_eq!(late.at, *arrived);
+    assert!(old.at == early && arrived <= later, "{rows:?}");
+    assert!(later.0.abs_diff(crate::clock::now().0) < 60_000_000_000, "{rows:?}");
+}
+
+const ONE: &str = "0000000000000001";
+
+#[tokio::test]
+async fn before_the_incidents_are_read_a_sender_is_asked_to_come_again() {
+    let (mut state, book) = state();
+    let read = std::mem::take(&mut state.incidents);
+    let server = serve(state.clone()).await;
+    let body = act("c-1", ONE);
+    let (status, head, text) = server.ask("POST", "/hooks/bridge", "localhost", TOKEN, &body).await;
+    assert_eq!(status, 503, "{text}");
+    assert!(head.to_ascii_lowercase().contains("retry-after: 5"), "{head}");
+    // A stranger does not learn it, and a ring needs no incident.
+    let (status, ..) = server.ask("POST", "/hooks/bridge", "localhost", "", &body).await;
+    assert_eq!(status, 401);
+    let (status, ..) = server.ask("POST", "/hooks/rt", "localhost", TOKEN, "").await;
+    assert_eq!(status, 200);
+    assert!(book.0.lock().unwrap().is_empty());
+    // Once they are read, one that is not among them is not ours.
+    let server = serve(HttpState { incidents: read, ..state }).await;
+    let body = act("c-1", "0000000000000002");
+    let (status, _, text) = server.ask("POST", "/hooks/bridge", "localhost", TOKEN, &body).await;
+    assert_eq!((status, text.as_str()), (200, r#"{"acts":[]}"#));
+    assert!(book.0.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn another_act_under_a_known_id_is_told_apart_and_a_refused_one_is_not_listed() {
+    let (state, book) = state();
+    let server = serve(state.clone()).await;
+    let comment = |id: &str, text: &str, more: &str| {
+        format!(
+            r#"{{"id": "{id}", "incident": "{ONE}", "decision": "comment", "author": "ann", "text": "{text}"{more}}}"#
+        )
+    };
+    let ask = async |body: String| {
+        let (status, _, text) =
+            server.ask("POST", "/hooks/bridge", "localhost", TOKEN, &body).await;
+        (status, text)
+    };
+    let (first, text) = ask(comment("c-1", "looking", "")).await;
+    assert!(first == 200 && text.contains("bridge:c-1:"), "{text}");
+    let (again, other) = ask(comment("c-1", "looking", r#", "at": "2026-03-17T02:07:00Z""#)).await;
+    assert_eq!((again, other), (200, text), "the same act, sent again");
+    let (status, text) = ask(comment("c-1", "found it", "")).await;
+    assert_eq!(status, 409);
+    assert!(text.contains("id_taken"), "{text}");
+    // It lies before 1970: it never will be taken, and is not said to be.
+    let refused = ask(comment("c-2", "long ago", r#", "at": "1960-01-01T00:00:00Z""#)).await;
+    assert_eq!(refused, (200, String::from(r#"{"acts":[]}"#)));
+    let rows = book.0.lock().unwrap().clone();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    // Nor is one that the journal has and the fold did not carry out.
+    state.desk.refuse(&rows[0].0, &rows[0].1, "it has no room");
+    let refused = ask(comment("c-1", "looking", "")).await;
+    assert_eq!(refused, (200, String::from(r#"{"acts":[]}"#)));
 }
