@@ -44,9 +44,8 @@ pub struct CorrelateConfig {
 /// Settings of the ranking of causes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RankingConfig {
-    /// Softmax temperature. Above 1: evidence of one pane repeats itself in the next, about as often as the first
-    /// two minutes have panes. On the development seeds of our own corpus a first cause is then as probable as it is
-    /// often right (`docs/eval.md`).
+    /// Softmax temperature. Above 1: evidence of one pane repeats itself in the next. Chosen by the log loss over the
+    /// development seeds of our own corpus and the casebook (`docs/adr/0015-what-services-have-in-common.md`).
     pub temperature: f64,
     /// Bound of each kind of telemetry evidence. Unit: nats.
     pub telemetry_cap: f64,
