@@ -8,6 +8,10 @@ pub const MESSAGE_BYTES_MAX: usize = 1024;
 /// Longest skeleton that is kept for people. Unit: characters.
 pub const SKELETON_CHARS_MAX: usize = 200;
 
+/// What is kept of the begin and of the end of a longer warning or error: together not more than a name
+/// may have. Unit: characters.
+const ENDS_CHARS: (usize, usize) = (90, 160);
+
 /// Masks a message into its skeleton: every token that holds a digit and every quoted string
 /// becomes `<*>`, but a place in the code (`package.Class#line`) stays; runs of white space become
 /// one blank.
@@ -16,6 +20,25 @@ pub const SKELETON_CHARS_MAX: usize = 200;
 /// [`SKELETON_CHARS_MAX`] characters.
 #[must_use]
 pub fn skeleton(message: &str) -> String {
+    masked(message).chars().take(SKELETON_CHARS_MAX).collect()
+}
+
+/// The skeleton of a warning or an error, for people: of a first line that is too long its begin and its
+/// end, since a chain of causes ends with the first of them, and often with the name of who did not answer.
+#[must_use]
+pub fn complaint(message: &str) -> String {
+    let line = masked(message.trim_start().lines().next().unwrap_or_default());
+    let chars = line.chars().count();
+    if chars <= SKELETON_CHARS_MAX {
+        return skeleton(message);
+    }
+    let (head, tail) = ENDS_CHARS;
+    let begin: String = line.chars().take(head).collect();
+    let end: String = line.chars().skip(chars.saturating_sub(tail)).collect();
+    format!("{begin}<*>{end}")
+}
+
+fn masked(message: &str) -> String {
     let mut cut = message.len().min(MESSAGE_BYTES_MAX);
     while !message.is_char_boundary(cut) {
         cut -= 1;
@@ -48,7 +71,8 @@ pub fn skeleton(message: &str) -> String {
         push_mask(&mut out);
     }
     flush(&mut out, &mut token);
-    out.trim_end().chars().take(SKELETON_CHARS_MAX).collect()
+    out.truncate(out.trim_end().len());
+    out
 }
 
 /// A skeleton for people: without the times, levels and threads that a line begins with, and with
@@ -175,6 +199,23 @@ mod tests {
     fn a_huge_message_is_bounded_and_cut_between_characters() {
         let message = "\u{e9}".repeat(100_000);
         assert!(skeleton(&message).len() < 2 * MESSAGE_BYTES_MAX);
+    }
+
+    #[test]
+    fn of_a_long_error_its_begin_and_its_end_are_kept() {
+        let text = |name: &str| {
+            format!(
+                "ERROR {} nested cause: no instances of {name}\n\tat Call.java:12",
+                "request failed; ".repeat(14)
+            )
+        };
+        let kept = complaint(&text("seat-service"));
+        assert!(kept.starts_with("ERROR request failed; "), "{kept}");
+        assert!(kept.ends_with("nested cause: no instances of seat-service"), "{kept}");
+        assert!(kept.chars().count() < 256);
+        let id = |name: &str| template_id(&skeleton(&text(name)));
+        assert_eq!(id("seat-service"), id("train-service"), "one statement");
+        assert_eq!(complaint("refused\n\tat Call.java:12"), skeleton("refused\n\tat Call.java:12"));
     }
 
     #[test]

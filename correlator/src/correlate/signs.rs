@@ -6,13 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::id::TraceId;
+use model::map::ObservedDependency;
 use model::name::Name;
 use model::nats::Nats;
 use model::symptom::{Symptom, SymptomKind};
 use model::time::Pane;
 use serde::{Deserialize, Serialize};
 
-use super::limits::{SIGNS_MAX, SIGNS_OF_ONE_MAX};
+use super::limits::{EXEMPLARS_MAX, SIGNS_MAX, SIGNS_OF_ONE_MAX};
 use super::map::Map;
 
 /// For so long a sign is believed after it was last given. Unit: panes (half an hour of 10 s).
@@ -37,7 +39,7 @@ pub(super) struct SignKey {
 }
 
 /// A sign over its panes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sign {
     /// Evidence over all panes.
     pub(super) nats: Nats,
@@ -45,6 +47,12 @@ pub(super) struct Sign {
     pub(super) times: u64,
     /// The last pane in which it was said.
     pub(super) last: Pane,
+    /// Calls that its subject answered since it was first said.
+    #[serde(default)]
+    pub(super) answered: u64,
+    /// Traces in which it was said, the smallest ids.
+    #[serde(default)]
+    pub(super) exemplars: BTreeSet<TraceId>,
 }
 
 /// All signs that are believed, by the service that they speak of.
@@ -55,17 +63,27 @@ pub(super) struct Signs {
 }
 
 impl Signs {
-    /// Takes the signs of a pane in, and forgets those that were not given for long.
-    /// Returns how many found no room.
-    pub(super) fn note(&mut self, pane: Pane, signs: &[Symptom], map: &Map) -> u64 {
+    /// Takes the signs of a pane in, with the calls that its spans show, and forgets those that were not
+    /// given for long. Returns how many found no room.
+    pub(super) fn note(
+        &mut self,
+        pane: Pane,
+        signs: &[Symptom],
+        calls: &[ObservedDependency],
+        map: &Map,
+    ) -> u64 {
         let mut dropped = 0;
         for symptom in signs {
             for subject in subjects(symptom, map) {
                 dropped += u64::from(!self.add(pane, subject, symptom));
             }
         }
-        for signs in self.of.values_mut() {
+        for (subject, signs) in &mut self.of {
             signs.retain(|_, sign| pane.since(sign.last) < KEEPS);
+            let answered = answered(subject, calls, map);
+            for sign in signs.values_mut() {
+                sign.answered = sign.answered.saturating_add(answered);
+            }
         }
         self.of.retain(|_, signs| !signs.is_empty());
         self.held = self.of.values().map(BTreeMap::len).sum();
@@ -82,14 +100,14 @@ impl Signs {
         self.of.get(name).into_iter().flatten()
     }
 
-    /// The services of which something is said, sorted.
+    /// The services of which something is said that counts, sorted.
     pub(super) fn subjects(&self) -> impl Iterator<Item = &Name> {
-        self.of.keys()
+        self.of.keys().filter(|name| self.weight(name) > Nats::ZERO)
     }
 
-    /// All that is said of a service.
+    /// All that is said of a service, and counts.
     pub(super) fn weight(&self, name: &str) -> Nats {
-        self.of(name).map(|(_, sign)| sign.nats).sum()
+        self.of(name).map(|(key, sign)| sign.weight(key)).sum()
     }
 
     /// Of how many services the platform gives this reason.
@@ -98,6 +116,16 @@ impl Signs {
             signs.keys().any(|key| key.kind == SymptomKind::Platform && key.reason() == reason)
         };
         self.of.values().filter(|signs| gives(signs)).count()
+    }
+
+    /// Traces in which each service complains of another one.
+    pub(super) fn complaining(&self) -> BTreeMap<&Name, BTreeSet<TraceId>> {
+        let mut traces: BTreeMap<&Name, BTreeSet<TraceId>> = BTreeMap::new();
+        let all = self.of.values().flatten();
+        for (key, sign) in all.filter(|(key, _)| key.kind == SymptomKind::Complaint) {
+            traces.entry(&key.by).or_default().extend(&sign.exemplars);
+        }
+        traces
     }
 
     /// Whether there was room.
@@ -119,7 +147,25 @@ impl Signs {
         sign.nats += symptom.nats;
         sign.times = sign.times.saturating_add(symptom.hits);
         sign.last = sign.last.max(pane);
+        sign.exemplars.extend(symptom.exemplars.iter().copied());
+        while sign.exemplars.len() > EXEMPLARS_MAX {
+            sign.exemplars.pop_last();
+        }
         true
+    }
+}
+
+impl Sign {
+    /// What it says of its subject. A complaint says nothing where as many calls were answered since as it says
+    /// were not: who answers is there, and the fault is the complainer's, or lies between them.
+    pub(super) fn weight(&self, key: &SignKey) -> Nats {
+        if key.kind != SymptomKind::Complaint || self.answered == 0 {
+            return self.nats;
+        }
+        let left = self.times.saturating_sub(self.answered);
+        let part = i128::from(self.nats.0) * i128::from(left) / i128::from(self.times.max(1));
+        // Not more than the whole, which fits.
+        Nats(i64::try_from(part).unwrap_or(self.nats.0))
     }
 }
 
@@ -128,6 +174,12 @@ impl SignKey {
     pub(super) fn reason(&self) -> &str {
         self.text.split_once(':').map_or(self.text.as_str(), |(reason, _)| reason)
     }
+}
+
+/// Calls that a service answered in a pane.
+fn answered(subject: &Name, calls: &[ObservedDependency], map: &Map) -> u64 {
+    let own = calls.iter().filter(|edge| map.node(&edge.to) == *subject);
+    own.map(|edge| edge.calls.saturating_sub(edge.failed)).sum()
 }
 
 /// Of whom a sign speaks: the platform's word of its own object; a complaint of those whom the map

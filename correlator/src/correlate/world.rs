@@ -136,7 +136,8 @@ impl World {
         let active_panes = rules.config.width.panes_in(rules.config.active_after);
         self.activity.update(pane, &summary.symptoms, active_panes);
         if !summary.signs.is_empty() || !self.signs.is_empty() {
-            self.shed += Arc::make_mut(&mut self.signs).note(pane, &summary.signs, &self.map);
+            let signs = Arc::make_mut(&mut self.signs);
+            self.shed += signs.note(pane, &summary.signs, &summary.dependencies, &self.map);
         }
         let rush = self.note_traffic(pane, &summary);
         for case in self.cases.values_mut().filter(|case| case.is_live()) {

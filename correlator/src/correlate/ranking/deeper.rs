@@ -29,8 +29,10 @@ pub(super) fn explain(view: &View<'_>, drafts: &mut [Draft]) {
         if contagious <= 0.0 {
             continue;
         }
+        let paths = traces(view, &name, true);
         let explained = |other: &Name, nats: f64| {
-            nats.max(contagious * shared(view, &name, other)).min(contagious)
+            let both = shared(&paths, &traces(view, other, false));
+            nats.max(contagious * both).min(contagious)
         };
         let deeper = shown
             .iter()
@@ -44,16 +46,17 @@ pub(super) fn explain(view: &View<'_>, drafts: &mut [Draft]) {
     }
 }
 
-/// Share of the traces that show a service's unusual log paths in which the other is abnormal too. Both
-/// sides hold the smallest ids, so beyond the largest of a full other side nothing is known.
-fn shared(view: &View<'_>, name: &Name, other: &Name) -> f64 {
-    let of = |service: &Name, paths_only: bool| -> BTreeSet<TraceId> {
-        let own = view.case.symptoms.iter().filter(|(key, _)| {
-            key.entity.service == *service && (!paths_only || key.kind == SymptomKind::LogPath)
-        });
-        own.flat_map(|(_, sum)| sum.exemplars.iter().copied()).collect()
-    };
-    let (mine, theirs) = (of(name, true), of(other, false));
+/// The traces that show what is abnormal of a service, or its unusual log paths alone.
+pub(super) fn traces(view: &View<'_>, service: &Name, paths_only: bool) -> BTreeSet<TraceId> {
+    let own = view.case.symptoms.iter().filter(|(key, _)| {
+        key.entity.service == *service && (!paths_only || key.kind == SymptomKind::LogPath)
+    });
+    own.flat_map(|(_, sum)| sum.exemplars.iter().copied()).collect()
+}
+
+/// Share of some traces that are among others. Both sides hold the smallest ids, so beyond the largest of
+/// the other side nothing is known.
+pub(super) fn shared(mine: &BTreeSet<TraceId>, theirs: &BTreeSet<TraceId>) -> f64 {
     let Some(known_to) = theirs.last() else { return 0.0 };
     let comparable: Vec<&TraceId> = mine.range(..=known_to).collect();
     let both = comparable.iter().filter(|trace| theirs.contains(**trace)).count();

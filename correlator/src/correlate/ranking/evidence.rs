@@ -3,7 +3,7 @@
 //! Caps keep one loud modality from deciding alone; above its cap evidence counts by its logarithm,
 //! so that more is still more and two candidates at the cap are not tied.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::entity::EntityKind;
 use model::hypothesis::{Evidence, EvidenceTerm};
@@ -21,7 +21,7 @@ use crate::correlate::ties::ratio;
 use crate::sense::{self, Subject};
 
 use super::alerts::AlertKinds;
-use super::{View, host, rounded, signs};
+use super::{View, deeper, host, rounded, signs};
 
 /// The kinds of telemetry evidence with the rows they make.
 const KINDS: [(SymptomKind, EvidenceTerm); 7] = [
@@ -56,12 +56,17 @@ const PASSED_ON: f64 = 0.25;
 pub(super) struct Said<'a> {
     alerts: AlertKinds<'a>,
     explained: BTreeSet<Name>,
+    complaining: BTreeMap<&'a Name, BTreeSet<TraceId>>,
 }
 
 impl<'a> Said<'a> {
     /// Reads alerts and signs.
     pub(super) fn new(view: &View<'a>) -> Self {
-        Self { alerts: AlertKinds::new(view), explained: signs::explained(view) }
+        Self {
+            alerts: AlertKinds::new(view),
+            explained: signs::explained(view),
+            complaining: view.world.signs.complaining(),
+        }
     }
 }
 
@@ -92,7 +97,7 @@ pub(super) fn capped(nats: f64, cap: f64) -> f64 {
 pub(super) fn own(view: &View<'_>, said: &Said<'_>, name: &Name) -> Vec<Evidence> {
     let mut rows = Vec::new();
     for (kind, term) in KINDS {
-        rows.extend(telemetry(view, &said.explained, name, kind, term));
+        rows.extend(telemetry(view, said, name, kind, term));
     }
     rows.extend(signs::complaints(view, name));
     rows.extend(signs::platform(view, name));
@@ -123,7 +128,7 @@ fn bound_metrics(view: &View<'_>, name: &Name, rows: &mut [Evidence]) {
 
 fn telemetry(
     view: &View<'_>,
-    explained: &BTreeSet<Name>,
+    said: &Said<'_>,
     name: &Name,
     kind: SymptomKind,
     term: EvidenceTerm,
@@ -139,7 +144,7 @@ fn telemetry(
         if share <= 0.0 {
             continue;
         }
-        let mut share = share * own_share(key, explained);
+        let mut share = share * own_share(view, key, said);
         let is_own = || sense::callee_of(&key.detail).is_none_or(|to| name.as_str() == to);
         if kind == SymptomKind::Metric && !is_of_resource(key) && is_own() {
             share *= if may_be_passed { EXPLAINED } else { originated(view, name) };
@@ -190,11 +195,21 @@ impl Seen {
     }
 }
 
-/// How much of an untraced log line is taken for the service's own where a failure that others speak
-/// of explains it. Inside of traces the deepest span has the credit already.
-fn own_share(key: &SymptomKey, explained: &BTreeSet<Name>) -> f64 {
-    let untraced = key.kind == SymptomKind::LogPath && key.entity.kind == EntityKind::Service;
-    if untraced && explained.contains(&key.entity.service) { PASSED_ON } else { 1.0 }
+/// How much of what a service logs, and of the calls that it no longer makes, is taken for its own. Of an
+/// untraced line not all, where a failure that others speak of explains it; inside of traces the deepest span has the
+/// credit already. Of a traced path not all, where the same traces hold a complaint of another service: it
+/// is the other, or the way there, that it speaks of.
+fn own_share(view: &View<'_>, key: &SymptomKey, said: &Said<'_>) -> f64 {
+    let service = &key.entity.service;
+    let is_log = key.kind == SymptomKind::LogPath;
+    let is_omission = key.kind == SymptomKind::Silence && !key.detail.is_empty();
+    if is_log && key.entity.kind == EntityKind::Service {
+        return if said.explained.contains(service) { PASSED_ON } else { 1.0 };
+    }
+    let Some(complaints) = said.complaining.get(service).filter(|_| is_log || is_omission) else {
+        return 1.0;
+    };
+    1.0 - deeper::shared(&deeper::traces(view, service, true), complaints) * (1.0 - PASSED_ON)
 }
 
 /// How much of a symptom speaks against an entity: all of its own, and of a slow edge the part that

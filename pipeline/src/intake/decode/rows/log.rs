@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use model::id::{SpanId, TraceId};
 use model::signal::{LogRecord, LogSeverity};
-use model::template::{MESSAGE_BYTES_MAX, skeleton, template_id};
+use model::template::{MESSAGE_BYTES_MAX, complaint, skeleton, template_id};
 use serde_json::Value;
 
 use super::entity::EntityFields;
@@ -89,15 +89,19 @@ impl LogFields<'_> {
             .credible(self.time_unix_nanos)
             .or_else(|| arrival.credible(self.observed_unix_nanos))
             .unwrap_or_else(|| arrival.timestamp());
-        let skeleton = skeleton(&self.message());
+        let severity = severity(self.severity_number, &self.severity_text);
+        let message = self.message();
+        let skeleton = skeleton(&message);
+        let template = template_id(&skeleton);
+        let text = if severity >= LogSeverity::Warn { complaint(&message) } else { skeleton };
         LogRecord {
             resource,
             time,
             trace_id: self.trace_id,
             span_id: self.span_id,
-            severity: severity(self.severity_number, &self.severity_text),
-            template: template_id(&skeleton),
-            skeleton: interner.name(&skeleton),
+            severity,
+            template,
+            skeleton: interner.name(&text),
             of_platform: self.attributes.reason.is_some(),
         }
     }
