@@ -12,9 +12,11 @@ use model::blast_radius::{BlastRadius, EntryPoint, ObservedReach, PredictedReach
 use model::entity::{Criticality, EntityKind};
 use model::hypothesis::Hypothesis;
 use model::name::Name;
+use model::nats::Nats;
 use model::symptom::SymptomKind;
 
 use super::case::Case;
+use super::config::CorrelateConfig;
 use super::graph;
 use super::limits::{PREDICTED_MAX, WALK_HOPS_MAX};
 use super::sufferers::Sufferers;
@@ -33,12 +35,18 @@ const ONLY_ALERTED: f64 = 0.25;
 const PREDICTED_FROM: f64 = 0.1;
 
 /// Measures the reach of a case, seen from its first cause.
-pub(super) fn measure(world: &World, case: &Case, first: Option<&Hypothesis>) -> BlastRadius {
+pub(super) fn measure(
+    world: &World,
+    case: &Case,
+    config: &CorrelateConfig,
+    first: Option<&Hypothesis>,
+) -> BlastRadius {
     let origins = origins(case, first);
     let observed = observed(world, case, &origins);
     let predicted = predicted(world, &origins, &observed);
     let entry_points = entry_points(world, case);
-    let (impact, terms) = impact(world, case, &entry_points, &observed);
+    let cap = config.ranking.telemetry_cap;
+    let (impact, terms) = impact((world, case), cap, &entry_points, &observed);
     let lost = case.entries.values().map(lost).sum();
     let graph = graph::draw(&world.map, &origins, &observed, &predicted, &entry_points);
     BlastRadius { observed, predicted, entry_points, impact, terms, lost_requests: lost, graph }
@@ -183,16 +191,16 @@ const fn tier_weight(criticality: Option<Criticality>) -> f64 {
 /// The formula, and its terms in words: by what the entries suffer, but not less than by tier and number of
 /// the services that show something.
 fn impact(
-    world: &World,
-    case: &Case,
+    view: (&World, &Case),
+    cap: f64,
     entries: &[EntryPoint],
     observed: &[ObservedReach],
 ) -> (f64, Vec<String>) {
     let suffered = entries.iter().map(|entry| (entry.impact_term, entry_term(entry)));
     // Where entries tell, whoever merely lies on a failing trace adds nothing to them.
-    let counts = |reach: &&ObservedReach| entries.is_empty() || shows(case, &reach.service);
+    let counts = |reach: &&ObservedReach| entries.is_empty() || shows(view.1, &reach.service);
     let observed = observed.iter().filter(counts);
-    let shown = observed.map(|reach| shown_term(world, case, &reach.service));
+    let shown = observed.map(|reach| shown_term(view, cap, &reach.service));
     let (mut well, mut terms) = without(suffered);
     let (least, shown) = without(shown);
     if least < well {
@@ -227,12 +235,25 @@ fn entry_term(entry: &EntryPoint) -> String {
     )
 }
 
-/// A service that shows something; a quarter of it where a monitor alone says so, or where calls take
-/// longer and no request of a user did.
-fn shown_term(world: &World, case: &Case, service: &Name) -> (f64, String) {
-    let weight = if shows(case, service) { SHOWN } else { SHOWN * ONLY_ALERTED };
+/// A service that shows something, by how sure that is; a quarter of it where a monitor alone says so, or
+/// where calls take longer and no request of a user did.
+fn shown_term(view: (&World, &Case), cap: f64, service: &Name) -> (f64, String) {
+    let (world, case) = view;
+    let sure = if shows(case, service) { sureness(case, service, cap) } else { ONLY_ALERTED };
+    let weight = SHOWN * sure;
     let part = weight * tier_weight(world.map.criticality(service));
-    (part, format!("{service}: {weight} x tier weight = {part:.3}"))
+    (part, format!("{service}: {weight:.3} x tier weight = {part:.3}"))
+}
+
+/// What requests show of a service, as a share of the most that one kind of evidence may say, and not less than
+/// what a monitor's word counts.
+fn sureness(case: &Case, service: &Name, cap: f64) -> f64 {
+    let own = case
+        .symptoms
+        .iter()
+        .filter(|(key, _)| key.entity.service == *service && key.kind != SymptomKind::Metric);
+    let nats: Nats = own.map(|(_, sum)| sum.early).sum();
+    (nats.to_f64() / cap).clamp(ONLY_ALERTED, 1.0)
 }
 
 fn rounded(value: f64) -> f64 {

@@ -15,6 +15,7 @@ use super::limits::{DetectConfig, SERIES_MAX};
 use super::profile::SlowProfile;
 use super::series::SeriesBaseline;
 use super::statistics::{binomial, posterior_share};
+use super::unproven::Unproven;
 use crate::observe::{
     Activity, EdgeCounts, EntryCounts, Exemplars, Histogram, Merge, OperationCounts, SeriesKey,
     ServiceCounts, TemplateKey,
@@ -42,6 +43,9 @@ pub(crate) struct ServiceBaseline {
     edges: BTreeMap<Name, SlowProfile>,
     entries: BTreeMap<Name, SlowProfile>,
     local: Option<SlowProfile>,
+    /// Errors that were not known before.
+    #[serde(default)]
+    unproven: Unproven,
     /// Panes for which an entry was too bad to be learned, without a break.
     held_entries: BTreeMap<Name, u64>,
     series: BTreeMap<SeriesKey, SeriesBaseline>,
@@ -55,8 +59,26 @@ pub(crate) struct Share {
 }
 
 impl ServiceBaseline {
-    /// Learns one pane (or several held ones, already summed).
+    /// Learns one pane (or several held ones, already summed), but for errors that were not known before.
     pub(crate) fn learn(
+        &mut self,
+        counts: &ServiceCounts,
+        activity: &BTreeMap<Name, Activity>,
+        panes: u64,
+        config: &DetectConfig,
+    ) {
+        if !Unproven::concerns(counts) {
+            return self.accept(counts, activity, panes, config);
+        }
+        let mut counts = counts.clone();
+        let mut unproven = std::mem::take(&mut self.unproven);
+        unproven.hold_back(&mut counts, self, config);
+        self.unproven = unproven;
+        self.accept(&counts, activity, panes, config);
+    }
+
+    /// Learns panes with all that they hold.
+    pub(crate) fn accept(
         &mut self,
         counts: &ServiceCounts,
         activity: &BTreeMap<Name, Activity>,

@@ -63,6 +63,8 @@ pub(crate) const CALLERS_MAX: usize = 256;
 pub(crate) const TEMPLATES_MAX: usize = 512;
 /// Pairs of log templates of one operation.
 pub(crate) const BIGRAMS_MAX: usize = 64;
+/// New errors of one service that wait to be learned.
+pub(crate) const UNPROVEN_MAX: usize = 512;
 /// Versions of one service that are known at the same time.
 pub(crate) const VERSIONS_MAX: usize = 64;
 /// Metric series of one service or host.

@@ -73,7 +73,7 @@ fn path(case: &Case<'_>, name: &Name, operation: &OperationCounts, found: &mut V
         if hits == 0 {
             continue;
         }
-        let credit = if is_unusual && is_error(case, pair.1) { ERROR_CREDIT } else { 0 };
+        let credit = if is_unusual && holds_as_error(case, pair.1) { ERROR_CREDIT } else { 0 };
         let known = Share { trials: known.trials + credit, ..known };
         let against = Against { looked_at, ..against(known) };
         let exemplars = now.map_or(&none, |bigram| &bigram.exemplars);
@@ -110,13 +110,13 @@ fn untraced(
 }
 
 /// Whether a pane holds a template as an error of its service.
-fn is_error(case: &Case<'_>, template: TemplateId) -> bool {
-    let mut keys = case.counts.templates.keys();
-    keys.any(|key| {
-        key.template == template
-            && !key.of_platform
-            && matches!(key.severity, LogSeverity::Error | LogSeverity::Fatal)
-    })
+fn holds_as_error(case: &Case<'_>, template: TemplateId) -> bool {
+    case.counts.templates.keys().any(|key| key.template == template && is_error(key))
+}
+
+/// Whether a template is an error of the service that logs it.
+pub(super) const fn is_error(key: &TemplateKey) -> bool {
+    !key.of_platform && matches!(key.severity, LogSeverity::Error | LogSeverity::Fatal)
 }
 
 /// Both ends of a pair in words.

@@ -26,6 +26,7 @@ mod saturation;
 mod judge;
 mod sequential;
 mod telling;
+mod unproven;
 mod versions;
 mod ring;
 mod detector;

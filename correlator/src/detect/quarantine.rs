@@ -76,8 +76,10 @@ pub(crate) fn learn(
     };
     if outcome != Learning::Held {
         let mine = held.remove(name.as_str()).unwrap_or_default();
-        if outcome != Learning::Dropped {
-            baseline.learn(&mine.counts, &mine.activity, mine.panes, config);
+        match outcome {
+            Learning::Accepted => baseline.accept(&mine.counts, &mine.activity, mine.panes, config),
+            Learning::Dismissed => baseline.learn(&mine.counts, &mine.activity, mine.panes, config),
+            _ => {}
         }
     }
     outcome

@@ -53,7 +53,7 @@ pub(super) fn analyse(world: &World, case: &Case, rules: Rules<'_>) -> Analysis 
     feedback::learn(&view, &mut drafts);
     let hypotheses = score::rank(drafts, &view);
     let confidence_set_size = score::confidence_set_size(&hypotheses);
-    let blast_radius = blast_radius::measure(world, case, hypotheses.first());
+    let blast_radius = blast_radius::measure(world, case, rules.config, hypotheses.first());
     Analysis { hypotheses, confidence_set_size, blast_radius }
 }
 
