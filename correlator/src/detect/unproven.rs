@@ -1,0 +1,96 @@
+//! Errors that were never seen before are not normal because they are few: whoever errs once a minute says too
+//! little to be suspected, and would be learned error by error. They are held back one by one until they have
+//! gone on for as long as a fault seldom does.
+//!
+//! Deliberately absent: errors of an operation that is hardly known. Of those it is not known that they are new.
+
+use std::collections::BTreeMap;
+
+use model::id::TemplateId;
+use model::name::Name;
+use serde::{Deserialize, Serialize};
+
+use super::baseline::ServiceBaseline;
+use super::limits::{DetectConfig, UNPROVEN_MAX};
+use super::logs::is_error;
+use crate::observe::ServiceCounts;
+
+/// Spans of an operation that must be known before an error is new: who errs in a fifth of them would have done
+/// so with nine chances in ten.
+const KNOWN_MIN: u64 = 10;
+
+/// What errs: a pair of log templates of an operation, or the operation itself.
+type Key = (Name, Option<(TemplateId, TemplateId)>);
+
+/// New errors of one service. At most [`UNPROVEN_MAX`]; what finds no room is learned at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Unproven(Vec<(Key, Trial)>);
+
+/// Errors of one kind since they were first seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Trial {
+    /// Panes that the baseline knew then.
+    since: u64,
+    hits: u64,
+}
+
+impl Unproven {
+    /// Whether counts hold any error at all: mostly they hold none.
+    pub(super) fn concerns(counts: &ServiceCounts) -> bool {
+        counts.templates.keys().any(is_error)
+            || counts.operations.values().any(|operation| operation.errors > 0)
+    }
+
+    /// Takes new errors out of counts that are to be learned, and puts those in that have lasted.
+    pub(super) fn hold_back(
+        &mut self,
+        counts: &mut ServiceCounts,
+        baseline: &ServiceBaseline,
+        config: &DetectConfig,
+    ) {
+        let mut known: BTreeMap<Key, Trial> = std::mem::take(&mut self.0).into_iter().collect();
+        let panes = baseline.panes();
+        let mut held = |key: Key, hits: u64| -> u64 {
+            let has_room = known.len() < UNPROVEN_MAX || known.contains_key(&key);
+            if !has_room {
+                return hits;
+            }
+            let trial = known.entry(key.clone()).or_insert(Trial { since: panes, hits: 0 });
+            trial.hits = trial.hits.saturating_add(hits);
+            if panes.saturating_sub(trial.since) < config.outgrow_panes {
+                return 0;
+            }
+            let lasted = trial.hits;
+            known.remove(&key);
+            lasted
+        };
+        let errors: Vec<TemplateId> = errors(counts);
+        for (name, operation) in &mut counts.operations {
+            let base = baseline.errors_of(name);
+            if operation.errors > 0 && base.hits == 0 && base.trials >= KNOWN_MIN {
+                operation.errors = held((name.clone(), None), operation.errors);
+            }
+            for (pair, bigram) in &mut operation.bigrams {
+                if errors.binary_search(&pair.1).is_err() {
+                    continue;
+                }
+                let base = baseline.bigram(name, pair);
+                if base.hits == 0 && base.trials >= KNOWN_MIN {
+                    bigram.spans = held((name.clone(), Some(*pair)), bigram.spans);
+                }
+            }
+            operation.bigrams.retain(|_, bigram| bigram.spans > 0);
+        }
+        // What was not seen again for long after it was first seen was nothing; were it to come back, it is new.
+        let fresh = |trial: &Trial| panes.saturating_sub(trial.since) < 2 * config.outgrow_panes;
+        self.0 = known.into_iter().filter(|(_, trial)| fresh(trial)).collect();
+    }
+}
+
+/// The templates that counts hold as errors of the service, sorted.
+fn errors(counts: &ServiceCounts) -> Vec<TemplateId> {
+    let mut errors: Vec<TemplateId> =
+        counts.templates.keys().filter(|key| is_error(key)).map(|key| key.template).collect();
+    errors.sort_unstable();
+    errors
+}
