@@ -1,5 +1,6 @@
 //! What may be set about correlation. Every default has its reason beside it.
 
+use model::hypothesis::EvidenceTerm;
 use model::name::Name;
 use model::nats::Nats;
 use model::time::{Nanos, PaneWidth};
@@ -63,6 +64,9 @@ pub struct RankingConfig {
     pub change_window: Nanos,
     /// How much later than the onset a change may seem to be, for clocks that differ.
     pub change_skew: Nanos,
+    /// Terms that are left out, to measure what they are worth. Default: none.
+    #[serde(default)]
+    pub without: Vec<EvidenceTerm>,
 }
 
 impl Default for RankingConfig {
@@ -77,6 +81,7 @@ impl Default for RankingConfig {
             evidence_panes: 30,
             change_window: Nanos::from_secs(24 * 3600),
             change_skew: Nanos::from_secs(60),
+            without: Vec::new(),
         }
     }
 }

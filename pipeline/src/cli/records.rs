@@ -1,5 +1,6 @@
 //! The commands that read and write records: recordings, suites, topics.
 
+use crate::eval::ablation::Part;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -109,6 +110,10 @@ pub struct EvalArgs {
     /// For each miss, the evidence of the winner and of the truth side by side.
     #[arg(long)]
     pub explain: bool,
+    /// Leave a part of the mind out, to see what it is worth: a term of the evidence (`log_path`, `silence`,
+    /// `metric` ...) or `quarantine`. May be given several times.
+    #[arg(long, value_name = "PART", value_parser = Part::parse)]
+    pub without: Vec<Part>,
     /// Streams played at a time; the figures do not depend on it. Default: one a core.
     #[arg(long)]
     pub threads: Option<usize>,

@@ -19,10 +19,14 @@ pub fn eval(args: &EvalArgs) -> Result<()> {
     let threads = args
         .threads
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+    let mut settings = Settings::default();
+    for part in &args.without {
+        part.leave_out(&mut settings);
+    }
     let options = Options {
         directories: &args.suites,
         stream: args.stream.as_deref(),
-        settings: Settings::default(),
+        settings,
         threads,
         explain: args.explain,
         measures: &[&Grouping],

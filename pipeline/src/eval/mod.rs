@@ -7,6 +7,7 @@
 //! read. Labels are opened here alone, after a stream has been played; figures of different suites
 //! are never pooled; nothing depends on the number of threads.
 
+pub mod ablation;
 pub mod suite;
 pub mod labels;
 pub mod play;

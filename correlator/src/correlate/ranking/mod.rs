@@ -32,6 +32,7 @@ use super::case::Case;
 use super::config::CorrelateConfig;
 use super::people::Standing;
 use super::world::{Rules, World};
+use candidates::Draft;
 
 /// What a case means: causes and reach.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -48,13 +49,26 @@ pub(super) struct Analysis {
 pub(super) fn analyse(world: &World, case: &Case, rules: Rules<'_>) -> Analysis {
     let view = View { world, case, config: rules.config, standing: rules.standing };
     let mut drafts = candidates::drafts(&view);
+    leave_out(&view, &mut drafts);
     deeper::explain(&view, &mut drafts);
+    leave_out(&view, &mut drafts);
     drafts.push(nothing::draft(&view, &drafts));
     feedback::learn(&view, &mut drafts);
     let hypotheses = score::rank(drafts, &view);
     let confidence_set_size = score::confidence_set_size(&hypotheses);
     let blast_radius = blast_radius::measure(world, case, rules.config, hypotheses.first());
     Analysis { hypotheses, confidence_set_size, blast_radius }
+}
+
+/// Takes the terms out that are not to count.
+fn leave_out(view: &View<'_>, drafts: &mut [Draft]) {
+    let without = &view.config.ranking.without;
+    if without.is_empty() {
+        return;
+    }
+    for draft in drafts {
+        draft.evidence.retain(|row| !without.contains(&row.term));
+    }
 }
 
 /// What ranking looks at.
