@@ -14,7 +14,7 @@ use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_eve
 use crate::hook::{Hears, Tongue};
 use crate::jira::Jira;
 use crate::render::template::{Target, TemplatesConfig};
-use crate::render::words::check_templates;
+use crate::render::words::{Places, check_templates};
 use crate::sink::Sink;
 
 /// Issues in Jira or Jira Service Management (Cloud, REST v3).
@@ -114,7 +114,7 @@ impl SinkSettings for JiraConfig {
     fn check(&self, check: &mut Check) {
         check.url("url", &self.url, UrlPath::Any);
         check.console_url(self.console_url.as_deref());
-        check_templates(check, &self.templates, Target::Ticket);
+        check_templates(check, &self.templates, Target::Ticket, Places::All);
         check.timeout(self.timeout_ms);
         check.listen_every(self.listen_every_s);
         if self.hook.is_some() && self.listen_every().is_none() {

@@ -166,7 +166,8 @@ impl Jira {
         let step = fields::step(request, issue);
         let edits = fields::edits(&self.config, request, issue, &title);
         let owner = issue.fields.assignee.as_ref().map_or("", |person| &person.display_name);
-        let comment = news::comment(request, &self.name, &told, owner);
+        let said = (&told, owner);
+        let comment = news::comment(request, &self.name, said, &self.words, &mut notes);
         let stepped =
             request.known.is_some_and(|known| is_over(known.told.state) != is_over(told.state));
         if step == Step::Stay && edits.is_none() && comment.is_none() && !stepped {
