@@ -46,6 +46,10 @@ pub struct JiraConfig {
     /// The transition that reopens an issue, by its name; else the first that leads elsewhere.
     #[serde(default)]
     pub reopen_transition: Option<String>,
+    /// The link type by which people call an issue a duplicate of another: both incidents are merged. Empty:
+    /// links are not heard.
+    #[serde(default = "default_duplicate_link")]
+    pub duplicate_link: String,
     /// The `resolution` that is given with the resolving transition; none if not given.
     #[serde(default)]
     pub resolution: Option<String>,
@@ -79,6 +83,11 @@ pub struct JiraService {
     /// The account id to whom its issues are given.
     #[serde(default)]
     pub assignee: Option<String>,
+}
+
+/// As Jira ships it.
+fn default_duplicate_link() -> String {
+    String::from("Duplicate")
 }
 
 fn default_issue_type() -> String {
@@ -142,6 +151,9 @@ impl SinkSettings for JiraConfig {
             if let Some(value) = value {
                 check.choice(field, value);
             }
+        }
+        if !self.duplicate_link.is_empty() {
+            check.choice("duplicate_link", &self.duplicate_link);
         }
     }
 

@@ -7,6 +7,7 @@
 mod adf;
 mod api;
 mod fields;
+mod links;
 mod listen;
 
 use std::collections::BTreeMap;
@@ -242,7 +243,6 @@ impl Sink for Jira {
     }
 
     fn listen(&mut self, cursor: Option<&str>, now: Timestamp) -> Result<Heard, (Wait, Trouble)> {
-        let project = &self.config.project;
-        self.ear.listen(&self.api, &self.name, project, cursor, now).map_err(Stop::unheard)
+        self.ear.listen(&self.api, &self.name, &self.config, cursor, now).map_err(Stop::unheard)
     }
 }

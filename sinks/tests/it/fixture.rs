@@ -9,7 +9,6 @@ use model::id::{CellId, Fingerprint, IncidentId, TraceId};
 use model::incident::{
     Incident, IncidentAlert, IncidentState, JoinReason, Lineage, Priority, SCHEMA_VERSION,
 };
-use model::people::{Refused, Said};
 use model::time::{Nanos, Timestamp};
 
 /// 02:07 and so many seconds.
@@ -108,19 +107,6 @@ fn nothing() -> Hypothesis {
         lacks: None,
         evidence: Vec::new(),
     }
-}
-
-/// What ann wanted at a sink and did not get.
-pub(crate) fn refusal(via: &str) -> Refused {
-    let said = Said {
-        act: format!("{via}:1:merge").into(),
-        author: "ann".into(),
-        via: via.into(),
-        at: at(60),
-        text: String::new(),
-    };
-    let why = String::from("2 is closed; merge it the other way");
-    Refused { said, wanted: String::from("merged 1 into 2"), why }
 }
 
 /// The same incident in another state.

@@ -8,7 +8,7 @@ use sinks::sink::Trouble;
 
 use crate::double::rt::{PERSON, QUEUE, TOKEN, Ticket, Tracker, Who};
 use crate::double::served::Served;
-use crate::fixture::{at, in_state, incident, refusal, with_service};
+use crate::fixture::{at, in_state, incident, with_service};
 use crate::world::{Setup, World};
 
 const INCIDENT: &str = "00000000000000ab";
@@ -299,30 +299,4 @@ fn a_ticket_of_ours_that_became_part_of_a_persons_own_is_no_merge_and_goes_on_th
     tell(&mut world, &with_service(2, "cart"), 100);
     assert_eq!(double.lock().service.tickets.len(), 2);
     assert_eq!(ticket(&double, 2).field.as_deref(), Some(INCIDENT), "now it is found there");
-}
-
-#[test]
-fn what_could_not_be_carried_out_is_told_in_the_ticket_once_and_nowhere_else() {
-    let (double, mut world) = world();
-    tell(&mut world, &incident(1), 10);
-    let refuse = |revision: u32, via: &str| {
-        let mut refused = incident(revision);
-        refused.people.refused.push(refusal(via));
-        refused
-    };
-    tell(&mut world, &refuse(2, "chat"), 100);
-    assert_eq!(double.lock().service.comments(1), Vec::<String>::new(), "another sink's to tell");
-    tell(&mut world, &refuse(3, "rt"), 200);
-    let comments = double.lock().service.comments(1);
-    let [told] = comments.as_slice() else { panic!("{comments:?}") };
-    let expected =
-        "- Not carried out here: ann merged 1 into 2. Why: 2 is closed; merge it the other way.";
-    assert!(told.contains(expected), "{told}");
-    let mut later = refuse(4, "rt");
-    later.services.push("cart".into());
-    world.restart(at(250));
-    tell(&mut world, &later, 300);
-    let comments = double.lock().service.comments(1);
-    assert_eq!(comments.len(), 2);
-    assert!(!comments[1].contains("Not carried out"), "{comments:?}");
 }
