@@ -1,5 +1,7 @@
 //! What a template sees of an incident: bounded, plain values, and two samples to check templates with.
 
+use std::collections::BTreeSet;
+
 use model::incident::Incident;
 use serde::Serialize;
 
@@ -132,6 +134,40 @@ fn ticket(ticket: &model::incident::Ticket) -> TicketFacts {
     }
 }
 
+/// The names that a template may use.
+pub(super) fn names() -> BTreeSet<&'static str> {
+    [
+        "id",
+        "revision",
+        "cell",
+        "state",
+        "severity",
+        "priority",
+        "title",
+        "narrative",
+        "owner",
+        "assignee",
+        "acknowledged_by",
+        "services",
+        "services_total",
+        "alerts_firing",
+        "alerts_total",
+        "cause",
+        "cause_service",
+        "cause_percent",
+        "began",
+        "opened",
+        "resolved",
+        "tickets",
+        "url",
+        "news",
+        "event",
+        "closing",
+        "merged_into",
+    ]
+    .into()
+}
+
 /// A sample with everything.
 pub(super) fn rich() -> Facts {
     Facts {
@@ -188,5 +224,17 @@ pub(super) fn poor() -> Facts {
         closing: None,
         merged_into: None,
         ..rich()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_are_those_of_the_facts() {
+        let facts = serde_json::to_value(rich()).unwrap();
+        let keys: BTreeSet<&str> = facts.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(keys, names());
     }
 }

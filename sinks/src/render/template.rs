@@ -4,13 +4,15 @@
 //! target, whatever filters it passed; `safe` has no power. A template is checked by rendering it
 //! with samples, it is bounded by fuel and length, and when it fails the built-in words are said.
 
+use std::collections::BTreeSet;
+
 use minijinja::value::{Serde, Value, ValueKind};
-use minijinja::{Environment, Error, Output, UndefinedBehavior};
+use minijinja::{Environment, Error, ErrorKind, Output, UndefinedBehavior};
 use model::incident::Incident;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Facts, Later, VALUE_CHARS_MAX, facts, poor, rich};
+use super::facts::{self, Facts, Later, VALUE_CHARS_MAX, facts, poor, rich};
 use super::ticket::capped;
 use super::told::Told;
 use super::untrusted::Untrusted;
@@ -26,6 +28,9 @@ const BODY_LINES_MAX: usize = 100;
 const LINE_CHARS_MAX: usize = 1_000;
 /// What stands for the rest.
 const ELLIPSIS: &str = "...";
+
+/// What may be called in a template.
+const FUNCTIONS: [&str; 4] = ["range", "dict", "debug", "namespace"];
 
 const TITLE: &str = "title";
 const BODY: &str = "body";
@@ -103,9 +108,30 @@ impl Templates {
         }
         self.environment.add_template_owned(name, source.to_owned()).map_err(|e| words(&e))?;
         for sample in [rich(), poor()] {
-            self.render(name, &sample).transpose().map_err(|error| words(&error))?;
+            self.render(name, &sample).transpose().map_err(|error| {
+                let unknown = self.unknown_to(&error, name);
+                unknown.unwrap_or_else(|| words(&error))
+            })?;
         }
         Ok(())
+    }
+
+    /// Where a name is one that there is not: which, and which there are.
+    fn unknown_to(&self, error: &Error, name: &str) -> Option<String> {
+        if error.kind() != ErrorKind::UndefinedError {
+            return None;
+        }
+        let used = self.environment.get_template(name).ok()?.undeclared_variables(false);
+        let known = facts::names();
+        let unknown: BTreeSet<&str> = used
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !known.contains(name) && !FUNCTIONS.contains(name))
+            .collect();
+        let first = Untrusted(unknown.first()?).line(40);
+        let line = error.line().map(|line| format!(" (line {line})")).unwrap_or_default();
+        let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        Some(format!("there is no variable {first}{line}; there are: {known}"))
     }
 
     /// The title: one line. `None` without a template.
@@ -313,7 +339,10 @@ mod tests {
     #[test]
     fn what_cannot_be_rendered_is_found_before_anything_happens() {
         for (source, part) in [
-            ("{{ titel }}", "title: expected a template that renders; undefined value"),
+            (
+                "{{ titel }}",
+                "title: there is no variable titel (line 1); there are: acknowledged_by, ",
+            ),
             ("{{ title", "syntax error"),
             ("{% include 'x' %}", "expected"),
             ("{{ title|nope }}", "unknown filter"),
