@@ -175,6 +175,12 @@ check_chart() {
   cp "$work/compose/secrets/history-key" "$work/configs/etc/faultline/secrets/history-tls/tls.key"
   quietly "$faultline" check -c "$work/configs/single.yaml"
   quietly "$faultline" check -c "$work/configs/everything.yaml"
+  # Each hook is brought to whom can serve it; in one process there is nothing to tell apart.
+  "$faultline" sinks list --json -c "$work/configs/everything.yaml" >"$work/sinks.json" || die "no list of sinks"
+  quietly python3 "$here/deploy/rendered.py" hooks "$work/everything.rendered.yaml" "$work/sinks.json"
+  "$helm" template shop "$chart" "${of[@]}" --namespace shop -f "$chart/ci/everything.yaml" \
+    --set mode=single,keda.enabled=false >"$work/together.yaml" || die "mode: single does not render"
+  quietly python3 "$here/deploy/rendered.py" hooks "$work/together.yaml" "$work/sinks.json"
 
   # What is wrong is refused, with words.
   local least=("$helm" template shop "$chart" "${of[@]}")

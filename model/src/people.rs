@@ -25,6 +25,21 @@ pub struct People {
     pub verdicts: Vec<Verdict>,
     /// What was said about it, oldest first; at most 50, the oldest leave first.
     pub comments: Vec<Said>,
+    /// What somebody did at a destination that could not be carried out, oldest first; at most 10, the
+    /// oldest leave first. Who asks us directly is told at once and is not listed.
+    #[serde(default)]
+    pub refused: Vec<Refused>,
+}
+
+/// What one person wanted and did not get.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Refused {
+    /// Who, when and where.
+    pub said: Said,
+    /// What, as of a story: `resolved it`.
+    pub wanted: String,
+    /// What was in the way, and what to do.
+    pub why: String,
 }
 
 /// One thing that one person said.

@@ -190,6 +190,7 @@ fn verb(decision: &Decision) -> &'static str {
         Decision::Comment { .. } => "comment",
         Decision::Resolve { .. } => "resolve",
         Decision::Reopen { .. } => "reopen",
+        Decision::Merge { .. } => "merge",
         _ => "act",
     }
 }

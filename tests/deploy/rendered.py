@@ -2,8 +2,11 @@
 
 rendered.py SINGLE EVERYTHING CONFIGS   two rendered files; the configurations in them are written to
 the folder CONFIGS, with the paths of their secrets below it.
+rendered.py hooks RENDERED SINKS        a rendered file, and what `faultline sinks list --json` says of its
+configuration: each hook has to lead to the role that serves it.
 """
 
+import json
 import pathlib
 import re
 import sys
@@ -119,7 +122,33 @@ def write_configs(named, folder):
         (folder / f"{name}.yaml").write_text(text)
 
 
+def check_hooks(documents, sinks):
+    """The ingress brings each hook to a pod of the role that can serve it."""
+    (ingress,) = of_kind(documents, "Ingress")
+    services = {service["metadata"]["name"]: service for service in of_kind(documents, "Service")}
+    hooked = [sink for sink in sinks if sink["hook"]]
+    hold(f"hooks of both kinds: {hooked}", {sink["hook_role"] for sink in hooked} == {"deliver", "console"})
+    for rule in ingress["spec"]["rules"]:
+        paths = {path["path"]: path for path in rule["http"]["paths"]}
+        for sink in hooked:
+            # An exact path wins over the prefix `/`, wherever it stands.
+            path = paths.get(sink["hook"], paths["/"])
+            selector = services[path["backend"]["service"]["name"]]["spec"]["selector"]
+            led = [roles(pod) for _, pod in pods(documents) if matches(selector, pod["metadata"]["labels"])]
+            hold(f"{sink['hook']} leads to {sink['hook_role']}: {led}", led and all(sink["hook_role"] in one for one in led))
+        known = {sink["hook"] for sink in hooked}
+        hold(f"no path is nobody's: {sorted(paths)}", set(paths) - {"/"} <= known)
+
+
+def finish():
+    if PROBLEMS:
+        sys.exit("the rendered chart: this does not hold:\n  " + "\n  ".join(PROBLEMS))
+
+
 def main():
+    if sys.argv[1] == "hooks":
+        check_hooks(load(sys.argv[2]), [json.loads(line) for line in pathlib.Path(sys.argv[3]).read_text().splitlines()])
+        return finish()
     single, everything, configs = sys.argv[1:]
     documents = {"single": load(single), "everything": load(everything)}
     for rendered in documents.values():
@@ -128,8 +157,7 @@ def main():
     check_roles(documents["everything"], woken=True)
     check_everything(documents["everything"])
     write_configs(documents, pathlib.Path(configs))
-    if PROBLEMS:
-        sys.exit("the rendered chart: this does not hold:\n  " + "\n  ".join(PROBLEMS))
+    finish()
 
 
 main()

@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "shared with the tests of the sinks, which use all")]
 mod fixture;
 mod gate;
+mod merged;
 mod office;
 
 use std::net::TcpListener;

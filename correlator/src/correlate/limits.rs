@@ -79,5 +79,7 @@ pub(super) const OPINION_RULES_MAX: usize = 50;
 pub(super) const ANCHOR_ALERTS_MAX: usize = 200;
 /// Comments, verdicts and lines of decisions of one incident; the oldest leave first.
 pub(super) const SAID_MAX: usize = 50;
+/// Acts of one incident that could not be carried out; the oldest leave first.
+pub(super) const REFUSED_MAX: usize = 10;
 /// Incidents without evidence that people hold open at once.
 pub(super) const KEPT_OPEN_MAX: usize = 1_000;

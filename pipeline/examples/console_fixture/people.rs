@@ -143,6 +143,7 @@ pub(crate) fn busy() -> People {
             ),
             said(70, "dana", "Told the shop's duty officer."),
         ],
+        refused: Vec::new(),
     }
 }
 

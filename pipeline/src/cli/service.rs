@@ -57,6 +57,9 @@ pub struct ReferenceArgs {
     /// In which form.
     #[arg(value_enum, default_value = "reference")]
     pub form: ReferenceForm,
+    /// Print the JSON Schema: the same as `schema`.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A form of the reference of the configuration.

@@ -12,7 +12,8 @@ use crate::config::{reference, schema};
 /// # Errors
 /// When standard output cannot be written.
 pub fn reference(args: &ReferenceArgs) -> Result<()> {
-    let text = match args.form {
+    let form = if args.json { ReferenceForm::Schema } else { args.form };
+    let text = match form {
         ReferenceForm::Reference => reference::markdown(),
         ReferenceForm::Schema => serde_json::to_string_pretty(&schema::schema())? + "\n",
     };

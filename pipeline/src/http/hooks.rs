@@ -25,6 +25,7 @@ use sinks::hook::{Hears, Hook, Letter, Said, Unheard};
 use super::HttpState;
 use super::error::ApiError;
 use super::metrics::{Metric, Stage};
+use crate::cli::Role;
 use crate::clock;
 use crate::control::check::Refusal;
 use crate::control::desk::NotTaken;
@@ -45,6 +46,16 @@ impl Bell {
     /// Whether it was rung since the last look.
     pub fn was_rung(&self) -> bool {
         self.0.swap(false, Ordering::AcqRel)
+    }
+}
+
+/// Who serves a hook: a sink that asks its destination is in the process of `deliver`, and acts are taken by
+/// `console`.
+#[must_use]
+pub const fn server(hears: Hears) -> Role {
+    match hears {
+        Hears::Ring => Role::Deliver,
+        Hears::Acts => Role::Console,
     }
 }
 
@@ -154,9 +165,9 @@ fn refused(state: &HttpState, why: &Unheard) -> ApiError {
 /// Makes it durable in the journal of its incident's cell, on a thread that may wait. Tells whether the journal has it.
 async fn take(state: &HttpState, act: Act) -> Result<bool, ApiError> {
     let (id, author, via) = (act.id.clone(), act.author.clone(), act.via.clone());
-    let known = act.decision.incident().and_then(|incident| state.incidents.newest(incident));
-    let Some(cell) = known.map(|revision| revision.summary.cell.clone()) else {
-        // Of another faultline that speaks to the same destination, or ended long ago.
+    let cell = act.decision.incident().and_then(|incident| state.incidents.cell_of(incident));
+    let Some(cell) = cell else {
+        // Of another faultline that speaks to the same destination.
         tracing::info!(%id, %via, "a person decided about an incident that is not here");
         return Ok(false);
     };

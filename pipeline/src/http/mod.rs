@@ -14,6 +14,7 @@ pub mod error;
 pub mod health;
 pub mod metrics;
 pub mod view;
+mod known;
 pub mod summary;
 pub mod api;
 pub mod control;

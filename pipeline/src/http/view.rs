@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use model::id::IncidentId;
+use model::id::{CellId, IncidentId};
 use model::incident::{Incident, IncidentState};
 use model::time::Timestamp;
 use tokio::sync::broadcast;
 
+use super::known::Known;
 use super::summary::{IncidentSummary, STATES};
 use crate::control::standing::Found;
 
@@ -83,6 +84,7 @@ type History = VecDeque<Arc<Revision>>;
 #[derive(Debug)]
 struct Inner {
     incidents: BTreeMap<IncidentId, History>,
+    known: Known,
     stream: Option<broadcast::Sender<Arc<Revision>>>,
 }
 
@@ -112,7 +114,11 @@ impl IncidentView {
             now_ns: AtomicI64::new(0),
             evicted: AtomicU64::new(0),
             is_whole: AtomicBool::new(false),
-            inner: RwLock::new(Inner { incidents: BTreeMap::new(), stream: Some(sender) }),
+            inner: RwLock::new(Inner {
+                incidents: BTreeMap::new(),
+                known: Known::default(),
+                stream: Some(sender),
+            }),
         }
     }
 
@@ -123,10 +129,12 @@ impl IncidentView {
         let revision =
             Arc::new(Revision { summary: IncidentSummary::from(incident), json: json.into() });
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let inner = &mut *inner;
         let history = inner.incidents.entry(incident.id).or_default();
         if history.back().is_some_and(|held| held.summary.revision >= incident.revision) {
             return Applied::Stale;
         }
+        inner.known.note(incident);
         history.push_back(Arc::clone(&revision));
         trim(history, self.limits);
         if inner.incidents.len() > self.limits.incidents.max(1) {
@@ -144,11 +152,14 @@ impl IncidentView {
     #[must_use]
     pub fn with_ticket(&self, sink: &str, id: &str) -> Option<IncidentId> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        let mut newest = inner.incidents.values().filter_map(VecDeque::back);
-        let found = newest.find(|revision| {
-            revision.summary.tickets.iter().any(|ticket| *ticket.sink == *sink && *ticket.id == *id)
-        });
-        found.map(|revision| revision.summary.id)
+        inner.known.with_ticket(sink, id)
+    }
+
+    /// The cell of an incident, also of one that had to leave the list.
+    #[must_use]
+    pub fn cell_of(&self, id: IncidentId) -> Option<CellId> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        inner.known.cell_of(id).cloned()
     }
 
     /// All that the topic had was read once.

@@ -14,7 +14,7 @@ use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_eve
 use crate::hook::{Hears, Tongue};
 use crate::jira::Jira;
 use crate::render::template::{Target, TemplatesConfig};
-use crate::render::words::check_templates;
+use crate::render::words::{Places, check_templates};
 use crate::sink::Sink;
 
 /// Issues in Jira or Jira Service Management (Cloud, REST v3).
@@ -46,6 +46,10 @@ pub struct JiraConfig {
     /// The transition that reopens an issue, by its name; else the first that leads elsewhere.
     #[serde(default)]
     pub reopen_transition: Option<String>,
+    /// The link type by which people call an issue a duplicate of another: both incidents are merged. Empty:
+    /// links are not heard.
+    #[serde(default = "default_duplicate_link")]
+    pub duplicate_link: String,
     /// The `resolution` that is given with the resolving transition; none if not given.
     #[serde(default)]
     pub resolution: Option<String>,
@@ -81,6 +85,11 @@ pub struct JiraService {
     pub assignee: Option<String>,
 }
 
+/// As Jira ships it.
+fn default_duplicate_link() -> String {
+    String::from("Duplicate")
+}
+
 fn default_issue_type() -> String {
     String::from("Incident")
 }
@@ -114,7 +123,7 @@ impl SinkSettings for JiraConfig {
     fn check(&self, check: &mut Check) {
         check.url("url", &self.url, UrlPath::Any);
         check.console_url(self.console_url.as_deref());
-        check_templates(check, &self.templates, Target::Ticket);
+        check_templates(check, &self.templates, Target::Ticket, Places::All);
         check.timeout(self.timeout_ms);
         check.listen_every(self.listen_every_s);
         if self.hook.is_some() && self.listen_every().is_none() {
@@ -142,6 +151,9 @@ impl SinkSettings for JiraConfig {
             if let Some(value) = value {
                 check.choice(field, value);
             }
+        }
+        if !self.duplicate_link.is_empty() {
+            check.choice("duplicate_link", &self.duplicate_link);
         }
     }
 

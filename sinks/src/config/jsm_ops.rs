@@ -13,7 +13,7 @@ use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_eve
 use crate::hook::{Hears, Tongue};
 use crate::jsm_ops::JsmOps;
 use crate::render::template::{Target, TemplatesConfig};
-use crate::render::words::check_templates;
+use crate::render::words::{Places, check_templates};
 use crate::sink::Sink;
 
 /// Most responders and tags of an alert.
@@ -147,7 +147,7 @@ impl SinkSettings for JsmOpsConfig {
         }
         check.url("url", &self.url, UrlPath::Any);
         check.console_url(self.console_url.as_deref());
-        check_templates(check, &self.templates, Target::Ticket);
+        check_templates(check, &self.templates, Target::Ticket, Places::All);
         check.timeout(self.timeout_ms);
         if self.teams.len() > LISTED_MAX {
             check.wrong("teams", format!("expected at most {LISTED_MAX}"));

@@ -12,7 +12,7 @@ use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_eve
 use crate::hook::{Hears, Tongue};
 use crate::pagerduty::PagerDuty;
 use crate::render::template::{Target, TemplatesConfig};
-use crate::render::words::check_templates;
+use crate::render::words::{Places, check_templates};
 use crate::sink::Sink;
 
 /// Alerts in PagerDuty.
@@ -112,7 +112,7 @@ impl SinkSettings for PagerDutyConfig {
         }
         check.console_url(self.console_url.as_deref());
         check.timeout(self.timeout_ms);
-        check_templates(check, &self.templates, Target::Plain);
+        check_templates(check, &self.templates, Target::Plain, Places::None);
     }
 
     fn build(&self, check: &mut Check) -> Option<Box<dyn Sink>> {

@@ -13,7 +13,7 @@ use super::hook::{HookConfig, Hooked};
 use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_every};
 use crate::hook::{Hears, Tongue};
 use crate::render::template::{Target, TemplatesConfig};
-use crate::render::words::check_templates;
+use crate::render::words::{Places, check_templates};
 use crate::rt::RequestTracker;
 use crate::sink::Sink;
 
@@ -141,7 +141,7 @@ impl SinkSettings for RtConfig {
     fn check(&self, check: &mut Check) {
         check.url("url", &self.url, UrlPath::Any);
         check.console_url(self.console_url.as_deref());
-        check_templates(check, &self.templates, Target::Ticket);
+        check_templates(check, &self.templates, Target::Ticket, Places::All);
         check.timeout(self.timeout_ms);
         check.listen_every(self.listen_every_s);
         self.auth.check(check);

@@ -13,7 +13,7 @@ use super::hook::{HookConfig, Hooked};
 use super::{SinkSettings, default_listen_every_s, default_timeout_ms, listen_every, yes};
 use crate::hook::{Hears, Tongue};
 use crate::render::template::{Target, TemplatesConfig};
-use crate::render::words::check_templates;
+use crate::render::words::{Places, check_templates};
 use crate::servicenow::{ServiceNow, ServiceNowEvents};
 use crate::sink::Sink;
 
@@ -161,7 +161,11 @@ impl SinkSettings for ServiceNowConfig {
             check.sys_id(&format!("groups.{owner}"), Some(group));
         }
         check.console_url(self.console_url.as_deref());
-        check_templates(check, &self.templates, Target::Ticket);
+        let places = match self.mode {
+            ServiceNowMode::Events => Places::EndOnly,
+            ServiceNowMode::Incidents => Places::All,
+        };
+        check_templates(check, &self.templates, Target::Ticket, places);
         check.timeout(self.timeout_ms);
         check.choice("close_code", &self.close_code);
         let choices = [

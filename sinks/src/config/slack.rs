@@ -10,7 +10,7 @@ use super::secret::SecretRef;
 use super::{SinkSettings, default_timeout_ms};
 use crate::hook::{Hears, Tongue};
 use crate::render::template::{Target, TemplatesConfig};
-use crate::render::words::check_templates;
+use crate::render::words::{Places, check_templates};
 use crate::sink::Sink;
 use crate::slack::Slack;
 
@@ -80,7 +80,7 @@ impl SinkSettings for SlackConfig {
         if !known || self.channel.len() < 3 || !self.channel.bytes().all(fits) {
             check.wrong("channel", "expected a channel's id like C0123456789, not its name");
         }
-        check_templates(check, &self.templates, Target::Mrkdwn);
+        check_templates(check, &self.templates, Target::Mrkdwn, Places::All);
     }
 
     fn build(&self, check: &mut Check) -> Option<Box<dyn Sink>> {

@@ -8,7 +8,7 @@ use super::delivery::DeliveryConfig;
 use super::secret::SecretRef;
 use super::{SinkSettings, default_timeout_ms};
 use crate::render::template::{Target, TemplatesConfig};
-use crate::render::words::check_templates;
+use crate::render::words::{Places, check_templates};
 use crate::sink::Sink;
 use crate::teams::Teams;
 
@@ -54,7 +54,7 @@ impl SinkSettings for TeamsConfig {
     fn check(&self, check: &mut Check) {
         check.console_url(self.console_url.as_deref());
         check.timeout(self.timeout_ms);
-        check_templates(check, &self.templates, Target::Chat);
+        check_templates(check, &self.templates, Target::Chat, Places::All);
     }
 
     fn build(&self, check: &mut Check) -> Option<Box<dyn Sink>> {

@@ -8,6 +8,7 @@ use model::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::links;
 use crate::config::secret::Secret;
 use crate::config::{JiraConfig, timeout};
 use crate::exchange::{Stop, encoded, parse};
@@ -275,7 +276,7 @@ impl Api {
         Ok((all, unread + 1))
     }
 
-    /// A page of the changes of status and assignee of issues, oldest first: other fields may be
+    /// A page of the changes of status, assignee and links of issues, oldest first: other fields may be
     /// long, and say nothing that we read.
     pub(super) fn changes(
         &self,
@@ -285,7 +286,7 @@ impl Api {
         now: Timestamp,
     ) -> Result<Changes, Stop> {
         let mut body = json!({
-            "issueIdsOrKeys": ids, "fieldIds": ["status", "assignee"], "maxResults": limit,
+            "issueIdsOrKeys": ids, "fieldIds": ["status", "assignee", links::FIELD], "maxResults": limit,
         });
         if let (Some(page), Some(body)) = (page, body.as_object_mut()) {
             body.insert(String::from("nextPageToken"), page.into());

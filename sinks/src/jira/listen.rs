@@ -15,6 +15,8 @@ use model::time::{Nanos, Timestamp};
 use super::adf;
 use super::api::{Api, Change, Comment, Found, History, Issue, Person, time};
 use super::fields::LABEL;
+use super::links;
+use crate::config::JiraConfig;
 use crate::exchange::Stop;
 use crate::heard::{Deed, Heard, More, Patience, name};
 use crate::render::untrusted::Untrusted;
@@ -91,7 +93,7 @@ impl Ear {
         &mut self,
         api: &Api,
         sink: &Name,
-        project: &str,
+        config: &JiraConfig,
         cursor: Option<&str>,
         now: Timestamp,
     ) -> Result<Heard, Stop> {
@@ -119,10 +121,10 @@ impl Ear {
         };
         if look.pending.is_empty() {
             // If this fails, the look begins anew: the token of a page may have run out.
-            look.turn_the_page(api, project, &self.known, now)?;
+            look.turn_the_page(api, &config.project, &self.known, now)?;
         }
         let batch: Vec<Issue> = look.pending.iter().take(BATCH).cloned().collect();
-        let read = self.read(api, sink, &batch, look.from(), now);
+        let read = self.read(api, sink, config, &batch, look.from(), now);
         let Fresh { mut acts, seen, notes } = match read {
             Ok(fresh) => fresh,
             Err(stop) => {
@@ -150,6 +152,7 @@ impl Ear {
         &mut self,
         api: &Api,
         sink: &Name,
+        config: &JiraConfig,
         batch: &[Issue],
         from: Timestamp,
         now: Timestamp,
@@ -175,6 +178,15 @@ impl Ear {
                             (&own, &statuses),
                             from,
                         );
+                        let place = (issue, incident);
+                        self.linked(
+                            &mut fresh,
+                            (api, sink, config),
+                            place,
+                            history,
+                            &own,
+                            (from, now),
+                        )?;
                     }
                 }
                 if !whole {
@@ -225,6 +237,35 @@ impl Ear {
             .flat_map(|change| decisions(statuses, change, &history.author, incident));
         fresh.acts.extend(decisions.map(|decision| deed.act(decision)));
         fresh.seen.insert(entry, at);
+    }
+
+    /// An issue that a person called a duplicate of another of ours is part of its incident.
+    fn linked(
+        &mut self,
+        fresh: &mut Fresh,
+        (api, sink, config): (&Api, &Name, &JiraConfig),
+        (issue, incident): (&Issue, IncidentId),
+        history: &History,
+        own: &str,
+        (from, now): (Timestamp, Timestamp),
+    ) -> Result<(), Stop> {
+        let entry = format!("{}-{}", issue.id, history.id);
+        let known = history.author.account_id == own || self.seen.contains_key(&entry);
+        let Some(at) = history.at().filter(|at| *at >= from && !known) else { return Ok(()) };
+        for key in history.items.iter().filter_map(links::linked) {
+            let found = links::duplicate_of(api, &issue.id, key, &config.duplicate_link, now);
+            let Some(original) = self.patience.read(&format!("l{entry}"), found)? else {
+                let key = Untrusted(&issue.key).line(40);
+                fresh.notes.push(format!("a link of issue {key} cannot be read"));
+                continue;
+            };
+            let Some(into) = original.filter(|into| *into != incident) else { continue };
+            let author = author(&history.author);
+            let reason = "it was linked as a duplicate of that incident's issue";
+            let deed = Deed { via: sink, entry: &entry, author, at, reason };
+            fresh.acts.push(deed.act(Decision::Merge { incident, into }));
+        }
+        Ok(())
     }
 
     fn said(

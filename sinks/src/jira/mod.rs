@@ -7,6 +7,7 @@
 mod adf;
 mod api;
 mod fields;
+mod links;
 mod listen;
 
 use std::collections::BTreeMap;
@@ -166,7 +167,8 @@ impl Jira {
         let step = fields::step(request, issue);
         let edits = fields::edits(&self.config, request, issue, &title);
         let owner = issue.fields.assignee.as_ref().map_or("", |person| &person.display_name);
-        let comment = news::comment(request, &self.name, &told, owner);
+        let said = (&told, owner);
+        let comment = news::comment(request, &self.name, said, &self.words, &mut notes);
         let stepped =
             request.known.is_some_and(|known| is_over(known.told.state) != is_over(told.state));
         if step == Step::Stay && edits.is_none() && comment.is_none() && !stepped {
@@ -241,7 +243,6 @@ impl Sink for Jira {
     }
 
     fn listen(&mut self, cursor: Option<&str>, now: Timestamp) -> Result<Heard, (Wait, Trouble)> {
-        let project = &self.config.project;
-        self.ear.listen(&self.api, &self.name, project, cursor, now).map_err(Stop::unheard)
+        self.ear.listen(&self.api, &self.name, &self.config, cursor, now).map_err(Stop::unheard)
     }
 }

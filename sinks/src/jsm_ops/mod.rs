@@ -21,9 +21,8 @@ use crate::delivery::decide::is_over;
 use crate::exchange::Stop;
 use crate::heard::Heard;
 use crate::http::Answer;
-use crate::render::news::note;
+use crate::render::news::{Fresh, lines};
 use crate::render::template::Target;
-use crate::render::ticket::close_notes;
 use crate::render::told::Told;
 use crate::render::untrusted::Untrusted;
 use crate::render::words::{self, Words};
@@ -71,23 +70,28 @@ impl JsmOps {
             let mut notes = Vec::new();
             self.create(request, &told, &mut notes)?;
             if over {
-                self.close(request, &told)?;
+                let fresh = Fresh::new(request.incident, &told, None, Vec::new());
+                self.close(request, &fresh, &mut notes)?;
             }
             let note = words::note(&notes);
             return Ok(Outcome::Delivered { ticket: None, title: None, note });
         };
+        let news = lines(request, &self.name, &told, before, None);
+        let fresh = Fresh::new(request.incident, &told, Some(before.state), news);
+        let mut notes = Vec::new();
         if over && !is_over(before.state) {
-            self.close(request, &told)?;
-            return Ok(Outcome::Delivered { ticket: None, title: None, note: None });
+            self.close(request, &fresh, &mut notes)?;
+            let note = words::note(&notes);
+            return Ok(Outcome::Delivered { ticket: None, title: None, note });
         }
-        let news = note(request, &self.name, &told, before, None);
-        let Some(news) = news.filter(|_| !over) else {
+        let Some(news) = self.marked(request, &fresh, &mut notes).filter(|_| !over) else {
             return Ok(Outcome::Unchanged { ticket: None });
         };
+        let note = words::note(&notes);
         match self.tell(request, &told, before, &news) {
             // A person closed or deleted it: their word stands, there is nobody to tell.
             Err(stop) if stop.is_rejected(404) => Ok(Outcome::Unchanged { ticket: None }),
-            done => done.map(|()| Outcome::Delivered { ticket: None, title: None, note: None }),
+            done => done.map(|()| Outcome::Delivered { ticket: None, title: None, note }),
         }
     }
 
@@ -116,8 +120,26 @@ impl JsmOps {
         self.rest.post("/alerts", &body, request.now).map(|_| ())
     }
 
-    fn close(&self, request: &Delivery<'_>, told: &Told) -> Result<(), Stop> {
-        let why = close_notes(request.incident, told);
+    /// The news as a note. All our notes begin alike: the key of the integration is not told in the
+    /// alert's log, so by this we know our own.
+    fn marked(
+        &self,
+        request: &Delivery<'_>,
+        fresh: &Fresh<'_>,
+        notes: &mut Vec<String>,
+    ) -> Option<String> {
+        let text = fresh.note(&self.words, notes)?;
+        let revision = request.incident.revision;
+        Some(if is_ours(&text) { text } else { format!("{MARK}{revision}:\n{text}") })
+    }
+
+    fn close(
+        &self,
+        request: &Delivery<'_>,
+        fresh: &Fresh<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<(), Stop> {
+        let why = fresh.closing(&self.words, notes);
         let note = format!("{MARK}{}{CLOSED}\n{why}", request.incident.revision);
         let body = json!({ "note": note, "source": self.config.source });
         let path = self.path(request.incident, "close");

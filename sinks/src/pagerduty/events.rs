@@ -96,6 +96,7 @@ fn payload(incident: &Incident, told: &Told, words: &Words, notes: &mut Vec<Stri
     let component = service.map(|service| name(service)).filter(|text| !text.is_empty());
     let class = cause.map(|first| serde_json::to_value(first.kind).unwrap_or(Value::Null));
     let summary = words.title(incident, told, notes);
+    let refused: Vec<&str> = told.refused.iter().map(|refusal| refusal.text.as_str()).collect();
     json!({
         "summary": Untrusted(&summary).line(SUMMARY_CHARS_MAX),
         "source": component.clone().unwrap_or_else(|| String::from("faultline")),
@@ -116,6 +117,7 @@ fn payload(incident: &Incident, told: &Told, words: &Words, notes: &mut Vec<Stri
             "affected_total": told.services_total,
             "alerts": told.alerts_line(),
             "text": words.body(incident, told, notes),
+            "refused": (!told.refused.is_empty()).then_some(refused),
         },
     })
 }

@@ -79,7 +79,7 @@ impl PagerDuty {
     }
 
     fn say(&self, request: &Delivery<'_>) -> Result<Outcome, Stop> {
-        let told = Told::of(request.incident);
+        let told = Told::of(request.incident).without_refusals_elsewhere(&self.name);
         let mut notes = Vec::new();
         let actions = plan(request, &told, self.change_events);
         if actions.is_empty() {

@@ -5,6 +5,7 @@
 
 pub mod untrusted;
 pub mod told;
+pub(crate) mod facts;
 pub mod ticket;
 pub mod template;
 pub(crate) mod words;

@@ -1,13 +1,15 @@
 //! What one revision tells the people at one destination: the news, without what they decided
-//! there themselves.
+//! there themselves, in the words of the sink's templates or in ours.
 
 use std::collections::BTreeMap;
 
 use model::incident::{Incident, IncidentState};
 use model::name::Name;
 
+use super::facts::{Event, Later};
 use super::ticket::{close_notes, work_note};
 use super::told::Told;
+use super::words::Words;
 use crate::delivery::decide::is_over;
 use crate::heard::name;
 use crate::sink::Delivery;
@@ -22,16 +24,16 @@ pub fn decided_there(request: &Delivery<'_>, sink: &Name) -> bool {
         && matches!(request.incident.state, IncidentState::Resolved | IncidentState::Open)
 }
 
-/// The news since `before`, one line each; `None` when a person would learn nothing. `owner` is to
+/// The news since `before`, one line each; none when a person would learn nothing. `owner` is to
 /// whom the record is given there, empty for nobody; `None` where there is no such thing.
 #[must_use]
-pub fn note(
+pub fn lines(
     request: &Delivery<'_>,
     sink: &Name,
     told: &Told,
     before: &Told,
     owner: Option<&str>,
-) -> Option<String> {
+) -> Vec<String> {
     let mut before = before.clone();
     if decided_there(request, sink) {
         before.state = told.state;
@@ -48,7 +50,7 @@ pub fn note(
     if owner.is_some_and(|owner| name_or_none(owner) == assignee) {
         before.assignee.clone_from(&told.assignee);
     }
-    work_note(told, &before, request.incident.revision)
+    told.without_refusals_elsewhere(sink).news(&before)
 }
 
 /// A name as acts have it; nothing for nobody.
@@ -56,18 +58,98 @@ fn name_or_none(owner: &str) -> String {
     if owner.is_empty() { String::new() } else { name(owner).to_string() }
 }
 
-/// What a person learns from this revision, the end of the incident included; `None` when nothing.
-#[must_use]
-pub fn comment(request: &Delivery<'_>, sink: &Name, told: &Told, owner: &str) -> Option<String> {
-    let before = request.known.map(|known| &known.told);
-    let news = before.and_then(|before| note(request, sink, told, before, Some(owner)));
-    let ended = is_over(told.state) && before.is_none_or(|before| !is_over(before.state));
-    let ours = !decided_there(request, sink);
-    match (news, ended && ours) {
-        (Some(news), true) => Some(format!("{}\n\n{news}", close_notes(request.incident, told))),
-        (None, true) => Some(close_notes(request.incident, told)),
-        (news, false) => news,
+/// The news of one revision at one destination, on their way to words.
+pub(crate) struct Fresh<'a> {
+    incident: &'a Incident,
+    told: &'a Told,
+    lines: Vec<String>,
+    event: Event,
+}
+
+impl<'a> Fresh<'a> {
+    /// What `lines` say of a revision. `was` is the state that was told last.
+    pub(crate) fn new(
+        incident: &'a Incident,
+        told: &'a Told,
+        was: Option<IncidentState>,
+        lines: Vec<String>,
+    ) -> Self {
+        let was_over = was.is_some_and(is_over);
+        let event = match (was_over, is_over(told.state)) {
+            (false, true) => Event::Ended,
+            (true, false) => Event::Reopened,
+            _ => Event::Updated,
+        };
+        Self { incident, told, lines, event }
     }
+
+    /// What this revision adds to what was said; `None` when there is no news.
+    pub(crate) fn note(&self, words: &Words, notes: &mut Vec<String>) -> Option<String> {
+        let ours = || work_note(&self.lines, self.incident.revision);
+        (!self.lines.is_empty()).then(|| self.shaped_note(words, notes).unwrap_or_else(ours))
+    }
+
+    /// The same in a template's words, if there is one.
+    pub(crate) fn shaped_note(&self, words: &Words, notes: &mut Vec<String>) -> Option<String> {
+        words.update(self.incident, self.told, self.later(None), notes)
+    }
+
+    /// Why it is over.
+    pub(crate) fn closing(&self, words: &Words, notes: &mut Vec<String>) -> String {
+        let ours = close_notes(self.incident, self.told);
+        self.shaped_closing(words, notes).unwrap_or(ours)
+    }
+
+    /// The same in a template's words, if there is one.
+    pub(crate) fn shaped_closing(&self, words: &Words, notes: &mut Vec<String>) -> Option<String> {
+        let ours = close_notes(self.incident, self.told);
+        words.resolved(self.incident, self.told, self.later(Some(&ours)), notes)
+    }
+
+    /// Both in one text, where the destination has one place for them. A template for the end has the
+    /// news, too, and is all that is said.
+    pub(crate) fn ending(&self, words: &Words, notes: &mut Vec<String>) -> String {
+        if let Some(shaped) = self.shaped_closing(words, notes) {
+            return shaped;
+        }
+        let closing = close_notes(self.incident, self.told);
+        match self.note(words, notes) {
+            Some(news) => format!("{closing}\n\n{news}"),
+            None => closing,
+        }
+    }
+
+    /// The template's words that fit the moment, where the destination has one place for all.
+    pub(crate) fn shaped(&self, words: &Words, notes: &mut Vec<String>) -> Option<String> {
+        let closing = match self.event {
+            Event::Ended => self.shaped_closing(words, notes),
+            Event::Updated | Event::Reopened => None,
+        };
+        closing.or_else(|| self.shaped_note(words, notes))
+    }
+
+    fn later<'b>(&'b self, closing: Option<&'b str>) -> Later<'b> {
+        Later { news: &self.lines, event: self.event, closing }
+    }
+}
+
+/// What a person learns from this revision, the end of the incident included; `None` when nothing.
+pub(crate) fn comment(
+    request: &Delivery<'_>,
+    sink: &Name,
+    (told, owner): (&Told, &str),
+    words: &Words,
+    notes: &mut Vec<String>,
+) -> Option<String> {
+    let before = request.known.map(|known| &known.told);
+    let news = before.map(|before| lines(request, sink, told, before, Some(owner)));
+    let was = before.map(|before| before.state);
+    let fresh = Fresh::new(request.incident, told, was, news.unwrap_or_default());
+    let ended = is_over(told.state) && before.is_none_or(|before| !is_over(before.state));
+    if ended && !decided_there(request, sink) {
+        return Some(fresh.ending(words, notes));
+    }
+    fresh.note(words, notes)
 }
 
 /// The settings of the service that the first hypothesis blames, else of the first affected one

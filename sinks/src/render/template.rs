@@ -1,15 +1,18 @@
-//! Templates of people for titles and bodies: MiniJinja, without files, includes or macros.
+//! Templates of people for what a sink says: MiniJinja, without files, includes or macros.
 //!
 //! What an incident says enters a template as data and leaves it through the encoder of the
 //! target, whatever filters it passed; `safe` has no power. A template is checked by rendering it
 //! with samples, it is bounded by fuel and length, and when it fails the built-in words are said.
 
+use std::collections::BTreeSet;
+
 use minijinja::value::{Serde, Value, ValueKind};
-use minijinja::{Environment, Error, Output, UndefinedBehavior};
+use minijinja::{Environment, Error, ErrorKind, Output, UndefinedBehavior};
 use model::incident::Incident;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::facts::{self, Facts, Later, VALUE_CHARS_MAX, facts, poor, rich};
 use super::ticket::capped;
 use super::told::Told;
 use super::untrusted::Untrusted;
@@ -18,8 +21,6 @@ use super::untrusted::Untrusted;
 pub const TEMPLATE_BYTES_MAX: usize = 16 * 1024;
 /// Work that one rendering may cost. Unit: instructions of MiniJinja.
 const FUEL: u64 = 20_000;
-/// Longest value that a template prints at once. Unit: characters.
-const VALUE_CHARS_MAX: usize = 2_000;
 /// Longest title. Unit: characters.
 const TITLE_CHARS_MAX: usize = 150;
 /// Longest body. Unit: lines and characters per line.
@@ -27,11 +28,14 @@ const BODY_LINES_MAX: usize = 100;
 const LINE_CHARS_MAX: usize = 1_000;
 /// What stands for the rest.
 const ELLIPSIS: &str = "...";
-/// Most tickets and services that a template sees.
-const LISTED_MAX: usize = 40;
+
+/// What may be called in a template.
+const FUNCTIONS: [&str; 4] = ["range", "dict", "debug", "namespace"];
 
 const TITLE: &str = "title";
 const BODY: &str = "body";
+const UPDATE: &str = "update";
+const RESOLVED: &str = "resolved";
 
 /// The words of a sink that people shaped: `templates:` in its configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +45,11 @@ pub struct TemplatesConfig {
     pub title: Option<String>,
     /// Several lines; the built-in text if not given.
     pub body: Option<String>,
+    /// What a later revision adds: a work note, a comment, a message of the thread; our own words if
+    /// not given.
+    pub update: Option<String>,
+    /// What is said at the end: close notes, the last comment; our own words if not given.
+    pub resolved: Option<String>,
 }
 
 /// What the text is encoded for.
@@ -62,42 +71,6 @@ pub(crate) struct Templates {
     target: Target,
 }
 
-/// What a template sees of an incident. Absent things are `none`, which is false and prints
-/// nothing.
-#[derive(Debug, Serialize)]
-struct Facts {
-    id: String,
-    revision: u32,
-    cell: String,
-    state: &'static str,
-    severity: String,
-    priority: String,
-    title: String,
-    narrative: String,
-    owner: Option<String>,
-    assignee: Option<String>,
-    acknowledged_by: Option<String>,
-    services: Vec<String>,
-    services_total: usize,
-    alerts_firing: usize,
-    alerts_total: usize,
-    cause: Option<String>,
-    cause_service: Option<String>,
-    cause_percent: Option<u8>,
-    began: String,
-    opened: String,
-    resolved: Option<String>,
-    tickets: Vec<TicketFacts>,
-    url: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct TicketFacts {
-    sink: String,
-    number: String,
-    url: Option<String>,
-}
-
 impl Templates {
     /// Compiles, and renders two samples.
     ///
@@ -113,7 +86,13 @@ impl Templates {
         environment.set_formatter(move |out, _, value| print(target, out, value));
         let mut templates = Self { environment, target };
         let mut errors = Vec::new();
-        for (name, source) in [(TITLE, &config.title), (BODY, &config.body)] {
+        let sources = [
+            (TITLE, &config.title),
+            (BODY, &config.body),
+            (UPDATE, &config.update),
+            (RESOLVED, &config.resolved),
+        ];
+        for (name, source) in sources {
             if let Some(source) = source
                 && let Err(problem) = templates.add(name, source)
             {
@@ -129,9 +108,30 @@ impl Templates {
         }
         self.environment.add_template_owned(name, source.to_owned()).map_err(|e| words(&e))?;
         for sample in [rich(), poor()] {
-            self.render(name, &sample).transpose().map_err(|error| words(&error))?;
+            self.render(name, &sample).transpose().map_err(|error| {
+                let unknown = self.unknown_to(&error, name);
+                unknown.unwrap_or_else(|| words(&error))
+            })?;
         }
         Ok(())
+    }
+
+    /// Where a name is one that there is not: which, and which there are.
+    fn unknown_to(&self, error: &Error, name: &str) -> Option<String> {
+        if error.kind() != ErrorKind::UndefinedError {
+            return None;
+        }
+        let used = self.environment.get_template(name).ok()?.undeclared_variables(false);
+        let known = facts::names();
+        let unknown: BTreeSet<&str> = used
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !known.contains(name) && !FUNCTIONS.contains(name))
+            .collect();
+        let first = Untrusted(unknown.first()?).line(40);
+        let line = error.line().map(|line| format!(" (line {line})")).unwrap_or_default();
+        let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        Some(format!("there is no variable {first}{line}; there are: {known}"))
     }
 
     /// The title: one line. `None` without a template.
@@ -141,7 +141,7 @@ impl Templates {
         told: &Told,
         url: Option<String>,
     ) -> Option<Result<String, String>> {
-        self.say(TITLE, incident, told, url)
+        self.say(TITLE, &facts(incident, told, url, None))
     }
 
     /// The body: several lines. `None` without a template.
@@ -151,19 +151,33 @@ impl Templates {
         told: &Told,
         url: Option<String>,
     ) -> Option<Result<String, String>> {
-        self.say(BODY, incident, told, url)
+        self.say(BODY, &facts(incident, told, url, None))
     }
 
-    fn say(
+    /// What a later revision adds: several lines. `None` without a template.
+    pub(crate) fn update(
         &self,
-        name: &'static str,
         incident: &Incident,
         told: &Told,
         url: Option<String>,
+        later: Later<'_>,
     ) -> Option<Result<String, String>> {
-        self.environment.get_template(name).ok()?;
-        let facts = facts(incident, told, url);
-        self.render(name, &facts).map(|text| text.map_err(|error| words(&error)))
+        self.say(UPDATE, &facts(incident, told, url, Some(later)))
+    }
+
+    /// What is said at the end: several lines. `None` without a template.
+    pub(crate) fn resolved(
+        &self,
+        incident: &Incident,
+        told: &Told,
+        url: Option<String>,
+        later: Later<'_>,
+    ) -> Option<Result<String, String>> {
+        self.say(RESOLVED, &facts(incident, told, url, Some(later)))
+    }
+
+    fn say(&self, name: &'static str, facts: &Facts) -> Option<Result<String, String>> {
+        self.render(name, facts).map(|text| text.map_err(|error| words(&error)))
     }
 
     fn render(&self, name: &'static str, facts: &Facts) -> Option<Result<String, Error>> {
@@ -292,109 +306,21 @@ fn words(error: &Error) -> String {
         .line(300)
 }
 
-fn facts(incident: &Incident, told: &Told, url: Option<String>) -> Facts {
-    let text = |text: &str| Untrusted(text).data(VALUE_CHARS_MAX);
-    let blamed = told.cause.as_ref().and_then(|_| incident.hypotheses.first());
-    Facts {
-        id: incident.id.to_string(),
-        revision: incident.revision,
-        cell: text(&incident.cell.0),
-        state: incident.state.label(),
-        severity: incident.severity.label().to_owned(),
-        priority: format!("{:?}", incident.priority),
-        title: text(&incident.title),
-        narrative: text(&incident.narrative),
-        owner: incident.owner.as_deref().map(text),
-        assignee: incident.people.assignee.as_deref().map(text),
-        acknowledged_by: incident.people.acknowledged.as_ref().map(|said| text(&said.author)),
-        services: incident.services.iter().take(LISTED_MAX).map(|name| text(name)).collect(),
-        services_total: incident.services.len(),
-        alerts_firing: told.alerts_firing,
-        alerts_total: told.alerts_total,
-        cause: told.cause.as_ref().map(|cause| cause.text.clone()),
-        cause_service: blamed.map(|first| text(&first.entity.service)),
-        cause_percent: told.cause.as_ref().map(|cause| cause.percent),
-        began: incident.onset_at.to_rfc3339(),
-        opened: incident.opened_at.to_rfc3339(),
-        resolved: incident.resolved_at.map(model::time::Timestamp::to_rfc3339),
-        tickets: incident.tickets.iter().take(LISTED_MAX).map(ticket).collect(),
-        url,
-    }
-}
-
-fn ticket(ticket: &model::incident::Ticket) -> TicketFacts {
-    let text = |text: &str| Untrusted(text).data(VALUE_CHARS_MAX);
-    TicketFacts {
-        sink: ticket.sink.to_string(),
-        number: text(ticket.number.as_deref().unwrap_or(&ticket.id)),
-        url: ticket.url.as_deref().map(text),
-    }
-}
-
-/// A sample with everything.
-fn rich() -> Facts {
-    Facts {
-        id: String::from("00000000000000ab"),
-        revision: 2,
-        cell: String::from("production"),
-        state: "open",
-        severity: String::from("critical"),
-        priority: String::from("P1"),
-        title: String::from("Checkout is slow"),
-        narrative: String::from("Checkout has been slow since 02:07."),
-        owner: Some(String::from("team-payments")),
-        assignee: Some(String::from("ann")),
-        acknowledged_by: Some(String::from("ann")),
-        services: vec![String::from("checkout"), String::from("payment")],
-        services_total: 2,
-        alerts_firing: 1,
-        alerts_total: 2,
-        cause: Some(String::from("config change on payment at 01:55:00 UTC: pool size 10")),
-        cause_service: Some(String::from("payment")),
-        cause_percent: Some(81),
-        began: String::from("2026-03-17T02:07:00.000Z"),
-        opened: String::from("2026-03-17T02:07:10.000Z"),
-        resolved: Some(String::from("2026-03-17T02:37:00.000Z")),
-        tickets: vec![TicketFacts {
-            sink: String::from("itsm"),
-            number: String::from("INC0000001"),
-            url: Some(String::from("https://itsm.example/1")),
-        }],
-        url: Some(String::from("https://faultline.example/incidents/00000000000000ab")),
-    }
-}
-
-/// A sample in which all that can be absent is.
-fn poor() -> Facts {
-    Facts {
-        owner: None,
-        assignee: None,
-        acknowledged_by: None,
-        services: Vec::new(),
-        services_total: 0,
-        cause: None,
-        cause_service: None,
-        cause_percent: None,
-        resolved: None,
-        tickets: Vec::new(),
-        url: None,
-        ..rich()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::delivery::testing::incident;
 
     fn body(source: &str, target: Target, incident: &Incident) -> String {
-        let config = TemplatesConfig { title: None, body: Some(source.to_owned()) };
+        let config =
+            TemplatesConfig { body: Some(source.to_owned()), ..TemplatesConfig::default() };
         let templates = Templates::compile(&config, target).map_err(|e| format!("{e:?}")).unwrap();
         templates.body(incident, &Told::of(incident), None).unwrap().unwrap()
     }
 
     fn problem(source: &str) -> String {
-        let config = TemplatesConfig { title: Some(source.to_owned()), body: None };
+        let config =
+            TemplatesConfig { title: Some(source.to_owned()), ..TemplatesConfig::default() };
         match Templates::compile(&config, Target::Plain) {
             Ok(_) => panic!("{source} is taken"),
             Err(errors) => errors.into_iter().map(|(field, p)| format!("{field}: {p}")).collect(),
@@ -413,7 +339,10 @@ mod tests {
     #[test]
     fn what_cannot_be_rendered_is_found_before_anything_happens() {
         for (source, part) in [
-            ("{{ titel }}", "title: expected a template that renders; undefined value"),
+            (
+                "{{ titel }}",
+                "title: there is no variable titel (line 1); there are: acknowledged_by, ",
+            ),
             ("{{ title", "syntax error"),
             ("{% include 'x' %}", "expected"),
             ("{{ title|nope }}", "unknown filter"),

@@ -49,15 +49,11 @@ pub fn description(incident: &Incident, told: &Told, console: Option<&str>) -> S
     capped(&lines.join("\n"))
 }
 
-/// A note with the news, one line each; `None` when a person would learn nothing.
+/// A note with news, one line each.
 #[must_use]
-pub fn work_note(told: &Told, before: &Told, revision: u32) -> Option<String> {
-    let news = told.news(before);
-    if news.is_empty() {
-        return None;
-    }
+pub fn work_note(news: &[String], revision: u32) -> String {
     let lines: Vec<String> = news.iter().map(|line| format!("- {line}")).collect();
-    Some(capped(&format!("faultline, revision {revision}:\n{}", lines.join("\n"))))
+    capped(&format!("faultline, revision {revision}:\n{}", lines.join("\n")))
 }
 
 /// Why a ticket is closed.
@@ -172,12 +168,11 @@ mod tests {
         later.priority = model::incident::Priority::P1;
         later.services.push("shipping".into());
         let after = Told::of(&later);
-        let note = work_note(&after, &before, 2).unwrap();
         assert_eq!(
-            note,
+            work_note(&after.news(&before), 2),
             "faultline, revision 2:\n- Priority is now P1.\n- Now also affected: shipping."
         );
-        assert_eq!(work_note(&after, &after, 3), None, "nothing new, nothing said");
+        assert_eq!(after.news(&after), Vec::<String>::new(), "nothing new, nothing said");
     }
 
     #[test]

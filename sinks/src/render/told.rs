@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use model::alert::AlertStatus;
 use model::hypothesis::{CauseKind, Hypothesis};
 use model::incident::{Incident, IncidentState, Priority};
+use model::people::Refused;
 use serde::{Deserialize, Serialize};
 
 use super::untrusted::Untrusted;
@@ -21,6 +22,8 @@ pub const NAME_CHARS_MAX: usize = 80;
 const ID_CHARS_MAX: usize = 200;
 /// Longest link that is kept. Unit: characters.
 const LINK_CHARS_MAX: usize = 1_000;
+/// Longest account of what was refused, and why. Unit: characters.
+const REFUSED_CHARS_MAX: usize = 160;
 /// Most services that are listed by name.
 pub const SERVICES_MAX: usize = 40;
 
@@ -59,6 +62,20 @@ pub struct Told {
     /// The link of its first ticket.
     #[serde(default)]
     pub ticket: Option<String>,
+    /// What people wanted at a destination and did not get; at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refusal>,
+}
+
+/// What a person wanted at a destination and did not get, as it was said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The act's id.
+    pub act: String,
+    /// The sink where they wanted it.
+    pub via: String,
+    /// Who, what, and why not.
+    pub text: String,
 }
 
 /// The first hypothesis, as it was said.
@@ -98,7 +115,16 @@ impl Told {
                 .and_then(|first| first.change.as_ref())
                 .map(|change| Untrusted(&change.id).data(ID_CHARS_MAX)),
             ticket: Self::ticket_of(incident),
+            refused: incident.people.refused.iter().map(Refusal::of).collect(),
         }
+    }
+
+    /// The same without what was refused to people elsewhere: it is told to those who wanted it.
+    #[must_use]
+    pub fn without_refusals_elsewhere(&self, sink: &str) -> Self {
+        let mut told = self.clone();
+        told.refused.retain(|refusal| refusal.via == sink);
+        told
     }
 
     /// The link of an incident's first ticket that has one.
@@ -106,6 +132,13 @@ impl Told {
     pub fn ticket_of(incident: &Incident) -> Option<String> {
         let linked = incident.tickets.iter().find_map(|ticket| ticket.url.as_deref());
         linked.map(|url| Untrusted(url).data(LINK_CHARS_MAX))
+    }
+
+    /// What was refused to people at one sink.
+    #[must_use]
+    pub fn refused_at(&self, sink: &str) -> Vec<&str> {
+        let there = self.refused.iter().filter(|refusal| refusal.via == sink);
+        there.map(|refusal| refusal.text.as_str()).collect()
     }
 
     /// What this says that `before` did not: one line each, new words only, in a fixed order.
@@ -128,6 +161,8 @@ impl Told {
         if self.alerts_are_news(before) {
             news.push(self.alerts_line());
         }
+        let fresh = |refusal: &&Refusal| before.refused.iter().all(|old| old.act != refusal.act);
+        news.extend(self.refused.iter().filter(fresh).map(|refusal| refusal.text.clone()));
         news
     }
 
@@ -193,6 +228,20 @@ impl Told {
             && (self.alerts_firing == 0
                 || self.alerts_firing >= before.alerts_firing.saturating_mul(2)
                 || self.alerts_firing.saturating_mul(2) <= before.alerts_firing)
+    }
+}
+
+impl Refusal {
+    fn of(refused: &Refused) -> Self {
+        let name = |text: &str| Untrusted(text).line(NAME_CHARS_MAX);
+        let (author, wanted) =
+            (name(&refused.said.author), Untrusted(&refused.wanted).line(REFUSED_CHARS_MAX));
+        let why = Untrusted(&refused.why).line(REFUSED_CHARS_MAX);
+        Self {
+            act: Untrusted(&refused.said.act).data(ID_CHARS_MAX),
+            via: Untrusted(&refused.said.via).data(NAME_CHARS_MAX),
+            text: format!("Not carried out here: {author} {wanted}. Why: {why}."),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use model::incident::Incident;
 
+use super::facts::Later;
 use super::template::{Target, Templates, TemplatesConfig};
 use super::ticket::{console_link, description, short_description};
 use super::told::Told;
@@ -38,8 +39,32 @@ impl Title {
     }
 }
 
+/// Which texts a destination has a place for besides title and body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Places {
+    /// News and the end: all of them.
+    All,
+    /// The end alone: each revision is told anew, whole.
+    EndOnly,
+    /// None: each revision is told anew, whole, and the end has no words.
+    None,
+}
+
 /// Says to `check` what is wrong with templates.
-pub(crate) fn check_templates(check: &mut Check, config: &TemplatesConfig, target: Target) {
+pub(crate) fn check_templates(
+    check: &mut Check,
+    config: &TemplatesConfig,
+    target: Target,
+    places: Places,
+) {
+    const UNUSED: &str = "expected none: this sink tells each revision anew by title and body, and has no \
+                          place for it; take it away";
+    if config.update.is_some() && places != Places::All {
+        check.wrong("templates.update", UNUSED);
+    }
+    if config.resolved.is_some() && places == Places::None {
+        check.wrong("templates.resolved", UNUSED);
+    }
     for (field, problem) in Templates::compile(config, target).err().unwrap_or_default() {
         check.wrong(&format!("templates.{field}"), problem);
     }
@@ -96,6 +121,33 @@ impl Words {
         let url = self.link(incident);
         let shaped = self.templates.as_ref().and_then(|all| all.body(incident, told, url));
         taken("body", shaped, notes).filter(|body| !body.is_empty())
+    }
+
+    /// What a later revision adds, if there is a template for it that can be rendered.
+    pub(crate) fn update(
+        &self,
+        incident: &Incident,
+        told: &Told,
+        later: Later<'_>,
+        notes: &mut Vec<String>,
+    ) -> Option<String> {
+        let url = self.link(incident);
+        let shaped = self.templates.as_ref().and_then(|all| all.update(incident, told, url, later));
+        taken("update", shaped, notes).filter(|text| !text.is_empty())
+    }
+
+    /// What is said at the end, if there is a template for it that can be rendered.
+    pub(crate) fn resolved(
+        &self,
+        incident: &Incident,
+        told: &Told,
+        later: Later<'_>,
+        notes: &mut Vec<String>,
+    ) -> Option<String> {
+        let url = self.link(incident);
+        let shaped =
+            self.templates.as_ref().and_then(|all| all.resolved(incident, told, url, later));
+        taken("resolved", shaped, notes).filter(|text| !text.is_empty())
     }
 
     /// The text: the template's, else ours.

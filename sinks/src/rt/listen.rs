@@ -14,11 +14,12 @@ use model::time::Timestamp;
 use serde::Deserialize;
 
 use super::NOBODY;
-use super::api::{Api, Named, Ticket, number, text};
+use super::api::{Api, Named, number, text};
 use super::fields::{Standing, standing};
+use super::merged::{self, Tickets, number_of};
 use crate::config::RtConfig;
 use crate::exchange::{Stop, encoded, parse};
-use crate::heard::{Deed, Heard, More, Patience, incident_id, name};
+use crate::heard::{Deed, Heard, More, Patience, name};
 use crate::http::TOO_LARGE;
 
 /// Transactions of one answer: RT's own bound.
@@ -117,8 +118,16 @@ impl Ear {
         let heard_to = cut.map_or(highest, |cut| cut.saturating_sub(1).max(last));
         let mut heard = Heard { cursor: Some(heard_to.to_string()), ..Heard::default() };
         for transaction in &fresh {
-            if let Some(incident) = tickets.get(&transaction.ticket) {
-                self.take(api, config, sink, transaction, *incident, &mut heard, now)?;
+            let Some(incident) = tickets.get(&transaction.ticket) else { continue };
+            match transaction.merged_into() {
+                Some(into) => {
+                    let decision = merged::decision(&tickets, *incident, into);
+                    let entry = transaction.id.to_string();
+                    let reason = format!("ticket #{} was merged into #{into}", transaction.ticket);
+                    let deed = transaction.deed(sink, &entry, &reason, now);
+                    heard.acts.extend(decision.map(|decision| deed.act(decision)));
+                }
+                None => self.take(api, config, sink, transaction, *incident, &mut heard, now)?,
             }
         }
         self.patience.renew();
@@ -155,13 +164,8 @@ impl Ear {
         if is_comment && said.trim().is_empty() {
             return Ok(());
         }
-        let deed = Deed {
-            via: sink,
-            entry: &transaction.id.to_string(),
-            author: &transaction.creator.id,
-            at: Timestamp::parse_rfc3339(&transaction.created).unwrap_or(now),
-            reason: if is_comment { &said } else { "" },
-        };
+        let entry = transaction.id.to_string();
+        let deed = transaction.deed(sink, &entry, if is_comment { &said } else { "" }, now);
         let decisions = decisions(config, transaction, incident, &said);
         heard.acts.extend(decisions.into_iter().map(|decision| deed.act(decision)));
         Ok(())
@@ -181,6 +185,24 @@ impl Ear {
 }
 
 impl Transaction {
+    /// What was done, before it is an act. `entry` is its number.
+    fn deed<'a>(
+        &'a self,
+        via: &'a Name,
+        entry: &'a str,
+        reason: &'a str,
+        now: Timestamp,
+    ) -> Deed<'a> {
+        let at = Timestamp::parse_rfc3339(&self.created).unwrap_or(now);
+        Deed { via, entry, author: &self.creator.id, at, reason }
+    }
+
+    /// The ticket that its own became part of. RT writes the same at that one: it says nothing more.
+    fn merged_into(&self) -> Option<u64> {
+        let links = self.kind == "AddLink" && self.field == "MergedInto";
+        links.then(|| number_of(&self.new)).flatten().filter(|into| *into != self.ticket)
+    }
+
     /// Whether the ticket was given to somebody: RT writes a second transaction for the same.
     fn is_handover(&self) -> bool {
         const KINDS: [&str; 6] = ["Set", "Take", "Untake", "Steal", "Give", "Force"];
@@ -225,20 +247,11 @@ fn since(api: &Api, queues: &str, after: u64, now: Timestamp) -> Result<Vec<Tran
     Ok(parse::<Page<Transaction>>(&api.rest.get(&path, now)?)?.items)
 }
 
-/// Which of the tickets are an incident's.
-fn ours(
-    api: &Api,
-    transactions: &[Transaction],
-    now: Timestamp,
-) -> Result<BTreeMap<u64, IncidentId>, Stop> {
-    let ids: BTreeSet<u64> = transactions.iter().map(|transaction| transaction.ticket).collect();
-    if ids.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let ids: Vec<u64> = ids.into_iter().collect();
-    let own = api.own(&ids, now)?;
-    let known = |ticket: &Ticket| Some((ticket.id, incident_id(api.value(ticket)?)?));
-    Ok(own.iter().filter_map(known).collect())
+/// Which of the tickets that these are about are an incident's.
+fn ours(api: &Api, transactions: &[Transaction], now: Timestamp) -> Result<Tickets, Stop> {
+    let mut ids: BTreeSet<u64> = transactions.iter().map(|one| one.ticket).collect();
+    ids.extend(transactions.iter().filter_map(Transaction::merged_into));
+    merged::ours(api, &ids, now)
 }
 
 fn decisions(

@@ -9,6 +9,7 @@
 mod api;
 mod fields;
 mod listen;
+mod merged;
 
 use std::collections::BTreeSet;
 
@@ -26,7 +27,7 @@ use crate::render::template::Target;
 use crate::render::told::Told;
 use crate::render::words::{self, Title, Words};
 use crate::sink::{Delivery, Outcome, Sink, Trouble, Wait};
-use api::{Api, Put, Ticket};
+use api::{Api, Named, Put, Ticket};
 use fields::Standing;
 use listen::Ear;
 
@@ -35,6 +36,13 @@ const CHANGED_MAX: u32 = 3;
 
 /// Who owns what nobody owns.
 const NOBODY: &str = "Nobody";
+
+impl Named {
+    /// Whose name it is; empty for nobody's.
+    fn name(&self) -> &str {
+        if self.id == NOBODY { "" } else { &self.id }
+    }
+}
 
 /// Tickets in Request Tracker.
 pub struct RequestTracker {
@@ -72,8 +80,38 @@ impl RequestTracker {
             None if ended_as_none(request.incident.state) => {
                 Ok(Outcome::Unchanged { ticket: None })
             }
-            None => self.create(request, None, note),
+            None => match self.host(request)? {
+                Some(host) => self.tell_host(request, &host),
+                None => self.create(request, None, note),
+            },
         }
+    }
+
+    /// The ticket of another incident that a person made ours part of: there is no ticket of ours any
+    /// more, and nobody wants a second one.
+    fn host(&self, request: &Delivery<'_>) -> Result<Option<Ticket>, Stop> {
+        let Some(id) = known_id(request) else { return Ok(None) };
+        let found = self.api.get(id, request.now)?;
+        Ok(found.filter(|found| found.id != id))
+    }
+
+    /// Until it is heard that they are one, or when they cannot be: the news as a comment there. Nothing
+    /// else of that ticket is ours to change.
+    fn tell_host(&self, request: &Delivery<'_>, host: &Ticket) -> Result<Outcome, Stop> {
+        let told = Told::of(request.incident);
+        let mut notes = Vec::new();
+        let owner = host.owner.name();
+        let said = (&told, owner);
+        let comment = news::comment(request, &self.name, said, &self.words, &mut notes);
+        let ticket = request.known.and_then(|known| known.ticket.clone());
+        let Some(comment) = comment else { return Ok(Outcome::Unchanged { ticket }) };
+        let subject = fields::comment_subject(request.incident);
+        let in_doubt = request.in_doubt_since.is_some();
+        if !(in_doubt && self.api.has_comment(host.id, &subject, request.now)?) {
+            let text = format!("About incident {}:\n{comment}", request.incident.id);
+            self.api.comment(host.id, &subject, &text, request.now)?;
+        }
+        Ok(Outcome::Delivered { ticket, title: None, note: words::note(&notes) })
     }
 
     fn check_queue(&mut self, queue: String, now: Timestamp) -> Result<(), Stop> {
@@ -171,9 +209,11 @@ impl RequestTracker {
         let told = Told::of(request.incident);
         let linked = Some(self.linked(ticket.id));
         let left_alone = fields::standing(&self.config, &ticket.status) == Standing::LeftAlone;
-        let owner = if ticket.owner.id == NOBODY { "" } else { &ticket.owner.id };
-        let comment = news::comment(request, &self.name, &told, owner).filter(|_| !left_alone);
+        let owner = ticket.owner.name();
         let mut notes = Vec::new();
+        let said = (&told, owner);
+        let comment = news::comment(request, &self.name, said, &self.words, &mut notes)
+            .filter(|_| !left_alone);
         let title = self.words.retitle(request, &told, &mut notes);
         let subject = fields::comment_subject(request.incident);
         let in_doubt = request.in_doubt_since.is_some();

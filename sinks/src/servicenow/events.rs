@@ -18,9 +18,9 @@ use crate::config::{ServiceNowConfig, sink_name};
 use crate::delivery::decide::is_over;
 use crate::exchange::Stop;
 use crate::heard::Heard;
-use crate::render::news::note;
+use crate::render::news::{Fresh, lines};
 use crate::render::template::Target;
-use crate::render::ticket::{capped, close_notes};
+use crate::render::ticket::capped;
 use crate::render::told::Told;
 use crate::render::untrusted::Untrusted;
 use crate::render::words::{self, Words};
@@ -52,10 +52,14 @@ impl ServiceNowEvents {
         }
     }
 
-    /// Whether there is anything in it that an operator there would act on.
-    fn is_news(&self, request: &Delivery<'_>, told: &Told) -> bool {
-        let Some(known) = request.known else { return true };
-        note(request, &self.name, told, &known.told, None).is_some()
+    /// What an operator there would act on; `None`: nothing in it is.
+    fn fresh<'a>(&self, request: &Delivery<'a>, told: &'a Told) -> Option<Fresh<'a>> {
+        let Some(known) = request.known else {
+            return Some(Fresh::new(request.incident, told, None, Vec::new()));
+        };
+        let news = lines(request, &self.name, told, &known.told, None);
+        let was = Some(known.told.state);
+        (!news.is_empty()).then(|| Fresh::new(request.incident, told, was, news))
     }
 }
 
@@ -66,11 +70,11 @@ impl Sink for ServiceNowEvents {
 
     fn deliver(&mut self, request: &Delivery<'_>) -> Outcome {
         let told = Told::of(request.incident);
-        if !self.is_news(request, &told) {
+        let Some(fresh) = self.fresh(request, &told) else {
             return Outcome::Unchanged { ticket: None };
-        }
+        };
         let mut notes = Vec::new();
-        let record = event(request.incident, &told, &self.name, &self.words, &mut notes);
+        let record = event(request.incident, (&told, &fresh), &self.name, &self.words, &mut notes);
         let body = json!({ "records": [record] });
         match self.api.rest.exchange(Method::POST, PATH, &[], Some(&body), request.now) {
             Ok(_) => Outcome::Delivered { ticket: None, title: None, note: words::note(&notes) },
@@ -86,7 +90,7 @@ impl Sink for ServiceNowEvents {
 
 fn event(
     incident: &Incident,
-    told: &Told,
+    (told, fresh): (&Told, &Fresh<'_>),
     sink: &Name,
     words: &Words,
     notes: &mut Vec<String>,
@@ -95,7 +99,7 @@ fn event(
     let cause = incident.hypotheses.first().filter(|first| !first.entity.service.is_empty());
     let node = cause.map(|first| &first.entity.service).or(incident.services.first());
     let place = |text: &str| Untrusted(text).data(PLACE_CHARS_MAX);
-    let text = if over { close_notes(incident, told) } else { words.body(incident, told, notes) };
+    let text = if over { fresh.closing(words, notes) } else { words.body(incident, told, notes) };
     let title = words.title(incident, told, notes);
     json!({
         "source": SOURCE,
@@ -111,7 +115,7 @@ fn event(
         "resolution_state": if over { "Closing" } else { "New" },
         "description": capped(&format!("{title}\n{text}")),
         // The field is text that holds JSON.
-        "additional_info": additional(incident, told, words).to_string(),
+        "additional_info": additional(incident, told, sink, words).to_string(),
     })
 }
 
@@ -131,7 +135,8 @@ const fn severity(priority: Priority, over: bool) -> &'static str {
     }
 }
 
-fn additional(incident: &Incident, told: &Told, words: &Words) -> Value {
+fn additional(incident: &Incident, told: &Told, sink: &Name, words: &Words) -> Value {
+    let refused = told.refused_at(sink);
     json!({
         "incident": incident.id.to_string(),
         "revision": incident.revision.to_string(),
@@ -141,5 +146,6 @@ fn additional(incident: &Incident, told: &Told, words: &Words) -> Value {
         "probability_percent": told.cause.as_ref().map(|cause| cause.percent.to_string()),
         "owner": told.owner,
         "console": words.link(incident),
+        "refused": (!refused.is_empty()).then(|| refused.join(" ")),
     })
 }

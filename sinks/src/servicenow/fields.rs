@@ -10,10 +10,9 @@ use serde_json::Value;
 use super::api::{Body, Record, TicketState};
 use crate::config::ServiceNowConfig;
 use crate::delivery::decide::is_over;
-use crate::render::news::{self, service_of};
-use crate::render::ticket::{close_notes, work_note};
+use crate::render::news::{self, Fresh, service_of};
 use crate::render::told::Told;
-use crate::render::words::Title;
+use crate::render::words::{Title, Words};
 use crate::sink::Delivery;
 
 const STATE_IN_PROGRESS: &str = "2";
@@ -126,10 +125,12 @@ pub(super) fn patch(
     request: &Delivery<'_>,
     record: &Record,
     told: &Told,
-    title: &Title,
+    (title, words): (&Title, &Words),
+    notes: &mut Vec<String>,
 ) -> Body {
     let incident = request.incident;
     let mark = Marker::parse(&record.correlation_display);
+    let fresh = fresh(request, sink, record, told);
     let new_mark = Marker { revision: incident.revision, state: incident.state };
     let mut body = Body::new();
     if matches!(record.state, TicketState::Closed | TicketState::Cancelled) {
@@ -144,7 +145,7 @@ pub(super) fn patch(
         TicketState::Active if is_over(incident.state) && !was_over => {
             set("state", STATE_RESOLVED);
             set("close_code", &config.close_code);
-            set("close_notes", &close_notes(incident, told));
+            set("close_notes", &fresh.closing(words, notes));
         }
         TicketState::Resolved if was_over && !is_over(incident.state) => {
             set("state", STATE_IN_PROGRESS);
@@ -155,7 +156,7 @@ pub(super) fn patch(
         | TicketState::Cancelled => {}
     }
     set_changed(&mut set, request, record, told, title);
-    if let Some(note) = note(request, sink, record, told) {
+    if let Some(note) = fresh.note(words, notes) {
         set("work_notes", &note);
     }
     // A step that a person made there is said by nobody, but the ticket has to know it: a later step
@@ -193,20 +194,17 @@ fn set_changed(
 
 /// The news since what we told last. When our memory of that is lost, the revision and state on
 /// the ticket are all we can compare with.
-fn note(request: &Delivery<'_>, sink: &Name, record: &Record, told: &Told) -> Option<String> {
+fn fresh<'a>(request: &Delivery<'a>, sink: &Name, record: &Record, told: &'a Told) -> Fresh<'a> {
     let mark = Marker::parse(&record.correlation_display);
     let incident = request.incident;
+    let was = request.known.map(|known| known.told.state).or(mark.map(|mark| mark.state));
     // The ticket has this revision's news; only its state may be behind.
-    if mark.is_some_and(|mark| mark.revision >= incident.revision) {
-        return None;
-    }
-    match (request.known, mark) {
-        (Some(known), _) => news::note(request, sink, told, &known.told, Some(record.owner())),
-        (None, Some(mark)) if mark.state == incident.state => None,
-        (None, Some(mark)) => {
-            let before = Told { state: mark.state, ..told.clone() };
-            work_note(told, &before, incident.revision)
-        }
-        (None, None) => None,
-    }
+    let has_it = mark.is_some_and(|mark| mark.revision >= incident.revision);
+    let lines = match (request.known, mark) {
+        _ if has_it => Vec::new(),
+        (Some(known), _) => news::lines(request, sink, told, &known.told, Some(record.owner())),
+        (None, Some(mark)) => told.news(&Told { state: mark.state, ..told.clone() }),
+        (None, None) => Vec::new(),
+    };
+    Fresh::new(incident, told, was, lines)
 }

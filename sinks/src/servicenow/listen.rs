@@ -13,7 +13,8 @@ use model::name::Name;
 use model::time::{Nanos, Timestamp};
 use serde::Deserialize;
 
-use super::api::{Api, TicketState};
+use super::api::{Api, Record, TicketState, is_sys_id};
+use super::fields::Marker;
 use super::{SOURCE, times};
 use crate::exchange::{Stop, encoded, parse};
 use crate::heard::{Deed, Heard, More, Patience, incident_id, name};
@@ -78,7 +79,9 @@ impl Of {
     /// Columns of which the audit is read.
     const fn columns(&self) -> &'static str {
         match self {
-            Self::Tickets => "state,assigned_to,assignment_group,work_notes,comments",
+            Self::Tickets => {
+                "state,assigned_to,assignment_group,work_notes,comments,parent_incident"
+            }
             Self::Alerts(_) => "state,acknowledged,assigned_to,assignment_group,work_notes",
         }
     }
@@ -176,6 +179,11 @@ struct Named {
 }
 
 impl Row {
+    /// Whether the ticket was made a child of another: one that is the same trouble.
+    fn is_parent(&self) -> bool {
+        self.fieldname == "parent_incident" && is_sys_id(&self.newvalue)
+    }
+
     fn is_assignment(&self) -> bool {
         matches!(self.fieldname.as_str(), "assigned_to" | "assignment_group")
     }
@@ -280,13 +288,18 @@ impl Ear {
         let (mut asked, mut taken) = (0, rows.len());
         for row in fresh {
             let Some(incident) = look.tickets.get(&row.documentkey) else { continue };
-            asked += usize::from(row.assigns() > 0 && !self.names.contains_key(&row.newvalue));
+            let is_new = row.assigns() > 0 && !self.names.contains_key(&row.newvalue);
+            asked += usize::from(is_new || row.is_parent());
             if asked > ASKED_MAX {
                 // The rest has its turn at once, in the next answer.
                 taken = rows.iter().take_while(|other| other.sys_id != row.sys_id).count();
                 break;
             }
-            heard.acts.extend(self.acts(api, sink, row, *incident, now)?);
+            if row.is_parent() {
+                heard.acts.extend(self.parented(api, sink, row, (*incident, look), now)?);
+            } else {
+                heard.acts.extend(self.acts(api, sink, row, *incident, now)?);
+            }
         }
         let whole = taken == rows.len() && rows.len() < look.rows_page;
         self.patience.renew();
@@ -327,6 +340,30 @@ impl Ear {
             _ => Vec::new(),
         };
         Ok(decisions.into_iter().map(|decision| deed.act(decision)).collect())
+    }
+
+    /// A child of a ticket that is ours, too, is part of its incident.
+    fn parented(
+        &mut self,
+        api: &Api,
+        sink: &Name,
+        row: &Row,
+        (incident, look): (IncidentId, &Look),
+        now: Timestamp,
+    ) -> Result<Option<Act>, Stop> {
+        let parent = match look.tickets.get(&row.newvalue) {
+            Some(known) => Some(*known),
+            None => self.patience.read(&row.newvalue, whose(api, &row.newvalue, now))?.flatten(),
+        };
+        let Some(into) = parent.filter(|into| *into != incident) else { return Ok(None) };
+        let deed = Deed {
+            via: sink,
+            entry: &row.sys_id,
+            author: &row.user,
+            at: times::read(&row.sys_created_on).unwrap_or(now),
+            reason: "it was made a child of that incident's ticket",
+        };
+        Ok(Some(deed.act(Decision::Merge { incident, into })))
     }
 
     /// To whom it was given; who takes it works on it.
@@ -377,6 +414,16 @@ impl Ear {
         self.names.insert(id.to_owned(), found.clone());
         Ok(found)
     }
+}
+
+/// The incident of a ticket; `None`: it is not ours, or we may not see it.
+fn whose(api: &Api, sys_id: &str, now: Timestamp) -> Result<Option<IncidentId>, Stop> {
+    let found = match api.get(sys_id, now) {
+        Err(Stop::Retry(_, Trouble::Credentials(403))) => None,
+        found => found?,
+    };
+    let ours = |record: &Record| Marker::parse(&record.correlation_display).is_some();
+    Ok(found.filter(ours).and_then(|record| incident_id(&record.correlation_id)))
 }
 
 /// A step of the incident table's state, as it is delivered: 1 new, 2 in progress, 3 on hold.

@@ -118,7 +118,9 @@ impl ServiceNow {
         let record = self.api.create(&body, request.now)?;
         if over {
             let stays = self.words.retitle(request, &told, &mut Vec::new());
-            let closing = patch(&self.config, &self.name, request, &record, &told, &stays);
+            let said = (&stays, &self.words);
+            let closing =
+                patch(&self.config, &self.name, request, &record, &told, said, &mut notes);
             self.api.patch(&record.sys_id, &closing, request.now)?;
         }
         let (ticket, note) = (Some(self.ticket(&record)), note(&notes));
@@ -139,7 +141,8 @@ impl ServiceNow {
             // The answer was lost, not the title.
             return Ok(Outcome::Delivered { ticket, title: title.told(), note: doubles });
         }
-        let mut body = patch(&self.config, &self.name, request, record, &told, &title);
+        let said = (&title, &self.words);
+        let mut body = patch(&self.config, &self.name, request, record, &told, said, &mut notes);
         if !body.is_empty() {
             self.blame(request, Some(record), &mut body)?;
         }

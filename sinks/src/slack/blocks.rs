@@ -85,6 +85,13 @@ pub(super) fn reply(news: &[String]) -> Value {
     json!({"text": fallback, "blocks": blocks})
 }
 
+/// The same in a template's words, which may hold markup of its own.
+pub(super) fn shaped_reply(shaped: &str, news: &[String]) -> Value {
+    let fallback = mrkdwn(&Untrusted(&news.join(" ")).line(FALLBACK_CHARS_MAX));
+    let text = json!({"type": "mrkdwn", "verbatim": true, "text": fitting(shaped)});
+    json!({"text": fallback, "blocks": [{"type": "section", "text": text}]})
+}
+
 fn prefix(state: IncidentState) -> &'static str {
     match state {
         IncidentState::Open => "",

@@ -16,6 +16,7 @@ use crate::config::secret::Secret;
 use crate::config::{SlackConfig, sink_name};
 use crate::delivery::decide::is_over;
 use crate::exchange::Stop;
+use crate::render::news::Fresh;
 use crate::render::template::Target;
 use crate::render::told::Told;
 use crate::render::words::{Words, note};
@@ -111,7 +112,7 @@ impl Slack {
             }
             Err(stop) => return Err(stop),
         }
-        if let Some(news) = self.news(request)
+        if let Some(news) = self.news(request, &mut notes)
             && !self.was_replied(request, &message)?
         {
             self.api.post(&self.channel, Some(&message), news, request.now)?;
@@ -143,14 +144,20 @@ impl Slack {
         }
     }
 
-    fn news(&self, request: &Delivery<'_>) -> Option<Value> {
-        let known = request.known?;
-        let news = Told::of(request.incident).news(&known.told);
-        (!news.is_empty()).then(|| {
-            let mut body = blocks::reply(&news);
-            mark(&mut body, request.incident);
-            body
-        })
+    fn news(&self, request: &Delivery<'_>, notes: &mut Vec<String>) -> Option<Value> {
+        let known = &request.known?.told;
+        let told = Told::of(request.incident);
+        let news = told.without_refusals_elsewhere(&self.name).news(known);
+        if news.is_empty() {
+            return None;
+        }
+        let fresh = Fresh::new(request.incident, &told, Some(known.state), news.clone());
+        let mut body = match fresh.shaped(&self.words, notes) {
+            Some(shaped) => blocks::shaped_reply(&shaped, &news),
+            None => blocks::reply(&news),
+        };
+        mark(&mut body, request.incident);
+        Some(body)
     }
 
     fn message(&self, incident: &Incident, notes: &mut Vec<String>) -> Value {

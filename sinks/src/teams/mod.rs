@@ -12,6 +12,7 @@ use crate::config::secret::Secret;
 use crate::config::{TeamsConfig, sink_name, timeout};
 use crate::delivery::decide::is_over;
 use crate::exchange::{Exchange, Stop};
+use crate::render::news::Fresh;
 use crate::render::template::Target;
 use crate::render::told::Told;
 use crate::render::words::{Words, note};
@@ -39,7 +40,7 @@ impl Teams {
         let told = Told::of(request.incident);
         let doubt = request.in_doubt_since.is_some();
         let news = match request.known {
-            Some(known) => told.news(&known.told),
+            Some(known) => told.without_refusals_elsewhere(&self.name).news(&known.told),
             // Nobody writes a card to say that there is nothing.
             None if is_over(told.state) && !doubt && request.incident.resolved_at.is_none() => {
                 return Ok(Outcome::Unchanged { ticket: None });
@@ -50,11 +51,29 @@ impl Teams {
             return Ok(Outcome::Unchanged { ticket: None });
         }
         let mut notes = Vec::new();
-        let body = card::message(request.incident, &told, &news, &self.words, &mut notes);
+        let shown = self.shown(request, &told, news, &mut notes);
+        let body = card::message(request.incident, &told, &shown, &self.words, &mut notes);
         // Without the character set Teams counts two bytes for each character.
         let headers = [("content-type", "application/json; charset=utf-8")];
         self.client.bytes(self.url.expose(), &headers, body, request.now)?;
         Ok(Outcome::Delivered { ticket: None, title: None, note: note(&notes) })
+    }
+}
+
+impl Teams {
+    /// The news as the lines of a card: the template's, if there is one for the moment.
+    fn shown(
+        &self,
+        request: &Delivery<'_>,
+        told: &Told,
+        news: Vec<String>,
+        notes: &mut Vec<String>,
+    ) -> Vec<String> {
+        let Some(known) = request.known else { return news };
+        let was = Some(known.told.state);
+        let fresh = Fresh::new(request.incident, told, was, news.clone());
+        let shaped = fresh.shaped(&self.words, notes);
+        shaped.map_or(news, |text| text.lines().map(ToOwned::to_owned).collect())
     }
 }
 

@@ -26,6 +26,8 @@ mod otlp;
 mod kafka;
 mod cdevents;
 mod hooks;
+mod merged;
+mod refused;
 mod injection;
 mod laws;
 mod docs;

@@ -1,7 +1,8 @@
 //! One ticket per incident in Request Tracker, whatever people and other writers do to it.
 
 use model::command::{Act, Command, Decision};
-use model::incident::{IncidentState, Priority};
+use model::id::IncidentId;
+use model::incident::{Incident, IncidentState, Priority};
 use sinks::delivery::outbox::DoneResult;
 use sinks::sink::Trouble;
 
@@ -30,7 +31,7 @@ fn world() -> (Served<Tracker>, World) {
 }
 
 /// Says a revision; what came of it.
-fn tell(world: &mut World, incident: &model::incident::Incident, secs: i64) -> Vec<DoneResult> {
+fn tell(world: &mut World, incident: &Incident, secs: i64) -> Vec<DoneResult> {
     world.publish(incident, at(secs));
     world.run(at(secs)).into_iter().map(|done| done.result).collect()
 }
@@ -228,4 +229,74 @@ fn what_people_do_comes_back_once_in_their_name_and_what_we_do_does_not() {
     assert_eq!(acts[3].reason, "the pool is too small");
     tell(&mut world, &with_service(2, "cart"), 100);
     assert_eq!(heard(&mut world, &mut cursor), [], "our comment is none, and nothing comes twice");
+}
+
+/// Two incidents, each with its ticket: the other one is number 2.
+fn two_tickets(world: &mut World) -> Incident {
+    tell(world, &incident(1), 10);
+    let mut other = incident(1);
+    other.id = IncidentId(0xcd);
+    tell(world, &other, 20);
+    other
+}
+
+#[test]
+fn tickets_that_a_person_merged_are_a_merge_of_their_incidents_told_once() {
+    let (double, mut world) = world();
+    let mut cursor = None;
+    assert_eq!(heard(&mut world, &mut cursor), []);
+    let other = two_tickets(&mut world);
+    double.lock().service.person_says(1, "the same as #2");
+    double.lock().service.person_merges(1, 2);
+    let acts = heard(&mut world, &mut cursor);
+    let [said, merged] = acts.as_slice() else { panic!("{acts:?}") };
+    // What was said before it became part of the other is heard, too.
+    assert_eq!(said.decision, Decision::Comment { incident: incident(1).id });
+    let (from, into) = (incident(1).id, other.id);
+    assert_eq!(merged.decision, Decision::Merge { incident: from, into });
+    assert_eq!((merged.author.as_str(), merged.via.as_str()), (PERSON, "rt"));
+    assert_eq!(merged.reason, "ticket #1 was merged into #2");
+    assert!(merged.id.ends_with(":merge"), "{}", merged.id);
+    assert_eq!(heard(&mut world, &mut cursor), [], "nothing comes twice");
+    // After a crash before the cursor was kept it comes under the same id.
+    let mut again = Some(String::from("0"));
+    world.restart(at(900));
+    assert!(heard(&mut world, &mut again).contains(merged));
+}
+
+#[test]
+fn a_ticket_that_became_part_of_another_gets_no_successor_and_its_news_are_told_there() {
+    let (double, mut world) = world();
+    two_tickets(&mut world);
+    double.lock().service.person_merges(1, 2);
+    tell(&mut world, &with_service(2, "cart"), 100);
+    assert_eq!(double.lock().service.tickets.len(), 2, "nobody wants a third");
+    let comments = double.lock().service.comments(2);
+    let [told] = comments.as_slice() else { panic!("{comments:?}") };
+    assert!(told.starts_with(&format!("About incident {INCIDENT}:")), "{told}");
+    assert!(told.contains("Now also affected: cart."), "{told}");
+    assert_eq!(ticket(&double, 2).field.as_deref(), Some("00000000000000cd"));
+    tell(&mut world, &in_state(3, IncidentState::Merged), 200);
+    let service = &double.lock().service;
+    assert_eq!(
+        (service.tickets.len(), service.comments(2).len()),
+        (2, 1),
+        "its end says nothing new"
+    );
+    assert_eq!(service.tickets[1].status, "new");
+}
+
+#[test]
+fn a_ticket_of_ours_that_became_part_of_a_persons_own_is_no_merge_and_goes_on_there() {
+    let (double, mut world) = world();
+    let mut cursor = None;
+    assert_eq!(heard(&mut world, &mut cursor), []);
+    tell(&mut world, &incident(1), 10);
+    double.lock().service.make_double("", Who::Person);
+    double.lock().service.tickets[1].field = None;
+    double.lock().service.person_merges(1, 2);
+    assert_eq!(heard(&mut world, &mut cursor), []);
+    tell(&mut world, &with_service(2, "cart"), 100);
+    assert_eq!(double.lock().service.tickets.len(), 2);
+    assert_eq!(ticket(&double, 2).field.as_deref(), Some(INCIDENT), "now it is found there");
 }

@@ -29,10 +29,23 @@ impl Correlator {
             }
             Err(fault) => {
                 self.stats.acts_unknown += 1;
+                self.refuse(act, &fault, arrival);
                 self.outputs.push_back(Output::Refused { act: act.id.clone(), why: fault.told() });
                 false
             }
         }
+    }
+
+    /// Who decided where nobody could answer them, in an ITSM, is told with the incident.
+    fn refuse(&mut self, act: &Act, fault: &ActFault, arrival: Timestamp) {
+        if people::is_own(&act.via) {
+            return;
+        }
+        let Some(incident) = act.decision.incident() else { return };
+        let rules = Rules::new(&self.cell, &self.config, &self.standing);
+        let now = self.now.max(arrival);
+        let around = Around { world: &self.settled, rules, now };
+        self.outputs.extend(self.registry.refuse(act, incident, &fault.told(), around));
     }
 
     fn about_one(

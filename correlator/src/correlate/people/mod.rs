@@ -18,7 +18,7 @@ pub(super) use cover::Cover;
 pub(super) use decree::{Anchor, Bond, Decree, apply as carry_out};
 pub(super) use mutes::Muted;
 pub(super) use opinions::{Opinion, REMEMBERED};
-pub(super) use words::line;
+pub(super) use words::{is_own, line, refusal, refused_line};
 
 use std::collections::{BTreeSet, VecDeque};
 

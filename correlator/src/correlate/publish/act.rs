@@ -5,13 +5,13 @@ use model::command::{Act, CauseRef, Decision};
 use model::id::IncidentId;
 use model::incident::{Incident, IncidentState};
 use model::name::Name;
-use model::people::{Said, Verdict};
+use model::people::{Refused, Said, Verdict};
 use model::time::Nanos;
 
 use super::spoken::{Hold, Word};
 use super::{Around, ChangeReason, Output, Published, Registry, difference};
 use crate::correlate::limits::KEPT_OPEN_MAX;
-use crate::correlate::people::{ActFault, Anchor, Bond, line};
+use crate::correlate::people::{ActFault, Anchor, Bond, line, refusal};
 
 /// How much a clock elsewhere may be behind: an act is not believed to be older when it arrives.
 const BEHIND_MAX: Nanos = Nanos::from_secs(3600);
@@ -55,6 +55,26 @@ impl Registry {
         self.say(act, id, around);
         done.outputs.extend(self.revised(id, around));
         Ok(done)
+    }
+
+    /// Notes that what somebody did elsewhere could not be carried out: once, however often it comes.
+    pub(in crate::correlate) fn refuse(
+        &mut self,
+        act: &Act,
+        id: IncidentId,
+        why: &str,
+        around: Around<'_>,
+    ) -> Option<Output> {
+        let id = self.heir(id)?;
+        let record = self.records.get_mut(&id)?;
+        let at = act.at.min(around.now).max(around.now - BEHIND_MAX);
+        let refused = refusal(act, at, why);
+        let known = |other: &Refused| other.said.act == refused.said.act;
+        if record.incident.people.refused.iter().any(known) {
+            return None;
+        }
+        record.spoken().refuse(refused);
+        self.revised(id, around)
     }
 
     /// Notes what was said with the record.

@@ -7,12 +7,13 @@ use model::alert::AlertStatus;
 use model::incident::{
     Incident, IncidentAlert, IncidentState, OPENED, TimelineEntry, TimelineKind,
 };
-use model::people::{People, Said, Verdict};
+use model::people::{People, Refused, Said, Verdict};
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Around, ChangeReason, Output, Published};
-use crate::correlate::limits::SAID_MAX;
+use crate::correlate::limits::{REFUSED_MAX, SAID_MAX};
+use crate::correlate::people::refused_line;
 use crate::correlate::ranking::verdicts;
 use crate::correlate::{narrative, priority, timeline};
 
@@ -92,6 +93,14 @@ impl Spoken {
     pub(super) fn judge(&mut self, verdict: Verdict) {
         self.people.verdicts.push(verdict);
         keep_newest(&mut self.people.verdicts);
+    }
+
+    /// Adds what could not be carried out.
+    pub(super) fn refuse(&mut self, refused: Refused) {
+        self.tell(refused_line(&refused));
+        let all = &mut self.people.refused;
+        all.push(refused);
+        all.drain(..all.len().saturating_sub(REFUSED_MAX));
     }
 
     /// Takes in what was said of an incident that became part of this one. What was said of this one

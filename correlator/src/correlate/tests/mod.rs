@@ -11,3 +11,4 @@ mod changes;
 mod acts;
 mod act_laws;
 mod muted;
+mod refused;

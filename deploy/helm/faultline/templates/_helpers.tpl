@@ -107,6 +107,30 @@ list:
 {{- toYaml (mustMergeOverwrite $config (deepCopy .Values.config)) -}}
 {{- end -}}
 
+{{/*
+The sinks whose hook makes them ask their destination, as {"list": [...]}: that is done by the process of
+`deliver`. Every other hook holds acts, which the console takes. `faultline sinks list --json` says the same
+(`hook_role`), and a test holds the two against each other.
+*/}}
+{{- define "faultline.ringing" -}}
+{{- $ringing := list -}}
+{{- range $sink := .Values.config.sinks -}}
+{{- range $kind, $settings := $sink -}}
+{{- $every := ternary $settings.listen_every_s 30 (hasKey $settings "listen_every_s") -}}
+{{- $asks := has $kind (list "rt" "jira") -}}
+{{- if eq $kind "servicenow" -}}
+{{- $asks = or $settings.account (dig "auth" "basic" false $settings) -}}
+{{- else if has $kind (list "pagerduty" "jsm_ops") -}}
+{{- $asks = $settings.rest_api -}}
+{{- end -}}
+{{- if and $settings.hook $asks (or (eq $kind "jira") (ne (int $every) 0)) -}}
+{{- $ringing = append $ringing $settings.name -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml (dict "list" $ringing) -}}
+{{- end -}}
+
 {{/* What is wrong with the values, said before anything is made. */}}
 {{- define "faultline.refuse" -}}
 {{- if and .Values.kafka.secretProperties (not .Values.kafka.existingSecret) -}}

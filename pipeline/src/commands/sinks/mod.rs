@@ -7,10 +7,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use clap::ValueEnum as _;
 use model::incident::Incident;
 use serde_json::json;
 use sinks::config::{ConfigError, SinkConfig, build, build_over};
 use sinks::delivery::outbox::{DoneResult, Outbox, OutboxLimits};
+use sinks::hook::Hears;
 use sinks::retry::Jitter;
 use sinks::sink::{Sink, Trouble, Wait};
 use sinks::trial;
@@ -19,6 +21,7 @@ use crate::cli::{SinksArgs, SinksCommand, SinksListArgs, SinksTestArgs};
 use crate::clock;
 use crate::commands::check::EXIT_CONFIG;
 use crate::config::Config;
+use crate::http::hooks::server;
 use crate::run::publish::LogPublisher;
 use told::{Teller, Went};
 
@@ -44,17 +47,26 @@ fn list(args: &SinksListArgs) -> Result<ExitCode> {
         let hook = sink.hook_hears();
         let every = sink.listen_every().map(|every| every.0 / 1_000_000_000);
         if args.json {
+            let role = hook.map(role);
             let hook = hook.map(|_| format!("/hooks/{name}"));
             let line = json!({"name": name, "kind": kind, "to": to, "listens_every_s": every,
-                "hook": hook});
+                "hook": hook, "hook_role": role});
             writeln!(out, "{line}")?;
         } else {
             let ear = every.map_or(String::new(), |secs| format!(", listens every {secs} s"));
-            let hook = hook.map_or(String::new(), |_| format!(", hook at /hooks/{name}"));
+            let hook = hook.map_or(String::new(), |hears| {
+                format!(", hook at /hooks/{name} (role {})", role(hears))
+            });
             writeln!(out, "{name}: {kind} to {to}{ear}{hook}")?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The role that serves a hook, by its name on the command line.
+fn role(hears: Hears) -> String {
+    let named = server(hears).to_possible_value();
+    named.map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 fn test(args: &SinksTestArgs) -> Result<ExitCode> {

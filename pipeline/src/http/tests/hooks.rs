@@ -204,3 +204,34 @@ async fn another_act_under_a_known_id_is_told_apart_and_a_refused_one_is_not_lis
     let refused = ask(comment("c-1", "looking", "")).await;
     assert_eq!(refused, (200, String::from(r#"{"acts":[]}"#)));
 }
+
+#[tokio::test]
+async fn an_act_about_an_incident_that_has_left_the_list_is_taken_all_the_same() {
+    let (mut state, book) = state();
+    let view = crate::http::view::IncidentView::new(crate::http::view::ViewLimits {
+        incidents: 1,
+        ..crate::http::view::ViewLimits::default()
+    });
+    for id in 1..=3 {
+        let mut one = incident(id, 1, IncidentState::Open);
+        one.cell = CellId("staging".into());
+        let number = id.to_string();
+        let ticket =
+            Ticket { sink: "rt".into(), id: number.as_str().into(), number: None, url: None };
+        one.tickets.push(ticket);
+        view.apply(&one);
+    }
+    view.caught_up();
+    assert!(view.newest(IncidentId(1)).is_none(), "it has left");
+    assert_eq!(view.with_ticket("rt", "1"), Some(IncidentId(1)));
+    state.incidents = std::sync::Arc::new(view);
+    let server = serve(state).await;
+    let body = act("c-1", "0000000000000001");
+    let (status, _, text) = server.ask("POST", "/hooks/bridge", "localhost", TOKEN, &body).await;
+    assert_eq!(status, 200);
+    assert!(text.contains("bridge:"), "{text}");
+    let journal = book.0.lock().unwrap();
+    let [(cell, taken, _)] = journal.as_slice() else { panic!("{journal:?}") };
+    assert_eq!(&*cell.0, "staging");
+    assert_eq!(taken.decision.incident(), Some(IncidentId(1)));
+}

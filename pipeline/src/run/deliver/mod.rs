@@ -12,13 +12,12 @@ use std::thread::JoinHandle;
 
 use anyhow::Result;
 use sinks::config::{SinkConfig, build_hook, build_over};
-use sinks::hook::Hears;
 use sinks::sink::Sink;
 
 use self::courier::Courier;
 use crate::cli::Role;
 use crate::config::{Config, ConfigErrors};
-use crate::http::hooks::Hooks;
+use crate::http::hooks::{Hooks, server};
 use crate::http::metrics::Stage as StageName;
 use crate::log::Log;
 use crate::run::Starter;
@@ -58,14 +57,6 @@ pub(super) fn build(
         Ok((built, Hooks::new(hooks)))
     } else {
         Err(ConfigErrors::new("sinks", wrong).into())
-    }
-}
-
-/// Who serves a hook.
-const fn server(hears: Hears) -> Role {
-    match hears {
-        Hears::Ring => Role::Deliver,
-        Hears::Acts => Role::Console,
     }
 }
 

@@ -1,21 +1,26 @@
 //! People's templates: every sink that writes words takes them, and none loses a page to one.
 
+use model::incident::IncidentState;
 use serde_json::{Value, json};
 use sinks::delivery::outbox::DoneResult;
 
 use super::suite::is_inert;
 use super::{Destination, ROWS, Row, Shown};
-use crate::fixture::{at, incident};
+use crate::fixture::{at, in_state, incident, with_service};
 use crate::injection::{CORPUS, poisoned};
 use crate::world::{Setup, World};
 
 /// A world whose sink has these templates.
 fn shaped(double: &dyn Destination, title: &str, body: &str) -> World {
+    with_templates(double, &json!({"title": title, "body": body}))
+}
+
+fn with_templates(double: &dyn Destination, templates: &Value) -> World {
     let setup = double.setup();
     let mut config: Value = serde_json::from_str(&setup.json).expect("a configuration");
     let settings = config.as_object_mut().and_then(|config| config.values_mut().next());
     let settings = settings.and_then(Value::as_object_mut).expect("the settings of one sink");
-    settings.insert(String::from("templates"), json!({"title": title, "body": body}));
+    settings.insert(String::from("templates"), templates.clone());
     World::new(&Setup { json: config.to_string(), secrets: setup.secrets })
 }
 
@@ -109,4 +114,98 @@ fn a_template_that_fails_on_an_incident_loses_no_page_and_that_is_told() {
         assert!(says(double, "Checkout is slow and fails"), "{}", row.name);
         assert!(!says(double, "Shaped"), "{}", row.name);
     });
+}
+
+/// Those that have a place for what later revisions add, and for the end.
+fn tells_news(row: &Row) -> bool {
+    !["pagerduty", "servicenow_events"].contains(&row.name)
+}
+
+#[test]
+fn what_later_revisions_add_and_the_end_are_those_of_the_templates() {
+    each(|row, double| {
+        if !tells_news(row) {
+            return;
+        }
+        let update =
+            "Shaped {{ event }}, {{ priority }}:{% for line in news %}\n* {{ line }}{% endfor %}";
+        let resolved = "Shaped end: {{ closing }}{{ merged_into }}";
+        let templates = json!({"update": update, "resolved": resolved});
+        let mut world = with_templates(double, &templates);
+        let steps = [
+            (with_service(2, "cart"), "Shaped updated, P2:", "Now also affected: cart."),
+            (
+                in_state(3, IncidentState::Resolved),
+                "Shaped end: Resolved: its causes are quiet since",
+                "",
+            ),
+            (incident(4), "", ""),
+        ];
+        world.publish(&incident(1), at(10));
+        world.run(at(10));
+        assert!(!says(double, "Shaped"), "{}: the first page is not an update", row.name);
+        for ((revision, first, second), secs) in steps.iter().zip([100, 200, 300]) {
+            world.publish(revision, at(secs));
+            world.drain(at(secs));
+            assert!(
+                says(double, first) && says(double, second),
+                "{}: {:?}",
+                row.name,
+                double.texts()
+            );
+        }
+        // A new alert there needs no note that it is back.
+        let reopened = says(double, "Shaped reopened, P2:");
+        assert_eq!(reopened, row.name != "jsm_ops", "{}: {:?}", row.name, double.texts());
+        assert!(!says(double, "faultline, revision 2:\n- "), "{}: not our words beside", row.name);
+        assert_eq!(double.broken(), Vec::<String>::new(), "{}", row.name);
+    });
+}
+
+#[test]
+fn a_template_of_an_update_that_fails_loses_no_news_and_that_is_told() {
+    each(|row, double| {
+        if !tells_news(row) {
+            return;
+        }
+        // The samples have two alerts, this incident has one.
+        let failing = json!({"update": "Shaped {{ 12 // (alerts_total - 1) }}"});
+        let mut world = with_templates(double, &failing);
+        world.publish(&incident(1), at(10));
+        world.run(at(10));
+        world.publish(&with_service(2, "cart"), at(100));
+        let done = world.run(at(100));
+        let [done] = done.as_slice() else { panic!("{}: {done:?}", row.name) };
+        let DoneResult::Said(Some(note)) = &done.result else { panic!("{}: {done:?}", row.name) };
+        assert!(note.contains("templates.update failed"), "{}: {note}", row.name);
+        assert!(says(double, "Now also affected: cart."), "{}: {:?}", row.name, double.texts());
+    });
+}
+
+#[test]
+fn no_text_from_outside_gets_through_a_template_of_an_update() {
+    for (text, forbidden) in CORPUS {
+        each(|row, double| {
+            if !tells_news(row) {
+                return;
+            }
+            let words =
+                "{{ title|safe }}\n{% for line in news %}{{ line }}\n{% endfor %}{{ narrative }}";
+            let mut world = with_templates(double, &json!({"update": words, "resolved": words}));
+            world.publish(&incident(1), at(10));
+            world.run(at(10));
+            let mut later = poisoned(text);
+            later.revision = 2;
+            world.publish(&later, at(100));
+            world.drain(at(100));
+            let mut ended = in_state(3, IncidentState::Resolved);
+            (ended.title, ended.narrative) = (later.title.clone(), later.narrative.clone());
+            world.publish(&ended, at(200));
+            world.drain(at(200));
+            for shown in &double.texts() {
+                is_inert(row.name, shown, text, forbidden);
+            }
+            assert_eq!(double.broken(), Vec::<String>::new(), "{} {text:?}", row.name);
+        });
+    }
 }

@@ -43,6 +43,7 @@ pub(crate) struct Issue {
     pub(crate) properties: Value,
     pub(crate) comments: Vec<Value>,
     histories: Vec<Value>,
+    links: Vec<Value>,
     assignee: Value,
     updated: String,
     /// Whether the search finds it.
@@ -130,8 +131,31 @@ impl Site {
         let id = (issue.histories.len() + 1).to_string();
         issue.histories.push(json!({
             "id": id, "author": {"accountId": author, "displayName": author}, "created": at,
-            "items": [{"field": field, "from": from, "to": to, "toString": to_text}],
+            "items": [{"field": field, "fieldId": field, "from": from, "to": to, "toString": to_text}],
         }));
+    }
+
+    /// A person links one issue to another by a type of the site; both have a line in their log.
+    pub(crate) fn link(&mut self, place: usize, kind: &str, to: usize) {
+        let at = self.tick();
+        let keys = [place, to].map(|place| key(self.issues.get(place).expect("there is an issue")));
+        let [from_key, to_key] = keys;
+        let ends = [(place, to, &to_key, "outwardIssue"), (to, place, &from_key, "inwardIssue")];
+        for (own, other, other_key, end) in ends {
+            let other_id = (other + 1).to_string();
+            let issue = self.issues.get_mut(own).expect("there is an issue");
+            issue.links.push(json!({
+                "id": "10", "type": {"name": kind}, end: {"id": other_id, "key": other_key},
+            }));
+            let id = (issue.histories.len() + 1).to_string();
+            let text = format!("in words of this site: {other_key}");
+            issue.histories.push(json!({
+                "id": id, "author": {"accountId": PERSON, "displayName": PERSON}, "created": at,
+                "items": [{"field": "Link", "fieldId": "issuelinks", "from": null, "to": other_key,
+                    "toString": text}],
+            }));
+            issue.updated.clone_from(&at);
+        }
     }
 
     fn place(&self, id: &str) -> Option<usize> {
@@ -324,7 +348,7 @@ fn changes(site: &Site, body: &Value) -> Done {
     let asked = site.issues.iter().filter(|issue| is_in(&body["issueIdsOrKeys"], &json!(issue.id)));
     let all: Vec<Value> = asked
         .flat_map(|issue| issue.histories.iter().map(move |history| (issue, history)))
-        .filter(|(_, history)| is_in(&body["fieldIds"], &history["items"][0]["field"]))
+        .filter(|(_, history)| is_in(&body["fieldIds"], &history["items"][0]["fieldId"]))
         .map(|(issue, history)| json!({"issueId": issue.id, "changeHistories": [history]}))
         .collect();
     let (page, next) = page(&all, body);
@@ -386,6 +410,7 @@ fn show(issue: &Issue) -> Value {
     fields["status"] = show_status(&issue.status);
     fields["assignee"] = issue.assignee.clone();
     fields["updated"] = json!(issue.updated);
+    fields["issuelinks"] = json!(issue.links);
     json!({
         "id": issue.id, "key": key(issue), "fields": fields, "properties": issue.properties,
     })

@@ -103,10 +103,14 @@ impl Tracker {
     fn tickets_asked(&self, request: &Request) -> Result<Value, (u16, String)> {
         let query = asked(request)?;
         let mut found = Vec::new();
-        for one in self.tickets.iter().filter(|one| one.merged_into.is_none()) {
+        // As RT has it: what became part of another is found only by who asks for effective numbers.
+        let text = request.query.get("query").map_or("", String::as_str);
+        let all = text.contains("EffectiveId");
+        for one in self.tickets.iter().filter(|one| all || one.merged_into.is_none()) {
             let field = |name: &str| match name {
                 "id" => Some(one.id.to_string()),
                 "Queue" => Some(one.queue.clone()),
+                "EffectiveId" => Some(one.merged_into.unwrap_or(one.id).to_string()),
                 "Creator" => Some(as_asked(&one.creator)),
                 _ => (name == format!("CF.{{{FIELD}}}"))
                     .then(|| one.field.clone().unwrap_or_default()),
@@ -243,11 +247,7 @@ impl Tracker {
                     self.log(id, "CustomField", OURS);
                 }
                 "MergeInto" => {
-                    self.tickets[place].merged_into = value.parse().ok();
-                    let into = self.tickets[place].merged_into.unwrap_or(id);
-                    let own = self.transactions.iter_mut().filter(|one| one.ticket == id);
-                    own.for_each(|one| one.ticket = into);
-                    self.log(into, "AddLink", OURS);
+                    self.merge(id, value.parse().unwrap_or(id), OURS);
                     words.push(String::from("Merge Successful"));
                 }
                 other => self.broken.push(format!("{other} is no field")),

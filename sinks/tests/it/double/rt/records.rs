@@ -150,6 +150,21 @@ impl Tracker {
         }
     }
 
+    /// One ticket becomes part of another. The link's transaction stands at both.
+    pub(super) fn merge(&mut self, id: u64, into: u64, who: &str) {
+        let place = self.place(&id.to_string()).expect("the ticket is there");
+        self.tickets[place].merged_into = Some(into);
+        for ticket in [id, into] {
+            let done = self.log(ticket, "AddLink", who);
+            (done.field, done.new) = ("MergedInto", format!("fsck.com-rt://test/ticket/{into}"));
+        }
+    }
+
+    /// A person makes one ticket part of another.
+    pub(crate) fn person_merges(&mut self, id: u64, into: u64) {
+        self.merge(id, into, PERSON);
+    }
+
     /// A person comments on a ticket.
     pub(crate) fn person_says(&mut self, id: u64, content: &str) {
         self.say(id, PERSON, "", content);

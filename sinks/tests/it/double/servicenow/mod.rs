@@ -50,7 +50,8 @@ const COLUMNS: [(&str, usize); 18] = [
 const SYSTEM_COLUMNS: [&str; 5] =
     ["sys_id", "number", "sys_created_on", "sys_updated_on", "priority"];
 /// Columns whose changes are audited.
-const AUDITED: [&str; 4] = ["state", "assigned_to", "assignment_group", "work_notes"];
+const AUDITED: [&str; 5] =
+    ["state", "assigned_to", "assignment_group", "work_notes", "parent_incident"];
 
 /// The only change request.
 pub(crate) const CHANGE: (&str, &str) = ("CHG0030001", "dddddddddddddddddddddddddddddddd");
