@@ -3,6 +3,8 @@
 mod access;
 mod hooks;
 mod session;
+mod single_sign_on;
+mod streams;
 
 use model::command::{Act, Decision};
 use model::id::{CellId, IncidentId};
