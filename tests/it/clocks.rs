@@ -77,7 +77,8 @@ fn stranger(turn: usize, at_ms: i64, wrong_by_ms: i64) -> Vec<TopicRecord> {
     let alert = json!([{ "startsAt": starts, "annotations": {},
         "labels": { "alertname": "Down", "service": STRANGER, "severity": "warning" } }]);
     let mut all = vec![record(topic::SPANS, at_ms, &spans), record(topic::LOGS, at_ms, &lines)];
-    if turn.is_multiple_of(10) {
+    // Ahead by less than a day, an alert moves the fold's time on (`docs/gaps.md`).
+    if turn.is_multiple_of(10) && wrong_by_ms != HOURS_MS {
         all.push(record(topic::ALERTS, at_ms, &alert));
     }
     all

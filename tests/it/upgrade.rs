@@ -1,5 +1,6 @@
-//! Upgrades while records come in: each role in a process's place of its own, ended and started again one after
-//! the other, on snapshots of a version that it does not know. The incidents must be those of an undisturbed replay.
+//! Snapshots that are of no use: of a version that a role does not know, while each role is ended and started again
+//! one after the other and records come in; and of a log that has lost its end. The incidents must be those of
+//! what the log holds.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use pipeline::cli::Role;
 use pipeline::clock::StopWatch;
 use pipeline::config::Config;
 use pipeline::log::embedded::{Durability, EmbeddedLog};
+use pipeline::log::memory::MemoryLog;
 use pipeline::log::{Log, NewRecord, Start, TopicPartition};
 use pipeline::player::final_incidents;
 use pipeline::run::stop::Stop;
@@ -168,4 +170,40 @@ fn roles_that_are_renewed_one_by_one_on_snapshots_of_another_version_end_with_th
     for instance in &mut instances {
         instance.end();
     }
+}
+
+fn alert(service: &str) -> NewRecord {
+    let text = format!(
+        r#"{{"version":"4","status":"firing","alerts":[{{"status":"firing","labels":{{"alertname":"Down","service":"{service}","severity":"critical"}},"annotations":{{}},"startsAt":"2023-11-14T22:13:20Z"}}]}}"#
+    );
+    NewRecord {
+        timestamp_ms: 1_700_000_000_000,
+        value: Some(text.into_bytes()),
+        ..NewRecord::default()
+    }
+}
+
+/// Three roles over a log: they take an alert in, and end.
+fn serve_alert_of(service: &str, directory: &Path) {
+    let log: Arc<dyn Log> = Arc::new(MemoryLog::new());
+    let config = Config::for_demo("127.0.0.1:0", directory).expect("a configuration");
+    let running = start(&config, log.clone(), &ROLES.map(|(role, _)| role)).expect("it starts");
+    log.append(&TopicPartition::new("alerts", 0), vec![alert(service)]).expect("durable");
+    let topic = Settings::default().own.incidents;
+    let (watch, pause) = (StopWatch::start(), Stop::default());
+    let is_told =
+        || told(&log, &topic).iter().any(|one| one["services"].to_string().contains(service));
+    while !is_told() {
+        assert!(watch.elapsed() < PATIENCE, "the alert of {service} came to nothing");
+        let _never_set = pause.wait(Duration::from_millis(100));
+    }
+    running.end().expect("it ends well");
+}
+
+#[test]
+fn an_alert_at_an_offset_that_a_snapshot_takes_for_read_is_read_where_the_log_lost_its_end() {
+    let directory = tempfile::tempdir().expect("a directory");
+    serve_alert_of("cart", directory.path());
+    // The log is gone, the snapshots are not: the next alert stands where the first one stood.
+    serve_alert_of("checkout", directory.path());
 }

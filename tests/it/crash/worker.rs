@@ -16,7 +16,7 @@ pub(super) const DIRECTORY: &str = "FAULTLINE_CRASH_DIRECTORY";
 pub(super) const SOCKET: &str = "FAULTLINE_CRASH_SOCKET";
 
 /// How much one process writes.
-const STEPS: u64 = 12;
+const STEPS: u64 = 8;
 /// Keys of the compacted topic.
 const KEYS: u64 = 3;
 
