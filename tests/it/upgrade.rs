@@ -183,12 +183,12 @@ fn alert(service: &str) -> NewRecord {
     }
 }
 
-/// Three roles over a log: they take an alert in, and end.
-fn serve_alert_of(service: &str, directory: &Path) {
+/// Three roles over a log of their own: they take an alert in, so many times, and end.
+fn serve_alert_of(service: &str, times: usize, directory: &Path) {
     let log: Arc<dyn Log> = Arc::new(MemoryLog::new());
     let config = Config::for_demo("127.0.0.1:0", directory).expect("a configuration");
     let running = start(&config, log.clone(), &ROLES.map(|(role, _)| role)).expect("it starts");
-    log.append(&TopicPartition::new("alerts", 0), vec![alert(service)]).expect("durable");
+    log.append(&TopicPartition::new("alerts", 0), vec![alert(service); times]).expect("durable");
     let topic = Settings::default().own.incidents;
     let (watch, pause) = (StopWatch::start(), Stop::default());
     let is_told =
@@ -203,7 +203,7 @@ fn serve_alert_of(service: &str, directory: &Path) {
 #[test]
 fn an_alert_at_an_offset_that_a_snapshot_takes_for_read_is_read_where_the_log_lost_its_end() {
     let directory = tempfile::tempdir().expect("a directory");
-    serve_alert_of("cart", directory.path());
-    // The log is gone, the snapshots are not: the next alert stands where the first one stood.
-    serve_alert_of("checkout", directory.path());
+    serve_alert_of("cart", 40, directory.path());
+    // The log is gone, the snapshots are not: the next alert stands where one of those stood.
+    serve_alert_of("checkout", 1, directory.path());
 }
