@@ -86,7 +86,11 @@ with_rt() {
   tests/rt.sh stop "$work/rt"
 }
 
+# The tests of `crash::` let system calls fail by it, and say so where they cannot.
+install_strace() (need_packages strace:strace)
+
 hermetic() {
+  or_skipped install_strace
   phase 'format' cargo fmt --all --check
   phase 'lints' cargo clippy --workspace --all-targets -- -D warnings
   phase 'dependencies' audit
