@@ -2,8 +2,8 @@
 # Everything that says whether faultline is whole, from a clean machine with Rust and a C compiler.
 # What else it needs (a JDK, Maven) it installs from Debian's packages if it is missing.
 #
-#   tests/run.sh                                    hermetic psql s3 kafka rt deploy grafana browser
-#   tests/run.sh PHASE...                           only these; chaos-smoke and collector run by name
+#   tests/run.sh                                    hermetic psql s3 kafka chaos-smoke rt deploy grafana browser
+#   tests/run.sh PHASE...                           only these; collector runs by name
 #   tests/run.sh chaos [--minutes N] [--seed S]     rounds of chaos until N minutes (10) are over; see tests/chaos/run.sh
 #
 # Cargo's target folder and what is fetched stay in ${FAULTLINE_CACHE:-$HOME/.cache/faultline},
@@ -86,7 +86,11 @@ with_rt() {
   tests/rt.sh stop "$work/rt"
 }
 
+# The tests of `crash::` let system calls fail by it, and say so where they cannot.
+install_strace() (need_packages strace:strace)
+
 hermetic() {
+  or_skipped install_strace
   phase 'format' cargo fmt --all --check
   phase 'lints' cargo clippy --workspace --all-targets -- -D warnings
   phase 'dependencies' audit
@@ -118,8 +122,8 @@ if [ "${1:-}" = chaos ]; then
   phase 'chaos' or_skipped tests/chaos/run.sh "$@"
   exit
 fi
-# By name only, until each has passed on a clean machine: chaos-smoke collector.
-[ $# -gt 0 ] || set -- hermetic psql s3 kafka rt deploy grafana browser
+# By name only, until it has passed on a clean machine: collector.
+[ $# -gt 0 ] || set -- hermetic psql s3 kafka chaos-smoke rt deploy grafana browser
 for name in "$@"; do
   run "$name"
 done

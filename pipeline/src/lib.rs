@@ -9,6 +9,7 @@ pub mod commands;
 pub mod telemetry;
 pub mod clock;
 pub mod span;
+pub mod outbound;
 pub mod auth;
 pub mod topics;
 pub mod log;

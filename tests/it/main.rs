@@ -12,5 +12,8 @@ mod casebook;
 mod accuracy;
 mod service;
 mod control;
+mod crash;
+mod clocks;
+mod upgrade;
 mod history;
 mod rt;

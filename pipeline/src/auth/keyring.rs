@@ -6,7 +6,7 @@
 //! of the installation knows it, and it ends with the token.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -72,16 +72,34 @@ impl Entry {
     }
 }
 
-/// The tokens of an installation. Cloning shares them.
+#[derive(Default)]
+struct Held {
+    key: Digest,
+    entries: Vec<Entry>,
+}
+
+impl Held {
+    /// Looks at all, so that the time does not tell which it is.
+    fn entry(&self, offered: &[u8]) -> Option<&Entry> {
+        let offered = Some(offered).filter(|text| text.len() <= OFFERED_BYTES_MAX)?;
+        let offered = keyed(&self.key, offered).ok()?;
+        self.entries.iter().fold(None, |found, entry| {
+            let is_it = offered.clone().verify_slice(&entry.digest).is_ok();
+            if is_it { Some(entry) } else { found }
+        })
+    }
+}
+
+/// The tokens of an installation. Cloning shares them, also when they are replaced.
 #[derive(Clone, Default)]
 pub struct Keyring {
-    key: Digest,
-    entries: Arc<[Entry]>,
+    held: Arc<RwLock<Arc<Held>>>,
 }
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.entries.iter().map(|entry| (&entry.name, entry.role));
+        let held = self.held();
+        let names = held.entries.iter().map(|entry| (&entry.name, entry.role));
         f.debug_list().entries(names).finish()
     }
 }
@@ -110,29 +128,47 @@ impl Keyring {
             let session_key = keyed(secret, SESSION_KEY)?.finalize().into_bytes().into();
             entries.push(Entry { name: token.name.clone(), role: token.role, digest, session_key });
         }
-        Ok(Self { key, entries: entries.into() })
+        let held = Held { key, entries };
+        Ok(Self { held: Arc::new(RwLock::new(held.into())) })
+    }
+
+    fn held(&self) -> Arc<Held> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Holds the tokens of another ring from now on, for all that share this one. What is not among them is
+    /// good no more, nor are its sessions. Tells whether anything changed.
+    pub fn replace(&self, other: &Self) -> bool {
+        let (old, new) = (self.held(), other.held());
+        let same = |a: &Entry, b: &Entry| {
+            // Derived from the token alone, so equal for equal tokens whatever the ring's own key.
+            (&a.name, a.role, a.session_key) == (&b.name, b.role, b.session_key)
+        };
+        let is_same = old.entries.len() == new.entries.len()
+            && old.entries.iter().zip(&new.entries).all(|(a, b)| same(a, b));
+        if !is_same {
+            *self.held.write().unwrap_or_else(PoisonError::into_inner) = new;
+        }
+        !is_same
+    }
+
+    /// How many tokens it holds.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.held().entries.len()
     }
 
     /// Who shows this token.
     #[must_use]
     pub fn by_token(&self, offered: &[u8]) -> Option<Caller> {
-        self.entry(offered).map(|entry| entry.caller(Means::Token))
-    }
-
-    /// Looks at all, so that the time does not tell which it is.
-    fn entry(&self, offered: &[u8]) -> Option<&Entry> {
-        let offered = Some(offered).filter(|text| text.len() <= OFFERED_BYTES_MAX)?;
-        let offered = keyed(&self.key, offered).ok()?;
-        self.entries.iter().fold(None, |found, entry| {
-            let is_it = offered.clone().verify_slice(&entry.digest).is_ok();
-            if is_it { Some(entry) } else { found }
-        })
+        self.held().entry(offered).map(|entry| entry.caller(Means::Token))
     }
 
     /// A session for whoever shows this token: the value of its cookie.
     #[must_use]
     pub fn session(&self, offered: &[u8], now: Timestamp) -> Option<String> {
-        let entry = self.entry(offered)?;
+        let held = self.held();
+        let entry = held.entry(offered)?;
         let until = (now + Nanos::from_secs(SESSION_SECS)).millis() / 1000;
         let signed = signed(&entry.session_key, until)?.finalize().into_bytes();
         Some(format!("{until}.{}", BASE64_URL_SAFE_NO_PAD.encode(signed)))
@@ -144,7 +180,8 @@ impl Keyring {
         let (until, signature) = value.split_once('.')?;
         let until: i64 = until.parse().ok()?;
         let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
-        let entry = self.entries.iter().fold(None, |found, entry| {
+        let held = self.held();
+        let entry = held.entries.iter().fold(None, |found, entry| {
             let right = signed(&entry.session_key, until);
             let is_it = right.is_some_and(|right| right.verify_slice(&signature).is_ok());
             if is_it { Some(entry) } else { found }
@@ -243,12 +280,34 @@ mod tests {
     }
 
     #[test]
+    fn tokens_that_are_replaced_are_replaced_for_all_and_their_sessions_end() {
+        let ring = ring();
+        let shared = ring.clone();
+        let ann = ring.session(ANN.as_bytes(), at(1000)).unwrap();
+        let bob = ring.session(BOB.as_bytes(), at(1000)).unwrap();
+        assert!(!ring.replace(&self::ring()), "the same tokens are no change");
+        let other = [token("bob", Role::Admin, BOB), token("eve", Role::Viewer, "eve-has-a-token")];
+        assert_eq!(Keyring::new(&other).unwrap_err(), KeyringError::Short(15));
+        let other = Keyring::new(&[token("bob", Role::Admin, BOB)]).unwrap();
+        assert!(ring.replace(&other));
+        assert_eq!(shared.by_token(ANN.as_bytes()), None);
+        assert_eq!(shared.by_session(&ann, at(1001)), None);
+        assert!(shared.by_token(BOB.as_bytes()).is_some());
+        assert!(shared.by_session(&bob, at(1001)).is_some(), "who stays stays signed in");
+        let lesser = Keyring::new(&[token("bob", Role::Viewer, BOB)]).unwrap();
+        assert!(ring.replace(&lesser));
+        assert_eq!(shared.by_session(&bob, at(1001)).unwrap().role, Role::Viewer);
+        assert!(ring.replace(&Keyring::default()));
+        assert_eq!((shared.count(), shared.by_token(BOB.as_bytes())), (0, None));
+    }
+
+    #[test]
     fn nothing_of_a_token_is_printed_or_kept() {
         let (ring, another) = (ring(), ring());
         let shown = format!("{ring:?} {:?}", token("ann", Role::Viewer, ANN));
         assert!(shown.contains("ann") && !shown.contains("long-token"), "{shown}");
         let cookie = ring.session(ANN.as_bytes(), at(1)).unwrap();
         assert!(!cookie.contains("ann"), "{cookie}");
-        assert_ne!(ring.key, another.key, "each process draws its own");
+        assert_ne!(ring.held().key, another.held().key, "each process draws its own");
     }
 }

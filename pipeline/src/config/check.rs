@@ -59,6 +59,7 @@ impl Checker {
             sinks: raw.sinks,
             act_clock: ActClock::Wall,
             history,
+            source: None,
         })
     }
 
@@ -75,6 +76,11 @@ impl Checker {
                 self.error(&key, "is a topic that faultline itself uses; choose another");
             }
         }
+    }
+
+    /// How much was wrong so far.
+    pub(super) fn count(&self) -> usize {
+        self.errors.len()
     }
 
     /// What was wrong so far.

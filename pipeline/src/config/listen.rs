@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use sinks::config::secret::SecretRef;
 
 use super::check::Checker;
+use super::oidc::RawOidc;
 use super::usable::{Intake, Listen, address};
+use crate::auth::oidc::Oidc;
 use crate::auth::{Keyring, Role, Token};
 use crate::http::check_listen;
 use crate::http::security::{Proxy, Security};
@@ -20,8 +22,9 @@ const TOKENS_MAX: usize = 256;
 /// The longest name of a token. Unit: bytes.
 const NAME_BYTES_MAX: usize = 64;
 
-const HTTP_ADVICE: &str = "give tokens with `http.auth.tokens`, or say `http.auth.proxy` if a proxy \
-                           in front lets nobody through whom it does not know";
+const HTTP_ADVICE: &str = "give tokens with `http.auth.tokens`, name an issuer with `http.auth.oidc`, \
+                           or say `http.auth.proxy` if a proxy in front lets nobody through whom it \
+                           does not know";
 const INTAKE_ADVICE: &str = "give tokens with `intake.auth.tokens`, or say `intake.auth: {anyone: \
                              true}` if a proxy or a network policy keeps others away";
 
@@ -58,6 +61,8 @@ impl Default for RawHttp {
 pub struct RawAuth {
     /// Tokens with a name and a role. The name is the author of what its holder decides.
     pub tokens: Vec<RawToken>,
+    /// An OpenID issuer whose people and programs are let in, with the roles that a claim gives.
+    pub oidc: Option<RawOidc>,
     /// A proxy in front asks everybody who they are, and lets nobody through whom it does not know.
     /// Nobody may reach the address around it.
     pub proxy: Option<RawProxy>,
@@ -145,17 +150,12 @@ impl Checker {
     /// The API's address and who may ask; `key` is where the address is written.
     pub(super) fn http(&mut self, key: &str, raw: &RawHttp) -> Listen {
         let address = self.address(key, &raw.listen);
-        let shared = raw.token.iter().map(|secret| shared("http.token", Role::Admin, secret));
-        let named = raw.auth.tokens.iter().enumerate().map(|(place, token)| Written {
-            key: format!("http.auth.tokens[{place}]"),
-            name: Some(&token.name),
-            role: token.role,
-            secret: &token.secret,
-        });
-        let written: Vec<_> = shared.chain(named).collect();
         let mut security = Security::default().with_host_names(raw.host_names.iter().cloned());
-        if !written.is_empty() {
-            security = security.with_tokens(self.keyring(&written));
+        if let Some(keyring) = self.callers(raw) {
+            security = security.with_tokens(keyring);
+        }
+        if let Some(oidc) = &raw.auth.oidc {
+            security = security.with_issuer(Oidc::new(self.oidc(oidc, raw)));
         }
         if let Some(proxy) = &raw.auth.proxy {
             security = security.behind(self.proxy(proxy));
@@ -169,9 +169,21 @@ impl Checker {
         Listen { address, security }
     }
 
-    /// The intake's address and who may send.
-    pub(super) fn intake(&mut self, raw: &RawIntake) -> Intake {
-        let address = self.address("intake.listen", &raw.listen);
+    /// The tokens of the API, where there are some.
+    pub(super) fn callers(&mut self, raw: &RawHttp) -> Option<Keyring> {
+        let shared = raw.token.iter().map(|secret| shared("http.token", Role::Admin, secret));
+        let named = raw.auth.tokens.iter().enumerate().map(|(place, token)| Written {
+            key: format!("http.auth.tokens[{place}]"),
+            name: Some(&token.name),
+            role: token.role,
+            secret: &token.secret,
+        });
+        let written: Vec<_> = shared.chain(named).collect();
+        (!written.is_empty()).then(|| self.keyring(&written))
+    }
+
+    /// The tokens of the intake, where there are some.
+    pub(super) fn senders(&mut self, raw: &RawIntake) -> Option<Keyring> {
         let shared = raw.token.iter().map(|secret| shared("intake.token", Role::Viewer, secret));
         let named = raw.auth.tokens.iter().enumerate().map(|(place, token)| Written {
             key: format!("intake.auth.tokens[{place}]"),
@@ -180,14 +192,21 @@ impl Checker {
             secret: &token.secret,
         });
         let written: Vec<_> = shared.chain(named).collect();
+        (!written.is_empty()).then(|| self.keyring(&written))
+    }
+
+    /// The intake's address and who may send.
+    pub(super) fn intake(&mut self, raw: &RawIntake) -> Intake {
+        let address = self.address("intake.listen", &raw.listen);
         let mut door = Door::default();
-        if !written.is_empty() {
-            door = door.with_senders(self.keyring(&written));
+        let senders = self.senders(raw);
+        let is_guarded = senders.is_some() || raw.auth.anyone;
+        if let Some(senders) = senders {
+            door = door.with_senders(senders);
             if raw.auth.anyone {
                 self.error("intake.auth.anyone", "is true, but there are tokens; choose one");
             }
         }
-        let is_guarded = !written.is_empty() || raw.auth.anyone;
         if let Some(secret) = &raw.auth.github_secret
             && let Some(secret) = self.secret("intake.auth.github_secret", secret)
         {
@@ -218,19 +237,22 @@ impl Checker {
         }
         let mut tokens: Vec<Token> = Vec::new();
         for one in written.iter().take(TOKENS_MAX) {
-            self.name(one, written);
+            let is_named_well = self.is_named_well(one, written);
             let Some(secret) = self.secret(&one.key, one.secret) else { continue };
             tokens.push(Token { name: one.name.map(Name::from), role: one.role, secret });
             if let Err(refused) = Keyring::new(&tokens) {
                 self.error(&one.key, &refused.to_string());
+                tokens.pop();
+            } else if !is_named_well {
                 tokens.pop();
             }
         }
         Keyring::new(&tokens).unwrap_or_default()
     }
 
-    fn name(&mut self, one: &Written<'_>, all: &[Written<'_>]) {
-        let Some(name) = one.name else { return };
+    fn is_named_well(&mut self, one: &Written<'_>, all: &[Written<'_>]) -> bool {
+        let Some(name) = one.name else { return true };
+        let errors = self.count();
         let plain = |c: u8| c.is_ascii_alphanumeric() || b"._-@+".contains(&c);
         if !(1..=NAME_BYTES_MAX).contains(&name.len()) || !name.bytes().all(plain) {
             let what = "has a name that is none; use 1 to 64 of A-Z a-z 0-9 . _ - @ +";
@@ -241,6 +263,7 @@ impl Checker {
             let (role, other) = (one.role, other.role);
             self.error(&one.key, &format!("`{name}` is {role} here and {other} elsewhere"));
         }
+        self.count() == errors
     }
 
     fn proxy(&mut self, raw: &RawProxy) -> Proxy {

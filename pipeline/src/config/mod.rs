@@ -6,6 +6,7 @@
 //! uses ([`usable`]). [`schema`] and [`reference`] tell people what they may write, from the same types.
 
 pub mod history;
+mod oidc;
 pub mod listen;
 pub mod raw;
 pub mod schema;

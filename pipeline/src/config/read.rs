@@ -1,7 +1,7 @@
 //! Reads a configuration file: what it says, what the command line sets over it, and everything that
 //! is wrong with both.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
@@ -9,6 +9,7 @@ use super::check::{Checker, Secrets};
 use super::raw::RawConfig;
 use super::usable::{Config, ConfigErrors};
 use super::{schema, set, unknown};
+use crate::auth::Keyring;
 
 /// What to do about a configuration without a log.
 const NO_LOG: &str = "log: is missing; say where the topics are, as `log: {kind: kafka, brokers: \
@@ -50,17 +51,58 @@ pub fn defaults(sets: &[String]) -> Result<Config, ConfigErrors> {
     Checker::new(Secrets::Left).check(raw).map_err(refused)
 }
 
+/// A configuration file, and what the command line sets over it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    path: PathBuf,
+    sets: Vec<String>,
+}
+
+/// The tokens of a configuration, and what is wrong with those that were left out.
+pub struct Tokens {
+    /// Of the API and the console.
+    pub callers: Option<Keyring>,
+    /// Of the intake.
+    pub senders: Option<Keyring>,
+    /// What is wrong with others, with their keys.
+    pub problems: Vec<String>,
+}
+
+impl Source {
+    /// Reads the tokens again, and nothing else: a token whose secret cannot be read is left out.
+    ///
+    /// # Errors
+    /// Everything that keeps the file from being read at all.
+    pub fn tokens(&self) -> Result<Tokens, ConfigErrors> {
+        let (file, text) = text(&self.path)?;
+        let raw =
+            from_text(&text, &self.sets).map_err(|errors| ConfigErrors::new(&file, errors))?;
+        let mut checker = Checker::new(Secrets::Read);
+        let (callers, senders) = (checker.callers(&raw.http), checker.senders(&raw.intake));
+        Ok(Tokens { callers, senders, problems: checker.done().err().unwrap_or_default() })
+    }
+}
+
 fn checked(path: &Path, sets: &[String], secrets: Secrets) -> Result<Config, ConfigErrors> {
-    let file = path.display().to_string();
+    let (file, text) = text(path)?;
     let refused = |errors| ConfigErrors::new(&file, errors);
+    let raw = from_text(&text, sets).map_err(refused)?;
+    let config = Checker::new(secrets).check(raw).map_err(refused)?;
+    let source = Source { path: path.to_owned(), sets: sets.to_vec() };
+    Ok(Config { source: Some(source), ..config })
+}
+
+/// A file's name, and what stands in it.
+fn text(path: &Path) -> Result<(String, String), ConfigErrors> {
+    let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
-        refused(vec![format!(
+        let what = format!(
             "cannot read the file: {error}; name yours with -c FILE or FAULTLINE_CONFIG. \
              deploy/faultline.example.yaml is a start, `faultline config` lists every key"
-        )])
+        );
+        ConfigErrors::new(&file, vec![what])
     })?;
-    let raw = from_text(&text, sets).map_err(refused)?;
-    Checker::new(secrets).check(raw).map_err(refused)
+    Ok((file, text))
 }
 
 /// What a file says.

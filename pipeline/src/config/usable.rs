@@ -11,6 +11,7 @@ use sinks::config::SinkConfig;
 use super::HistoryConfig;
 use super::check::Checker;
 use super::listen::RawHttp;
+use super::read::Source;
 use crate::control::desk::ActClock;
 use crate::http::security::Security;
 use crate::intake::http::Door;
@@ -43,6 +44,8 @@ pub struct Config {
     pub act_clock: ActClock,
     /// How incidents are kept; `None`: they are not.
     pub history: Option<HistoryConfig>,
+    /// Where it was read, so that its tokens can be read again; `None`: from no file.
+    pub source: Option<Source>,
 }
 
 /// Where the topics are.
@@ -130,6 +133,7 @@ impl Config {
             sinks: Vec::new(),
             act_clock: ActClock::Story,
             history: None,
+            source: None,
         })
     }
 

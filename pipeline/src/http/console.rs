@@ -18,6 +18,9 @@ use crate::clock;
 const SHELL: &str = include_str!("assets/index.html");
 const LOGIN: &str = include_str!("assets/login.html");
 const LOGIN_FAILED: &str = include_str!("assets/login_failed.html");
+/// With a token or at an issuer, and at an issuer alone.
+const LOGIN_EITHER: &str = include_str!("assets/login_either.html");
+const LOGIN_ISSUER: &str = include_str!("assets/login_issuer.html");
 
 const JS: &str = "text/javascript; charset=utf-8";
 
@@ -25,7 +28,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 const FORM_BYTES_MAX: usize = 4_096;
 
 /// Name, media type and content of every file under `/assets/`.
-const ASSETS: [(&str, &str, &str); 15] = [
+const ASSETS: [(&str, &str, &str); 16] = [
     ("console.css", "text/css; charset=utf-8", include_str!("assets/console.css")),
     ("app.js", JS, include_str!("assets/app.js")),
     ("dom.js", JS, include_str!("assets/dom.js")),
@@ -35,6 +38,7 @@ const ASSETS: [(&str, &str, &str); 15] = [
     ("graph.js", JS, include_str!("assets/graph.js")),
     ("drift.js", JS, include_str!("assets/drift.js")),
     ("decide.js", JS, include_str!("assets/decide.js")),
+    ("login.js", JS, include_str!("assets/login.js")),
     ("who.js", JS, include_str!("assets/who.js")),
     ("dialog.js", JS, include_str!("assets/dialog.js")),
     ("control.js", JS, include_str!("assets/control.js")),
@@ -43,7 +47,7 @@ const ASSETS: [(&str, &str, &str); 15] = [
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 
-fn html(status: StatusCode, page: &'static str) -> Response {
+pub(super) fn html(status: StatusCode, page: &'static str) -> Response {
     (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
 }
 
@@ -61,10 +65,11 @@ pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, ApiError
 }
 
 pub(super) async fn login_page(State(state): State<HttpState>) -> Response {
-    if state.security.has_tokens() {
-        html(StatusCode::OK, LOGIN)
-    } else {
-        Redirect::to("/").into_response()
+    match (state.security.has_tokens(), state.security.sign_in_issuer()) {
+        (true, None) => html(StatusCode::OK, LOGIN),
+        (true, Some(_)) => html(StatusCode::OK, LOGIN_EITHER),
+        (false, Some(_)) => html(StatusCode::OK, LOGIN_ISSUER),
+        (false, None) => Redirect::to("/").into_response(),
     }
 }
 
@@ -77,7 +82,7 @@ pub(super) struct Next {
 
 impl Next {
     /// Only a page of ours: nobody is led elsewhere by a link to our login.
-    fn page(&self) -> &str {
+    pub(super) fn page(&self) -> &str {
         let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'/' | b'-' | b'_');
         let is_ours = self.next.starts_with('/') && !self.next.starts_with("//");
         if is_ours && self.next.bytes().all(plain) { &self.next } else { "/" }
@@ -169,7 +174,7 @@ mod tests {
 
     #[test]
     fn no_page_holds_an_inline_script_or_style() {
-        for page in [SHELL, LOGIN, LOGIN_FAILED] {
+        for page in [SHELL, LOGIN, LOGIN_FAILED, LOGIN_EITHER, LOGIN_ISSUER] {
             assert!(!page.contains("style=") && !page.contains("<style"), "{page}");
             assert!(!page.contains(" on"), "no event handlers: {page}");
             for script in page.split("<script").skip(1) {

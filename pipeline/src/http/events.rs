@@ -1,7 +1,8 @@
 //! Server-sent events: one for every new revision, and a heartbeat that carries event time.
 //!
 //! An event holds the summary, not the whole incident: a listener that shows one incident asks for
-//! it again. A listener that fell behind gets `reload` instead of what it missed. What is
+//! it again. A listener that fell behind gets `reload` instead of what it missed. A stream ends when what it
+//! was opened with, a token or a session, is good no more; that is looked at with each heartbeat. What is
 //! deliberately absent: replay from `Last-Event-ID`, since the list says the same in one request.
 
 use std::convert::Infallible;
@@ -10,7 +11,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
@@ -22,6 +23,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::HttpState;
 use super::error::ApiError;
 use super::view::Revision;
+use crate::clock;
 
 /// How many may listen at once in one process.
 const LISTENERS_MAX: usize = 512;
@@ -36,10 +38,15 @@ struct Listener {
     state: HttpState,
     receiver: broadcast::Receiver<Arc<Revision>>,
     heartbeat: Interval,
+    /// By which it was opened.
+    headers: HeaderMap,
     _permit: OwnedSemaphorePermit,
 }
 
-pub(super) async fn events(State(state): State<HttpState>) -> Result<Response, ApiError> {
+pub(super) async fn events(
+    State(state): State<HttpState>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let permit = Arc::clone(&LISTENERS).try_acquire_owned();
     let (Ok(permit), Some(receiver)) = (permit, state.incidents.subscribe()) else {
         return Err(ApiError::new(
@@ -51,7 +58,7 @@ pub(super) async fn events(State(state): State<HttpState>) -> Result<Response, A
     };
     let mut heartbeat = interval(HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let listener = Listener { state, receiver, heartbeat, _permit: permit };
+    let listener = Listener { state, receiver, heartbeat, headers, _permit: permit };
     Ok(Sse::new(unfold(listener, next)).into_response())
 }
 
@@ -63,6 +70,9 @@ async fn next(mut listener: Listener) -> Option<(Result<Event, Infallible>, List
             Err(RecvError::Closed) => return None,
         },
         _ = listener.heartbeat.tick() => {
+            if !listener.state.security.still_reads(&listener.headers, clock::now()) {
+                return None;
+            }
             named("heartbeat", &json!({ "now": listener.state.incidents.now() }))
         }
     };

@@ -23,6 +23,7 @@ pub mod sql;
 pub mod events;
 pub mod openapi;
 pub mod console;
+mod single_sign_on;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::control::verb::Verb;
 use super::control::{self, BODY_BYTES_MAX, alertmanager, schema};
 use super::error::ApiError;
-use super::{HttpState, api, console, events, hooks, openapi, security, sql};
+use super::{HttpState, api, console, events, hooks, openapi, security, single_sign_on, sql};
 use crate::auth::{Access, Role};
 use crate::control::standing::Kind;
 
@@ -46,6 +46,8 @@ pub enum Endpoint {
     DriftPage,
     LoginPage,
     Login,
+    SignIn,
+    SignedIn,
     Logout,
     Asset,
 }
@@ -110,6 +112,12 @@ const FILTERS: &[Param] = &[
 ];
 
 const NEXT: &[Param] = &[query("next", "The page to go to.")];
+const CALLBACK: &[Param] = &[
+    query("code", "What the issuer gives the token for."),
+    query("state", "Which sign-in it belongs to."),
+    query("error", "Why there is no code."),
+    query("iss", "Who answers."),
+];
 const PHASES: &[Param] = &[query("state", "Of pending, active, expired, separated by commas.")];
 const FILTER: &[Param] = &[query("filter", "A matcher with = or !=; may be repeated.")];
 const SINK: &[Param] = &[Param { name: "sink", place: "path", help: "The sink's name." }];
@@ -178,7 +186,7 @@ const fn ended(kind: Kind) -> Row {
 
 impl Endpoint {
     /// Those that are one each.
-    const SINGLE: [Self; 26] = [
+    const SINGLE: [Self; 28] = [
         Self::Livez,
         Self::Readyz,
         Self::Metrics,
@@ -203,6 +211,8 @@ impl Endpoint {
         Self::DriftPage,
         Self::LoginPage,
         Self::Login,
+        Self::SignIn,
+        Self::SignedIn,
         Self::Logout,
         Self::Asset,
     ];
@@ -311,6 +321,14 @@ impl Endpoint {
                 params: NEXT,
                 ..open("/login", HTML, "Takes the form field `token`, sets the session's cookie.")
             },
+            Self::SignIn => Row {
+                params: NEXT,
+                ..open("/login/oidc", HTML, "Leads to the issuer's own page to sign in.")
+            },
+            Self::SignedIn => Row {
+                params: CALLBACK,
+                ..open("/login/callback", HTML, "Where the issuer sends people back to.")
+            },
             Self::Logout => {
                 Row { method: "post", ..open("/logout", HTML, "Ends the session in this browser.") }
             }
@@ -369,6 +387,8 @@ impl Endpoint {
             }
             Self::LoginPage => get(console::login_page),
             Self::Login => post(console::login),
+            Self::SignIn => get(single_sign_on::begin),
+            Self::SignedIn => get(single_sign_on::finish),
             Self::Logout => post(console::logout),
             Self::Asset => get(console::asset),
         }

@@ -38,6 +38,7 @@ pub mod history;
 mod held;
 mod listening;
 mod places;
+mod tokens;
 pub mod serve;
 
 /// A service that runs.
@@ -157,6 +158,7 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
         }
     }
     threads.push(starter.watch_lag()?);
+    threads.extend(tokens::watch(config, starter.stop.clone())?);
     let servers = serve::start(config, &starter, listeners)?;
     let view = http.incidents;
     Ok(Running {

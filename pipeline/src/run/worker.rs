@@ -98,7 +98,7 @@ impl Worker {
 
     fn work(mut self, data_dir: &Path) -> Result<(), WorkerError> {
         let store = SnapshotStore::open(&data_dir.join("snapshots"), self.name)?;
-        let next_offsets = self.restore(&store);
+        let next_offsets = self.restore(&store)?;
         let starts = self.inputs.iter().map(|input| {
             let start = next_offsets.get(input).map_or(Start::Oldest, |offset| Start::At(*offset));
             (input.clone(), start)
@@ -268,20 +268,48 @@ impl Worker {
         }
     }
 
-    fn restore(&mut self, store: &SnapshotStore) -> BTreeMap<TopicPartition, u64> {
-        let Some(snapshot) = store.newest() else { return BTreeMap::new() };
+    fn restore(
+        &mut self,
+        store: &SnapshotStore,
+    ) -> Result<BTreeMap<TopicPartition, u64>, WorkerError> {
+        let Some(snapshot) = store.newest() else { return Ok(BTreeMap::new()) };
+        if self.is_ahead_of_the_log(&snapshot)? {
+            return Ok(BTreeMap::new());
+        }
         match self.stage.restore(&snapshot.state) {
             Ok(()) => {
                 let offset = |input: &TopicPartition| {
                     snapshot.next_offset(input).map(|offset| (input.clone(), offset))
                 };
-                self.inputs.iter().filter_map(offset).collect()
+                Ok(self.inputs.iter().filter_map(offset).collect())
             }
             Err(error) => {
                 tracing::warn!(stage = self.name, %error, "snapshot is of another version, reading from the start");
-                BTreeMap::new()
+                Ok(BTreeMap::new())
             }
         }
+    }
+
+    /// Whether a snapshot has read what the log does not have: the log lost its end, or is another one. Its next
+    /// records get offsets that the snapshot takes for read, so it is worth nothing.
+    fn is_ahead_of_the_log(&self, snapshot: &Snapshot) -> Result<bool, WorkerError> {
+        for input in &self.inputs {
+            let Some(read) = snapshot.next_offset(input) else { continue };
+            let end =
+                self.persist("ask for the end of a partition", |worker| worker.log.end(input))?;
+            if read > end {
+                tracing::error!(
+                    stage = self.name,
+                    topic = &*input.topic,
+                    partition = input.partition,
+                    read,
+                    end,
+                    "the log has lost records that a snapshot has read, reading from the start"
+                );
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A snapshot that cannot be written costs time after a crash, nothing else.

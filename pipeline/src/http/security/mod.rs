@@ -4,7 +4,7 @@
 //! caller, known to the router or not, and every route the role of its row. Where nobody is asked,
 //! only a loopback address may be served ([`check_listen`]). A write that a browser sends must come
 //! from our own pages; one with a session but without a browser's headers is refused.
-//! What is deliberately absent: TLS and accounts; a proxy in front has them.
+//! What is deliberately absent: TLS, which a proxy in front has, and accounts.
 
 mod listen;
 mod origin;
@@ -22,6 +22,7 @@ use super::HttpState;
 use super::error::ApiError;
 use super::metrics::{Metric, Stage};
 use super::router::Endpoint;
+use crate::auth::oidc::{Oidc, PENDING_SECS, Verdict};
 use crate::auth::{Access, Caller, Keyring, Means, Role};
 use crate::clock;
 use origin::{Hosts, Sender, host, is_over_tls};
@@ -30,6 +31,8 @@ pub use listen::{Unguarded, check_listen};
 
 /// The cookie of a session.
 pub const COOKIE: &str = "faultline_session";
+/// The cookie of a sign-in that is under way at an issuer.
+const SIGN_IN_COOKIE: &str = "faultline_sign_in";
 
 /// The longest name that a proxy may give. Unit: bytes.
 const NAME_BYTES_MAX: usize = 200;
@@ -48,11 +51,25 @@ pub struct Proxy {
     pub role: Role,
 }
 
+/// What is known of who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Who it is.
+    Caller(Caller),
+    /// Nobody that we know.
+    Nobody,
+    /// Somebody whom the issuer knows, but who has no role here.
+    NoRole,
+    /// The issuer does not say by which keys it signs.
+    IssuerAway,
+}
+
 /// The rules of access.
 #[derive(Clone, Default)]
 pub struct Security {
     /// `None`: nobody is asked for a token.
     keyring: Option<Keyring>,
+    oidc: Option<Oidc>,
     proxy: Option<Proxy>,
     has_open_metrics: bool,
     hosts: Hosts,
@@ -62,6 +79,7 @@ impl fmt::Debug for Security {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Security")
             .field("keyring", &self.keyring)
+            .field("oidc", &self.oidc)
             .field("proxy", &self.proxy)
             .field("has_open_metrics", &self.has_open_metrics)
             .field("hosts", &self.hosts)
@@ -74,6 +92,13 @@ impl Security {
     #[must_use]
     pub fn with_tokens(mut self, keyring: Keyring) -> Self {
         self.keyring = Some(keyring);
+        self
+    }
+
+    /// Also lets in whom an issuer knows.
+    #[must_use]
+    pub fn with_issuer(mut self, oidc: Oidc) -> Self {
+        self.oidc = Some(oidc);
         self
     }
 
@@ -105,22 +130,68 @@ impl Security {
         self.keyring.is_some()
     }
 
+    /// The tokens, where some are asked for.
+    #[must_use]
+    pub fn keyring(&self) -> Option<&Keyring> {
+        self.keyring.as_ref()
+    }
+
+    /// The issuer at which people sign in to the console.
+    #[must_use]
+    pub fn sign_in_issuer(&self) -> Option<&Oidc> {
+        self.oidc.as_ref().filter(|oidc| oidc.has_sign_in())
+    }
+
     /// Whether callers are asked who they are, by us or by a proxy.
     #[must_use]
     pub fn is_guarded(&self) -> bool {
-        self.has_tokens() || self.proxy.is_some()
+        self.has_tokens() || self.oidc.is_some() || self.proxy.is_some()
     }
 
-    /// Who asks; `None` if they have to say it and did not.
+    /// Who asks.
     #[must_use]
-    pub fn caller(&self, headers: &HeaderMap, now: Timestamp) -> Option<Caller> {
+    pub fn caller(&self, headers: &HeaderMap, now: Timestamp) -> Known {
         if !self.is_guarded() {
-            return Some(Caller::ANYONE);
+            return Known::Caller(Caller::ANYONE);
         }
-        let keyring = self.keyring.as_ref();
+        let (keyring, oidc) = (self.keyring.as_ref(), self.oidc.as_ref());
         let by_token = || keyring?.by_token(bearer(headers)?);
-        let by_session = || cookies(headers).find_map(|value| keyring?.by_session(value, now));
-        by_token().or_else(by_session).or_else(|| self.proxy.as_ref()?.caller(headers))
+        let by_session = || {
+            cookies(headers, COOKIE).find_map(|value| {
+                let of_issuer = || oidc?.by_session(value, now);
+                keyring.and_then(|ring| ring.by_session(value, now)).or_else(of_issuer)
+            })
+        };
+        let by_proxy = || self.proxy.as_ref()?.caller(headers);
+        if let Some(caller) = by_token() {
+            return Known::Caller(caller);
+        }
+        let verdict = oidc.zip(bearer(headers)).map(|(oidc, token)| oidc.by_token(token, now));
+        let otherwise = match verdict {
+            Some(Verdict::Caller(caller)) => return Known::Caller(caller),
+            Some(Verdict::NoRole) => Known::NoRole,
+            Some(Verdict::Away) => Known::IssuerAway,
+            Some(Verdict::Nobody) | None => Known::Nobody,
+        };
+        by_session().or_else(by_proxy).map_or(otherwise, Known::Caller)
+    }
+
+    /// Whether who sent these headers may still read. What is known without asking anybody decides.
+    #[must_use]
+    pub fn still_reads(&self, headers: &HeaderMap, now: Timestamp) -> bool {
+        let reads = |caller: &Caller| caller.may(Access::Needs(Role::Viewer));
+        matches!(self.caller(headers, now), Known::Caller(caller) if reads(&caller))
+    }
+
+    /// Fetches the issuer's keys if a request shows a token that needs them. Tokens of our own never wait for
+    /// it.
+    async fn await_keys(&self, headers: &HeaderMap, now: Timestamp) {
+        if let (Some(oidc), Some(token)) = (&self.oidc, bearer(headers)) {
+            let is_ours = |ring: &Keyring| ring.by_token(token).is_some();
+            if !self.keyring.as_ref().is_some_and(is_ours) {
+                oidc.await_keys(token, now).await;
+            }
+        }
     }
 
     /// The `Set-Cookie` value of a session for whoever shows this token.
@@ -132,13 +203,26 @@ impl Security {
         now: Timestamp,
     ) -> Option<HeaderValue> {
         let session = self.keyring.as_ref()?.session(token, now)?;
-        cookie(&session, crate::auth::keyring::SESSION_SECS, headers)
+        session_cookie(&session, crate::auth::keyring::SESSION_SECS, headers)
     }
 
     /// The `Set-Cookie` value that ends a session in its browser.
     #[must_use]
     pub fn sign_out(headers: &HeaderMap) -> Option<HeaderValue> {
-        cookie("", 0, headers)
+        session_cookie("", 0, headers)
+    }
+
+    /// The `Set-Cookie` value by which a browser is known again that began a sign-in. It comes back with a
+    /// redirect from the issuer's site, which `Strict` would not let it.
+    #[must_use]
+    pub fn begun(browser: &str, headers: &HeaderMap) -> Option<HeaderValue> {
+        let rules = format!("Path=/login; SameSite=Lax; Max-Age={PENDING_SECS}");
+        cookie(SIGN_IN_COOKIE, browser, &rules, headers)
+    }
+
+    /// What a browser shows that began a sign-in.
+    pub fn begun_by(headers: &HeaderMap) -> Option<&str> {
+        cookies(headers, SIGN_IN_COOKIE).next()
     }
 
     /// Whether a page of ours sends the login's form, as far as the browser says.
@@ -167,15 +251,22 @@ impl Security {
             return Err(Box::new(unknown_host()));
         }
         let access = self.access(request);
-        let caller = self.caller(headers, now);
-        if access == Access::Open {
-            return Ok(caller.unwrap_or(Caller { role: Role::Viewer, ..Caller::ANYONE }));
-        }
-        let Some(caller) = caller else {
-            let reads = *request.method() == Method::GET && wants_page(headers);
-            let may_sign_in = reads && self.has_tokens();
-            return Err(Box::new(if may_sign_in { to_login(request) } else { unknown_caller() }));
+        let known = self.caller(headers, now);
+        let caller = match (known, access) {
+            (Known::Caller(caller), _) => caller,
+            (_, Access::Open) => return Ok(Caller { role: Role::Viewer, ..Caller::ANYONE }),
+            (Known::NoRole, _) => return Err(Box::new(no_role())),
+            (Known::IssuerAway, _) => return Err(Box::new(issuer_away())),
+            (Known::Nobody, _) => {
+                let reads = *request.method() == Method::GET && wants_page(headers);
+                let has_login = self.has_tokens() || self.sign_in_issuer().is_some();
+                let refusal = if reads && has_login { to_login(request) } else { unknown_caller() };
+                return Err(Box::new(refusal));
+            }
         };
+        if access == Access::Open {
+            return Ok(caller);
+        }
         let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         if !reads && !self.may_write(&caller, headers, host.unwrap_or_default()) {
             return Err(Box::new(not_ours()));
@@ -219,22 +310,28 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().as_bytes())
 }
 
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+fn cookies<'h>(headers: &'h HeaderMap, wanted: &'static str) -> impl Iterator<Item = &'h str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(name, _)| *name == COOKIE)
+        .filter(move |(name, _)| *name == wanted)
         .map(|(_, value)| value)
 }
 
-fn cookie(value: &str, age_secs: i64, headers: &HeaderMap) -> Option<HeaderValue> {
+pub(super) fn session_cookie(
+    value: &str,
+    age_secs: i64,
+    headers: &HeaderMap,
+) -> Option<HeaderValue> {
+    cookie(COOKIE, value, &format!("Path=/; SameSite=Strict; Max-Age={age_secs}"), headers)
+}
+
+fn cookie(name: &str, value: &str, rules: &str, headers: &HeaderMap) -> Option<HeaderValue> {
     let secure = if is_over_tls(headers) { "; Secure" } else { "" };
-    let text =
-        format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age_secs}{secure}");
-    HeaderValue::from_str(&text).ok()
+    HeaderValue::from_str(&format!("{name}={value}; HttpOnly; {rules}{secure}")).ok()
 }
 
 /// The guard in front of every route and of what is no route.
@@ -243,6 +340,7 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
+    state.security.await_keys(request.headers(), clock::now()).await;
     let mut answer = match state.security.judge(&request, clock::now()) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
@@ -313,6 +411,26 @@ fn unknown_caller() -> Response {
         "send the header `Authorization: Bearer TOKEN`, or sign in at /login",
     );
     ([(header::WWW_AUTHENTICATE, "Bearer realm=\"faultline\"")], error).into_response()
+}
+
+fn no_role() -> Response {
+    ApiError::new(
+        StatusCode::FORBIDDEN,
+        "no_role",
+        "the issuer knows you, but nothing in its token gives you a role here",
+        "ask whoever runs faultline: `http.auth.oidc.roles` says who has which",
+    )
+    .into_response()
+}
+
+fn issuer_away() -> Response {
+    let error = ApiError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "issuer_away",
+        "the issuer of this token does not say by which keys it signs",
+        "try again when it answers; tokens of `http.auth.tokens` are good meanwhile",
+    );
+    ([(header::RETRY_AFTER, "10")], error).into_response()
 }
 
 fn forbidden(caller: &Caller, access: Access) -> Response {

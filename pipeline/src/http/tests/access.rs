@@ -11,6 +11,8 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::auth::keyring::SESSION_SECS;
+use crate::auth::oidc::double::signer::{by_secret, unsigned};
+use crate::auth::oidc::double::{Double, Signer};
 use crate::auth::{Access, Role};
 use crate::clock;
 use crate::http::router;
@@ -22,6 +24,8 @@ const TABLE: &str = "
 open       GET    /livez
 open       GET    /readyz
 open       GET    /login
+open       GET    /login/oidc
+open       GET    /login/callback
 open       POST   /login
 open       POST   /logout
 open       POST   /hooks/{sink}
@@ -117,8 +121,59 @@ fn the_router_has_the_routes_of_the_table_and_no_other() {
     }
 }
 
-/// A header, and whose it is; `None`: nobody's.
-type Credential = (&'static str, String, Option<Role>);
+/// What a credential is worth.
+#[derive(Clone, Copy)]
+enum Worth {
+    Nothing,
+    /// Whoever shows it is known, but has no role.
+    NoRole,
+    Role(Role),
+}
+
+/// A header, and what it is worth.
+type Credential = (&'static str, String, Worth);
+
+/// Tokens and sessions of an issuer: good ones of each role, and all that look like some.
+fn of_issuer(double: &Double, signer: &Signer) -> Vec<Credential> {
+    let now = clock::now();
+    let secs = now.millis() / 1000;
+    let bearer = |token: String, worth| ("authorization", format!("Bearer {token}"), worth);
+    let with = |name: &str, value: Value| {
+        let mut claims = double.claims("admin", now);
+        claims[name] = value;
+        claims
+    };
+    let admin = double.claims("admin", now);
+    let good = signer.sign(&admin);
+    let session = |group: &str| {
+        let claims = double.claims(group, now);
+        double.oidc().session_for_tests(&claims, now)
+    };
+    let mut all: Vec<Credential> = [
+        signer.sign(&with("exp", (secs - 3_600).into())),
+        signer.sign(&with("nbf", (secs + 3_600).into())),
+        signer.sign(&with("aud", "another".into())),
+        signer.sign(&with("iss", "https://idp.example.org".into())),
+        Signer::p256("one").sign(&admin),
+        Signer::p256("unknown").sign(&admin),
+        unsigned("none", &admin),
+        by_secret(signer.jwk().to_string().as_bytes(), &admin),
+        good[..good.len() - 8].to_owned(),
+    ]
+    .map(|token| bearer(token, Worth::Nothing))
+    .into();
+    all.push(bearer(signer.sign(&with("groups", Value::Null)), Worth::NoRole));
+    all.push(("cookie", format!("{COOKIE}={good}"), Worth::Nothing));
+    let raised = session("viewer").replace(".viewer.", ".admin.");
+    all.push(("cookie", format!("{COOKIE}={raised}"), Worth::Nothing));
+    for role in Role::ALL {
+        let token = signer.sign(&double.claims(role.word(), now));
+        all.push(bearer(token, Worth::Role(role)));
+        let cookie = format!("{COOKIE}={}", session(role.word()));
+        all.push(("cookie", cookie, Worth::Role(role)));
+    }
+    all
+}
 
 fn credentials(security: &Security) -> Vec<Credential> {
     let now = clock::now();
@@ -131,40 +186,46 @@ fn credentials(security: &Security) -> Vec<Credential> {
     let sessions_end = session(Role::Admin, now);
     let drawn_out = sessions_end.replacen(&format!("{COOKIE}=1"), &format!("{COOKIE}=2"), 1);
     assert_ne!(drawn_out, sessions_end);
-    let mut all = vec![
-        ("x-nothing", String::new(), None),
-        ("authorization", "Bearer the-token-of-nobody".to_owned(), None),
-        ("authorization", "Bearer ".to_owned(), None),
-        ("authorization", admin.clone(), None),
-        ("authorization", format!("Basic {admin}"), None),
-        ("authorization", format!("Bearer {}", &admin[..admin.len() - 1]), None),
-        ("authorization", format!("Bearer {admin}x"), None),
-        ("x-forwarded-user", "admin".to_owned(), None),
-        ("cookie", format!("{COOKIE}={admin}"), None),
-        ("cookie", format!("{COOKIE}="), None),
-        ("cookie", session(Role::Admin, long_ago), None),
-        ("cookie", drawn_out, None),
-        ("cookie", session(Role::Admin, now).replacen(COOKIE, "other", 1), None),
-    ];
+    let mut all: Vec<Credential> = [
+        ("x-nothing", String::new()),
+        ("authorization", "Bearer the-token-of-nobody".to_owned()),
+        ("authorization", "Bearer ".to_owned()),
+        ("authorization", admin.clone()),
+        ("authorization", format!("Basic {admin}")),
+        ("authorization", format!("Bearer {}", &admin[..admin.len() - 1])),
+        ("authorization", format!("Bearer {admin}x")),
+        ("x-forwarded-user", "admin".to_owned()),
+        ("cookie", format!("{COOKIE}={admin}")),
+        ("cookie", format!("{COOKIE}=")),
+        ("cookie", session(Role::Admin, long_ago)),
+        ("cookie", drawn_out),
+        ("cookie", session(Role::Admin, now).replacen(COOKIE, "other", 1)),
+    ]
+    .map(|(header, value)| (header, value, Worth::Nothing))
+    .into();
     for role in Role::ALL {
-        all.push(("authorization", format!("Bearer {}", token_of(role)), Some(role)));
-        all.push(("cookie", session(role, now), Some(role)));
+        all.push(("authorization", format!("Bearer {}", token_of(role)), Worth::Role(role)));
+        all.push(("cookie", session(role, now), Worth::Role(role)));
     }
     all
 }
 
 #[tokio::test]
 async fn every_route_refuses_every_credential_that_is_not_enough() {
+    let signer = Signer::p256("one");
+    let double = Double::start(&[&signer]);
     let state = with_people();
-    let credentials = credentials(&state.security);
-    let app = router(state);
+    let security = (*state.security).clone().with_issuer(double.oidc());
+    let mut credentials = credentials(&security);
+    credentials.extend(of_issuer(&double, &signer));
+    let app = router(HttpState { security: security.into(), ..state });
     let mut paths: BTreeSet<&str> = Endpoint::all().map(|endpoint| endpoint.row().path).collect();
     paths.extend(["/no/such/path", "/api/v1", "/api/v1/incidents/1/no-such-verb", "/assets/a/b"]);
     let (mut asked, mut refused) = (0, 0);
     for path in paths {
         for method in METHODS {
             let access = needed(&method, path);
-            for (header, value, role) in &credentials {
+            for (header, value, worth) in &credentials {
                 let request = Request::builder()
                     .method(method.clone())
                     .uri(concrete(path))
@@ -176,10 +237,11 @@ async fn every_route_refuses_every_credential_that_is_not_enough() {
                 let answer = app.clone().oneshot(request).await.unwrap();
                 let status = answer.status();
                 let what = format!("{method} {path} with {header}: {value} is {status}");
-                let expected = match (access, role) {
+                let expected = match (access, worth) {
                     (Access::Open, _) => None,
-                    (Access::Needs(_), None) => Some(StatusCode::UNAUTHORIZED),
-                    (Access::Needs(least), Some(role)) => {
+                    (Access::Needs(_), Worth::Nothing) => Some(StatusCode::UNAUTHORIZED),
+                    (Access::Needs(_), Worth::NoRole) => Some(StatusCode::FORBIDDEN),
+                    (Access::Needs(least), Worth::Role(role)) => {
                         (*role < least).then_some(StatusCode::FORBIDDEN)
                     }
                 };
@@ -189,9 +251,12 @@ async fn every_route_refuses_every_credential_that_is_not_enough() {
                         assert_eq!(status, expected, "{what}");
                         refused += 1;
                     }
-                    // Their own answers to a form without a token, and to what no secret signed.
-                    None if method == Method::POST
-                        && ["/login", "/hooks/{sink}"].contains(&path) =>
+                    // Their own answers to a form without a token, to what no secret signed, and to
+                    // a sign-in that nobody began.
+                    None if (method == Method::POST
+                        && ["/login", "/hooks/{sink}"].contains(&path))
+                        || (["GET", "HEAD"].contains(&method.as_str())
+                            && path == "/login/callback") =>
                     {
                         assert_eq!(status, StatusCode::UNAUTHORIZED, "{what}");
                     }
@@ -200,7 +265,7 @@ async fn every_route_refuses_every_credential_that_is_not_enough() {
             }
         }
     }
-    assert!(refused > 3_000 && asked > refused + 1_000, "{asked} asked, {refused} refused");
+    assert!(refused > 9_000 && asked > refused + 2_000, "{asked} asked, {refused} refused");
 }
 
 #[tokio::test]

@@ -35,6 +35,12 @@ impl Door {
         self
     }
 
+    /// The tokens, where some are asked for.
+    #[must_use]
+    pub fn senders(&self) -> Option<&Keyring> {
+        self.senders.as_ref()
+    }
+
     /// Demands GitHub's `X-Hub-Signature-256` with this secret, instead of a token.
     #[must_use]
     pub fn with_github_secret(mut self, secret: Secret) -> Self {

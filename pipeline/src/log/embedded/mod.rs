@@ -21,6 +21,7 @@ use super::{
 
 mod codec;
 mod compact;
+mod making;
 mod reader;
 mod store;
 mod writer;

@@ -15,6 +15,7 @@ use fjall::{
 
 use super::Durability;
 use super::codec::{self, TopicEntry};
+use super::making;
 use crate::log::{LogError, TopicPartition, TopicSpec};
 
 /// Bound on the store's write buffer for records.
@@ -86,13 +87,19 @@ impl Store {
             fjall::Error::Io(error) => LogError::Unavailable(format!("{name}: {error}")),
             error => LogError::Corrupt(format!("{name}: {error}")),
         };
-        let db = Database::builder(directory)
-            .cache_size(CACHE_BYTES)
-            .max_journaling_size(JOURNAL_BYTES_MAX)
-            .worker_threads(2)
-            .manual_journal_persist(true)
-            .open()
-            .map_err(fail)?;
+        let making = making::begin(directory)?;
+        let open = || {
+            Database::builder(directory)
+                .cache_size(CACHE_BYTES)
+                .max_journaling_size(JOURNAL_BYTES_MAX)
+                .worker_threads(2)
+                .manual_journal_persist(true)
+                .open()
+        };
+        // What the store does not expect in a damaged file, it panics at.
+        let opened = std::panic::catch_unwind(open);
+        let broken = |_| LogError::Corrupt(format!("{name}: the store cannot read its own files"));
+        let db = opened.map_err(broken)?.map_err(fail)?;
         let small = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES / 4);
         // Payloads are written once and merely pointed at afterwards: merging levels of the tree
         // does not copy them again.
@@ -113,6 +120,9 @@ impl Store {
             moved: Condvar::new(),
         };
         store.recover()?;
+        if let Some(making) = making {
+            making.end()?;
+        }
         Ok(store)
     }
 
