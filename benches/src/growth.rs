@@ -139,6 +139,7 @@ impl Side {
             to_kind: model::entity::EntityKind::Service,
             calls,
             failed: 0,
+            orphans: 0,
         };
         let (first, second) = (dep(10), dep(11));
         self.topology.observe(Pane(1), &[first]);

@@ -108,4 +108,7 @@ pub struct ObservedDependency {
     pub calls: u64,
     /// Those of them that failed at either side.
     pub failed: u64,
+    /// Those of them that no span of `to` answered.
+    #[serde(default)]
+    pub orphans: u64,
 }

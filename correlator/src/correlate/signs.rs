@@ -47,7 +47,7 @@ pub(super) struct Sign {
     pub(super) times: u64,
     /// The last pane in which it was said.
     pub(super) last: Pane,
-    /// Calls that its subject answered since it was first said.
+    /// Calls that its subject answered in those panes.
     #[serde(default)]
     pub(super) answered: u64,
     /// Traces in which it was said, the smallest ids.
@@ -73,17 +73,15 @@ impl Signs {
         map: &Map,
     ) -> u64 {
         let mut dropped = 0;
+        let by_subject = answered(signs, calls, map);
         for symptom in signs {
             for subject in subjects(symptom, map) {
-                dropped += u64::from(!self.add(pane, subject, symptom));
+                let answered = by_subject.get(&subject).copied().unwrap_or_default();
+                dropped += u64::from(!self.add(pane, subject, symptom, answered));
             }
         }
-        for (subject, signs) in &mut self.of {
+        for signs in self.of.values_mut() {
             signs.retain(|_, sign| pane.since(sign.last) < KEEPS);
-            let answered = answered(subject, calls, map);
-            for sign in signs.values_mut() {
-                sign.answered = sign.answered.saturating_add(answered);
-            }
         }
         self.of.retain(|_, signs| !signs.is_empty());
         self.held = self.of.values().map(BTreeMap::len).sum();
@@ -107,7 +105,22 @@ impl Signs {
 
     /// All that is said of a service, and counts.
     pub(super) fn weight(&self, name: &str) -> Nats {
-        self.of(name).map(|(key, sign)| sign.weight(key)).sum()
+        let complained = self.complained(name);
+        let counts = |(key, sign): (&SignKey, &Sign)| match key.kind {
+            SymptomKind::Complaint => complained.left_of(sign.nats),
+            _ => sign.nats,
+        };
+        self.of(name).map(counts).sum()
+    }
+
+    /// All complaints of a service. The panes of one complainer are mostly those of the others, so the most
+    /// that was answered during one complaint stands for all.
+    pub(super) fn complained(&self, name: &str) -> Complained {
+        let own = self.of(name).filter(|(key, _)| key.kind == SymptomKind::Complaint);
+        own.fold(Complained::default(), |sum, (_, sign)| Complained {
+            times: sum.times.saturating_add(sign.times),
+            answered: sum.answered.max(sign.answered),
+        })
     }
 
     /// Of how many services the platform gives this reason.
@@ -129,7 +142,7 @@ impl Signs {
     }
 
     /// Whether there was room.
-    fn add(&mut self, pane: Pane, subject: Name, symptom: &Symptom) -> bool {
+    fn add(&mut self, pane: Pane, subject: Name, symptom: &Symptom, answered: u64) -> bool {
         let signs = self.of.entry(subject).or_default();
         let key = SignKey {
             kind: symptom.kind,
@@ -146,6 +159,7 @@ impl Signs {
         });
         sign.nats += symptom.nats;
         sign.times = sign.times.saturating_add(symptom.hits);
+        sign.answered = sign.answered.saturating_add(answered);
         sign.last = sign.last.max(pane);
         sign.exemplars.extend(symptom.exemplars.iter().copied());
         while sign.exemplars.len() > EXEMPLARS_MAX {
@@ -155,17 +169,21 @@ impl Signs {
     }
 }
 
-impl Sign {
-    /// What it says of its subject. A complaint says nothing where as many calls were answered since as it says
-    /// were not: who answers is there, and the fault is the complainer's, or lies between them.
-    pub(super) fn weight(&self, key: &SignKey) -> Nats {
-        if key.kind != SymptomKind::Complaint || self.answered == 0 {
-            return self.nats;
-        }
+/// All complaints of one service, and the calls that it answered meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Complained {
+    times: u64,
+    answered: u64,
+}
+
+impl Complained {
+    /// What is left of a complaint. It says nothing where as many calls were answered as complaints say were not:
+    /// who answers is there, and the fault is the complainer's, or lies between them.
+    pub(super) fn left_of(self, nats: Nats) -> Nats {
         let left = self.times.saturating_sub(self.answered);
-        let part = i128::from(self.nats.0) * i128::from(left) / i128::from(self.times.max(1));
+        let part = i128::from(nats.0) * i128::from(left) / i128::from(self.times.max(1));
         // Not more than the whole, which fits.
-        Nats(i64::try_from(part).unwrap_or(self.nats.0))
+        Nats(i64::try_from(part).unwrap_or(nats.0))
     }
 }
 
@@ -176,10 +194,18 @@ impl SignKey {
     }
 }
 
-/// Calls that a service answered in a pane.
-fn answered(subject: &Name, calls: &[ObservedDependency], map: &Map) -> u64 {
-    let own = calls.iter().filter(|edge| map.node(&edge.to) == *subject);
-    own.map(|edge| edge.calls.saturating_sub(edge.failed)).sum()
+/// Calls that services surely answered in a pane, by spans of their own; nothing where nobody complains.
+fn answered(signs: &[Symptom], calls: &[ObservedDependency], map: &Map) -> BTreeMap<Name, u64> {
+    let mut by_subject: BTreeMap<Name, u64> = BTreeMap::new();
+    if signs.iter().all(|symptom| symptom.kind != SymptomKind::Complaint) {
+        return by_subject;
+    }
+    for edge in calls {
+        let answered = edge.calls.saturating_sub(edge.failed).saturating_sub(edge.orphans);
+        let sum = by_subject.entry(map.node(&edge.to)).or_default();
+        *sum = sum.saturating_add(answered);
+    }
+    by_subject
 }
 
 /// Of whom a sign speaks: the platform's word of its own object; a complaint of those whom the map

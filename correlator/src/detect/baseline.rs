@@ -46,6 +46,9 @@ pub(crate) struct ServiceBaseline {
     /// Errors that were not known before.
     #[serde(default)]
     unproven: Unproven,
+    /// Panes learned in all, those of generations that are gone too.
+    #[serde(default)]
+    learned: u64,
     /// Panes for which an entry was too bad to be learned, without a break.
     held_entries: BTreeMap<Name, u64>,
     series: BTreeMap<SeriesKey, SeriesBaseline>,
@@ -90,6 +93,7 @@ impl ServiceBaseline {
         }
         self.learn_dispersion(counts, activity, panes);
         self.young.panes += panes;
+        self.learned = self.learned.saturating_add(panes);
         let mut learned = stripped(counts);
         self.hold_entries(&mut learned, config);
         self.young.counts.absorb(&learned);
@@ -233,7 +237,12 @@ impl ServiceBaseline {
         Share { hits: said.hits, trials: self.panes() }
     }
 
-    /// Panes learned.
+    /// Panes learned in all: a clock of what is known, which never goes back.
+    pub(super) const fn learned(&self) -> u64 {
+        self.learned
+    }
+
+    /// Panes that are known.
     pub(crate) fn panes(&self) -> u64 {
         self.young.panes + self.old.panes
     }
@@ -468,6 +477,7 @@ fn stripped(counts: &ServiceCounts) -> ServiceCounts {
     }
     for template in learned.templates.values_mut() {
         template.exemplars = Exemplars::default();
+        template.texts = BTreeMap::new();
     }
     for entry in learned.entries.values_mut() {
         *entry = EntryCounts { origins: BTreeMap::new(), ..std::mem::take(entry) };

@@ -25,9 +25,11 @@ pub(crate) fn judge(case: &Case<'_>, found: &mut Vec<Evidence>) {
         let base = case.baseline.records(key);
         // The thin-data rule for a rate: one more record than was seen.
         let expected = (base.hits as f64 + 1.0) / (base.trials as f64 + 2.0);
-        let nats = too_many(template.records as f64, expected).min(CAP);
-        let subject = (case.entity(), SymptomKind::Complaint, template.skeleton.clone());
-        let tally = Tally { hits: template.records, trials: template.records, expected };
-        note(found, subject, nats, tally, &template.exemplars);
+        for (text, &records) in &template.texts {
+            let nats = too_many(records as f64, expected).min(CAP);
+            let subject = (case.entity(), SymptomKind::Complaint, text.clone());
+            let tally = Tally { hits: records, trials: records, expected };
+            note(found, subject, nats, tally, &template.exemplars);
+        }
     }
 }

@@ -119,6 +119,7 @@ pub(crate) fn dependencies(pane: &PaneCounts) -> Vec<ObservedDependency> {
                 to_kind: counts.kind,
                 calls: edge.calls,
                 failed: edge.failed,
+                orphans: edge.orphans,
             })
         })
         .collect();

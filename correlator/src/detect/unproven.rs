@@ -29,7 +29,7 @@ pub(super) struct Unproven(Vec<(Key, Trial)>);
 /// Errors of one kind since they were first seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Trial {
-    /// Panes that the baseline knew then.
+    /// Panes that the baseline had learned by then.
     since: u64,
     hits: u64,
 }
@@ -48,8 +48,13 @@ impl Unproven {
         baseline: &ServiceBaseline,
         config: &DetectConfig,
     ) {
-        let mut known: BTreeMap<Key, Trial> = std::mem::take(&mut self.0).into_iter().collect();
-        let panes = baseline.panes();
+        let panes = baseline.learned();
+        // What was not seen again for long after it was first seen was nothing; were it to come back, it is new.
+        let is_recent = |(_, trial): &(Key, Trial)| {
+            panes.saturating_sub(trial.since) < 2 * config.outgrow_panes
+        };
+        let mut known: BTreeMap<Key, Trial> =
+            std::mem::take(&mut self.0).into_iter().filter(is_recent).collect();
         let mut held = |key: Key, hits: u64| -> u64 {
             let has_room = known.len() < UNPROVEN_MAX || known.contains_key(&key);
             if !has_room {
@@ -81,9 +86,7 @@ impl Unproven {
             }
             operation.bigrams.retain(|_, bigram| bigram.spans > 0);
         }
-        // What was not seen again for long after it was first seen was nothing; were it to come back, it is new.
-        let fresh = |trial: &Trial| panes.saturating_sub(trial.since) < 2 * config.outgrow_panes;
-        self.0 = known.into_iter().filter(|(_, trial)| fresh(trial)).collect();
+        self.0 = known.into_iter().collect();
     }
 }
 
@@ -93,4 +96,50 @@ fn errors(counts: &ServiceCounts) -> Vec<TemplateId> {
         counts.templates.keys().filter(|key| is_error(key)).map(|key| key.template).collect();
     errors.sort_unstable();
     errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::OperationCounts;
+
+    fn pane(errors: u64) -> ServiceCounts {
+        let operation = OperationCounts { calls: 10, errors, ..OperationCounts::default() };
+        ServiceCounts {
+            operations: BTreeMap::from([("op".into(), operation)]),
+            ..ServiceCounts::default()
+        }
+    }
+
+    /// A baseline that has learned so many panes without and so many with an error each, and what it knows.
+    fn known(without: u64, with: u64) -> u64 {
+        let (mut baseline, config) = (ServiceBaseline::default(), DetectConfig::default());
+        for at in 0..without + with {
+            baseline.learn(&pane(u64::from(at >= without)), &BTreeMap::new(), 1, &config);
+        }
+        baseline.errors_of("op").hits
+    }
+
+    #[test]
+    fn a_new_error_is_learned_when_it_has_lasted_however_many_generations_came_before() {
+        for before in [20, 170, 300, 350, 600] {
+            assert_eq!(known(before, 89), 0, "after {before} panes");
+            assert!(known(before, 92) >= 90, "after {before} panes");
+        }
+    }
+
+    #[test]
+    fn of_an_operation_that_is_hardly_known_errors_are_learned_at_once() {
+        assert_eq!(known(0, 3), 3);
+    }
+
+    #[test]
+    fn an_error_that_was_not_seen_again_is_new_when_it_comes_back() {
+        let (mut baseline, config) = (ServiceBaseline::default(), DetectConfig::default());
+        for at in 0..400 {
+            let errors = u64::from(at == 20 || at == 399);
+            baseline.learn(&pane(errors), &BTreeMap::new(), 1, &config);
+        }
+        assert_eq!(baseline.errors_of("op").hits, 0);
+    }
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exemplar::Exemplars;
 use super::histogram::Histogram;
+use super::limits::TEXTS_MAX;
 
 /// Counts that add up: `absorb` is commutative and associative.
 pub trait Merge {
@@ -191,8 +192,23 @@ pub struct TemplateCounts {
     pub traced: u64,
     /// Its text, for people: the smallest if hashes collide.
     pub skeleton: Name,
+    /// Of a warning or an error, the smallest few of its texts with their records: statements that report
+    /// whatever went wrong name now the one and now the other.
+    #[serde(default)]
+    pub texts: BTreeMap<Name, u64>,
     /// Traces that hold one.
     pub exemplars: Exemplars,
+}
+
+impl TemplateCounts {
+    /// Counts records of a text. Which texts stay does not depend on the order: the smallest of all are among
+    /// the smallest of any part.
+    pub(crate) fn count_text(&mut self, text: &Name, records: u64) {
+        self.texts.entry(text.clone()).or_default().absorb(&records);
+        while self.texts.len() > TEXTS_MAX {
+            self.texts.pop_last();
+        }
+    }
 }
 
 /// Traces that began at one operation.
@@ -408,6 +424,9 @@ impl Merge for TemplateCounts {
         }
         self.records.absorb(&other.records);
         self.traced.absorb(&other.traced);
+        for (text, records) in &other.texts {
+            self.count_text(text, *records);
+        }
         self.exemplars.absorb(&other.exemplars);
     }
 }

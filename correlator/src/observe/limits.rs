@@ -44,3 +44,5 @@ pub(crate) const BIGRAMS_MAX: usize = 256;
 pub(crate) const LOG_PATH_MAX: usize = 256;
 /// Where operations beyond a bound are counted.
 pub(crate) const OTHER: &str = "(other)";
+/// Texts of one log template that are told apart in a pane.
+pub(crate) const TEXTS_MAX: usize = 4;

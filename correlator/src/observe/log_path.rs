@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use model::id::{TemplateId, TraceId};
 use model::name::Name;
+use model::signal::LogSeverity;
 
 use super::counts::{OperationCounts, ServiceCounts, TemplateKey};
 use super::limits::{BIGRAMS_MAX, LOG_PATH_MAX};
@@ -92,6 +93,9 @@ pub(crate) fn count_template(owner: &mut ServiceCounts, log: &LogRow, trace: Tra
     let counts = owner.templates.entry(key).or_default();
     if counts.records == 0 || log.skeleton < counts.skeleton {
         counts.skeleton = log.skeleton.clone();
+    }
+    if log.severity >= LogSeverity::Warn && !log.of_platform {
+        counts.count_text(&log.skeleton, 1);
     }
     counts.records += 1;
     counts.traced += u64::from(trace.0 != 0);

@@ -56,5 +56,6 @@ pub(crate) fn dep(from: &str, to: &str, calls: u64) -> ObservedDependency {
         to_kind: EntityKind::Service,
         calls,
         failed: 0,
+        orphans: 0,
     }
 }

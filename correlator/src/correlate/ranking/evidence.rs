@@ -56,16 +56,19 @@ const PASSED_ON: f64 = 0.25;
 pub(super) struct Said<'a> {
     alerts: AlertKinds<'a>,
     explained: BTreeSet<Name>,
-    complaining: BTreeMap<&'a Name, BTreeSet<TraceId>>,
+    /// Of services that complain of others, the share of their unusual log paths that does.
+    complaining: BTreeMap<&'a Name, f64>,
 }
 
 impl<'a> Said<'a> {
     /// Reads alerts and signs.
     pub(super) fn new(view: &View<'a>) -> Self {
+        let complaining = view.world.signs.complaining().into_iter();
+        let share = |traces, name| deeper::shared(&deeper::traces(view, name, true), &traces);
         Self {
             alerts: AlertKinds::new(view),
             explained: signs::explained(view),
-            complaining: view.world.signs.complaining(),
+            complaining: complaining.map(|(name, traces)| (name, share(traces, name))).collect(),
         }
     }
 }
@@ -144,7 +147,7 @@ fn telemetry(
         if share <= 0.0 {
             continue;
         }
-        let mut share = share * own_share(view, key, said);
+        let mut share = share * own_share(key, said);
         let is_own = || sense::callee_of(&key.detail).is_none_or(|to| name.as_str() == to);
         if kind == SymptomKind::Metric && !is_of_resource(key) && is_own() {
             share *= if may_be_passed { EXPLAINED } else { originated(view, name) };
@@ -199,17 +202,15 @@ impl Seen {
 /// untraced line not all, where a failure that others speak of explains it; inside of traces the deepest span has the
 /// credit already. Of a traced path not all, where the same traces hold a complaint of another service: it
 /// is the other, or the way there, that it speaks of.
-fn own_share(view: &View<'_>, key: &SymptomKey, said: &Said<'_>) -> f64 {
+fn own_share(key: &SymptomKey, said: &Said<'_>) -> f64 {
     let service = &key.entity.service;
     let is_log = key.kind == SymptomKind::LogPath;
     let is_omission = key.kind == SymptomKind::Silence && !key.detail.is_empty();
     if is_log && key.entity.kind == EntityKind::Service {
         return if said.explained.contains(service) { PASSED_ON } else { 1.0 };
     }
-    let Some(complaints) = said.complaining.get(service).filter(|_| is_log || is_omission) else {
-        return 1.0;
-    };
-    1.0 - deeper::shared(&deeper::traces(view, service, true), complaints) * (1.0 - PASSED_ON)
+    let passed_on = said.complaining.get(service).filter(|_| is_log || is_omission);
+    1.0 - passed_on.copied().unwrap_or_default() * (1.0 - PASSED_ON)
 }
 
 /// How much of a symptom speaks against an entity: all of its own, and of a slow edge the part that

@@ -33,20 +33,20 @@ pub(super) fn explained(view: &View<'_>) -> BTreeSet<Name> {
 
 /// Warnings and errors of other services that name it.
 pub(super) fn complaints(view: &View<'_>, name: &Name) -> Option<Evidence> {
-    let counts = |(key, sign): &(&SignKey, &Sign)| {
-        key.kind == SymptomKind::Complaint && sign.weight(key) > Nats::ZERO
-    };
-    let signs = || view.world.signs.of(name).filter(counts);
-    let (loudest, _) =
-        signs().max_by_key(|(key, sign)| (sign.weight(key), std::cmp::Reverse(*key)))?;
-    let nats: f64 = signs().map(|(key, sign)| sign.weight(key).to_f64()).sum();
+    let complained = view.world.signs.complained(name);
+    let signs = || view.world.signs.of(name).filter(|(key, _)| key.kind == SymptomKind::Complaint);
+    let (loudest, _) = signs().max_by_key(|(key, sign)| (sign.nats, std::cmp::Reverse(*key)))?;
+    let left = complained.left_of(signs().map(|(_, sign)| sign.nats).sum());
+    if left == Nats::ZERO {
+        return None;
+    }
     let times: u64 = signs().map(|(_, sign)| sign.times).sum();
     let who: BTreeSet<&str> = signs().map(|(key, _)| key.by.as_str()).collect();
     let told = who.iter().take(3).copied().collect::<Vec<_>>().join(", ");
     let complain = if who.len() == 1 { "complains" } else { "complain" };
     let count = if times == 1 { String::from("once") } else { format!("{times} times") };
     let text = format!("{told} {complain} about it {count}: {}", readable(&loudest.text));
-    let nats = evidence::capped(nats, view.config.ranking.telemetry_cap);
+    let nats = evidence::capped(left.to_f64(), view.config.ranking.telemetry_cap);
     Some(evidence::row(EvidenceTerm::Complaint, nats, text))
 }
 

@@ -1,6 +1,6 @@
 //! A small language for stories: what happened when, and the incidents that come of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::alert::{Alert, AlertStatus, Labels, Severity};
 use model::change::{ChangeContent, ChangeEvent, ChangeKind, ChangeOutcome};
@@ -28,6 +28,7 @@ pub(in crate::correlate) const START: i64 = 100_000_000;
 /// What one pane holds.
 #[derive(Clone, Debug, Default)]
 struct Telemetry {
+    dead: BTreeSet<Name>,
     symptoms: BTreeMap<(Name, SymptomKind, Name), Symptom>,
     reach: BTreeMap<(Name, Name), u64>,
     entries: BTreeMap<(Name, Name), EntryObservation>,
@@ -130,10 +131,7 @@ impl Story {
                     hits: 10,
                     trials: 50,
                     expected_ppm: 1000,
-                    exemplars: vec![TraceId(u128::from(model::id::stable_hash(&[
-                        service.as_bytes(),
-                        &pane.to_le_bytes(),
-                    ])))],
+                    exemplars: vec![trace_of(&service, pane)],
                 },
             );
             if through.is_empty() {
@@ -182,11 +180,19 @@ impl Story {
                 hits: 1,
                 trials: 1,
                 expected_ppm: 1000,
-                exemplars: Vec::new(),
+                exemplars: vec![trace_of(&by.into(), pane)],
             };
             self.pane(pane).symptoms.insert((by.into(), kind, text.into()), sign);
         }
         self.last = self.last.max(to / 10);
+        self
+    }
+
+    /// No span of a service answers the calls of a time.
+    pub(in crate::correlate) fn dead(mut self, service: &str, (from, to): (i64, i64)) -> Self {
+        for pane in from / 10..to / 10 {
+            self.pane(pane).dead.insert(service.into());
+        }
         self
     }
 
@@ -433,6 +439,7 @@ impl Story {
             to_kind: *kind,
             calls: 50,
             failed: 0,
+            orphans: if told.dead.contains(to) { 50 } else { 0 },
         };
         SymptomBatch {
             task: 0,
@@ -464,6 +471,12 @@ impl Story {
     pub(in crate::correlate) fn run(&self) -> Ending {
         Ending::of(&self.journal())
     }
+}
+
+/// The trace of a pane in which all is seen that a service shows.
+fn trace_of(service: &Name, pane: i64) -> TraceId {
+    let parts = [service.as_bytes(), &pane.to_le_bytes()];
+    TraceId(u128::from(model::id::stable_hash(&parts)))
 }
 
 /// An act of ann, by the API.

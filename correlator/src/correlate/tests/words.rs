@@ -2,6 +2,7 @@
 
 use model::alert::Severity::Warning;
 use model::entity::Entity;
+use model::hypothesis::EvidenceTerm;
 use model::incident::{Incident, IncidentState};
 use model::symptom::SymptomKind::{Complaint, LogPath, Platform};
 
@@ -32,6 +33,7 @@ fn a_service_without_telemetry_is_found_by_what_others_log_of_it() {
             4,
             (500, 560),
         )
+        .dead("payment", (500, 560))
         .fires(560, "RequestErrors service=front", Warning);
     let ending = story.run();
     assert_eq!(first_cause(&ending), "payment");
@@ -79,8 +81,40 @@ fn who_passes_an_error_on_logs_it_as_loudly_and_is_not_blamed() {
     };
     let story = logs(logs(shop(), "front"), "checkout")
         .says("checkout", Complaint, "ERROR payment: connection refused", 4, (500, 600))
+        .dead("payment", (500, 600))
         .fires(560, "RequestErrors service=front", Warning);
     assert_eq!(first_cause(&story.run()), "payment");
+}
+
+#[test]
+fn who_is_complained_of_and_answers_all_the_same_is_not_gone() {
+    let story = shop()
+        .says("checkout", Complaint, "WARN no servers available for: payment", 4, (500, 560))
+        .fires(560, "RequestErrors service=front", Warning);
+    let ending = story.run();
+    let causes = ending.last.values().flat_map(|incident| &incident.hypotheses);
+    let complaints =
+        causes.flat_map(|cause| &cause.evidence).filter(|row| row.term == EvidenceTerm::Complaint);
+    assert_eq!(complaints.count(), 0, "{}", ending.drawn());
+    assert!(ending.revisions.iter().all(|(incident, _)| incident.state != IncidentState::Open));
+}
+
+#[test]
+fn an_unusual_path_that_ends_in_a_complaint_of_another_is_not_all_ones_own() {
+    let logs = |service: &str| {
+        let way = Entity::operation(service.into(), "op");
+        shop().symptom(way, LogPath, 20, (500, 600), &[])
+    };
+    let own = |story: Story| -> f64 {
+        let ending = story.run();
+        let of = only(&ending).hypotheses.iter().find(|h| &*h.entity.service == "checkout");
+        let rows = of.unwrap().evidence.iter().filter(|row| row.term == EvidenceTerm::LogPath);
+        rows.map(|row| row.nats).sum()
+    };
+    let complains = |text: &str| logs("checkout").says("checkout", Complaint, text, 4, (500, 600));
+    let passed_on = own(complains("ERROR no servers available for: payment"));
+    let alone = own(complains("ERROR no room in the cart"));
+    assert!(alone > 40.0 && passed_on < alone / 3.0, "{passed_on} of {alone}");
 }
 
 #[test]
