@@ -54,6 +54,21 @@ async fn a_token_of_each_kind_of_key_says_who_asks() {
 }
 
 #[tokio::test]
+async fn who_comes_while_the_issuer_is_asked_waits_for_its_answer() {
+    let signer = Signer::p256("one");
+    let double = Double::start(&[&signer]);
+    let oidc = double.oidc();
+    let token = signer.sign(&double.claims("viewer", NOW));
+    double.hold();
+    let (first, second, ()) =
+        tokio::join!(judge(&oidc, &token, NOW), judge(&oidc, &token, NOW), async {
+            double.free();
+        });
+    assert!(role(&first).is_some() && role(&second).is_some(), "{first:?} {second:?}");
+    assert_eq!(double.asked_for_keys(), 1);
+}
+
+#[tokio::test]
 async fn claims_that_are_not_for_us_or_not_for_now_are_refused() {
     let signer = Signer::p256("one");
     let double = Double::start(&[&signer]);
