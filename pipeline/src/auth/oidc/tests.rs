@@ -69,6 +69,19 @@ async fn who_comes_while_the_issuer_is_asked_waits_for_its_answer() {
 }
 
 #[tokio::test]
+async fn a_short_secret_signs_no_session() {
+    let double = Double::start(&[]);
+    let short = || {
+        let secret = Some(sinks::config::secret::Secret::new("a-secret-of-thirty-one-bytes-xx"));
+        Oidc::new(OidcSettings { client_secret: secret, ..double.settings() })
+    };
+    let oidc = short();
+    let made = oidc.inner.sessions.make(&"ann".into(), Role::Viewer, NOW).unwrap().0;
+    assert!(oidc.by_session(&made, NOW).is_some());
+    assert_eq!(short().by_session(&made, NOW), None, "its key is not the secret's");
+}
+
+#[tokio::test]
 async fn claims_that_are_not_for_us_or_not_for_now_are_refused() {
     let signer = Signer::p256("one");
     let double = Double::start(&[&signer]);
