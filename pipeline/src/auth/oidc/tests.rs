@@ -69,6 +69,37 @@ async fn who_comes_while_the_issuer_is_asked_waits_for_its_answer() {
 }
 
 #[tokio::test]
+async fn only_a_few_sign_ins_ask_the_issuer_at_once() {
+    let double = Double::start(&[]);
+    let oidc = double.oidc();
+    let mut ways = Vec::new();
+    for _ in 0..=super::sign_in::EXCHANGES_MAX {
+        let begun = oidc.begin("/", NOW).await.unwrap();
+        let state = begun.to.split('&').find_map(|pair| pair.strip_prefix("state=")).unwrap();
+        let callback = serde_json::from_value(json!({ "code": "none", "state": state })).unwrap();
+        ways.push((callback, begun.browser));
+    }
+    double.hold();
+    let (last, browser) = ways.pop().unwrap();
+    let tasks: Vec<_> = ways
+        .into_iter()
+        .map(|(callback, browser): (Callback, String)| {
+            let oidc = oidc.clone();
+            tokio::spawn(async move { oidc.finish(&callback, &browser, NOW).await })
+        })
+        .collect();
+    while oidc.inner.exchanges.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let refused = oidc.finish(&last, &browser, NOW).await.unwrap_err();
+    assert_eq!(refused, SignInError::Away("too many sign-ins end at once".to_owned()));
+    double.free();
+    for task in tasks {
+        assert!(matches!(task.await.unwrap(), Err(SignInError::Refused(_))), "it was asked");
+    }
+}
+
+#[tokio::test]
 async fn a_short_secret_signs_no_session() {
     let double = Double::start(&[]);
     let short = || {
