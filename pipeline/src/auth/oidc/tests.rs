@@ -46,11 +46,42 @@ async fn a_token_of_each_kind_of_key_says_who_asks() {
     let mut many = double.claims("viewer", NOW);
     many["aud"] = json!(["another", CLIENT]);
     assert!(role(&judge(&oidc, &signers[0].sign(&many), NOW).await).is_some());
+    let typed =
+        |typ: &str| signers[1].sign_as(&json!({ "alg": "ES256", "kid": "two", "typ": typ }), &many);
+    for (typ, is) in [("at+jwt", true), ("JWT", true), ("logout+jwt", false), ("dpop+jwt", false)] {
+        assert_eq!(role(&judge(&oidc, &typed(typ), NOW).await).is_some(), is, "{typ}");
+    }
     let nameless = with(&double, "preferred_username", Value::Null);
     let Verdict::Caller(caller) = judge(&oidc, &signers[1].sign(&nameless), NOW).await else {
         panic!()
     };
     assert_eq!(caller.name.as_deref(), Some("7d1f"), "by its subject");
+}
+
+#[tokio::test]
+async fn a_name_that_is_none_is_refused_and_not_replaced_by_the_subject() {
+    let signer = Signer::p256("one");
+    let double = Double::start(&[&signer]);
+    let oidc = double.oidc();
+    let long = "x".repeat(201);
+    for name in ["", " ", "a\u{202e}nn", "ann\u{200b}", "\u{2066}ann", "a\nb", &long] {
+        let token = signer.sign(&with(&double, "preferred_username", json!(name)));
+        assert_eq!(judge(&oidc, &token, NOW).await, Verdict::Nobody, "{name:?}");
+    }
+    let number = signer.sign(&with(&double, "preferred_username", json!(7)));
+    assert_eq!(judge(&oidc, &number, NOW).await, Verdict::Nobody);
+}
+
+#[tokio::test]
+async fn a_token_that_names_no_key_is_held_against_a_few() {
+    let signers = ["1", "2", "3", "4", "5"].map(Signer::p256);
+    let double = Double::start(&signers.each_ref());
+    let oidc = double.oidc();
+    let claims = double.claims("viewer", NOW);
+    let nameless = |signer: &Signer| signer.sign_as(&json!({ "alg": "ES256" }), &claims);
+    assert!(role(&judge(&oidc, &nameless(&signers[3]), NOW).await).is_some());
+    assert_eq!(judge(&oidc, &nameless(&signers[4]), NOW).await, Verdict::Nobody);
+    assert!(role(&judge(&oidc, &signers[4].sign(&claims), NOW).await).is_some());
 }
 
 #[tokio::test]
