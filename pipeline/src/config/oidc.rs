@@ -23,7 +23,7 @@ pub struct RawOidc {
     /// As whom it knows faultline.
     pub client_id: String,
     /// The client's secret: from an environment variable or a file. Without it, faultline is a public
-    /// client, and sessions end when the process ends.
+    /// client. Without one of 32 bytes or more, sessions are good in one process and end with it.
     #[serde(default)]
     pub client_secret: Option<SecretRef>,
     /// For whom the API's tokens are made (`aud`). Default: the client's id.

@@ -12,7 +12,6 @@ use serde::Deserialize;
 use super::HttpState;
 use super::error::ApiError;
 use super::metrics::{Metric, Stage};
-use super::security::Security;
 use crate::clock;
 
 const SHELL: &str = include_str!("assets/index.html");
@@ -116,7 +115,7 @@ pub(super) async fn logout(
     headers: HeaderMap,
 ) -> Response {
     let cookie =
-        Security::sign_out(&headers).filter(|_| state.security.is_own_form(&headers, &uri));
+        state.security.sign_out(&headers).filter(|_| state.security.is_own_form(&headers, &uri));
     match cookie {
         Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response(),
         None => StatusCode::FORBIDDEN.into_response(),

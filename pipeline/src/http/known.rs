@@ -38,18 +38,22 @@ impl Known {
         let tickets = incident.tickets.iter().take(RECORDS_MAX);
         let records: Vec<u64> = tickets.map(|ticket| key(&ticket.sink, &ticket.id)).collect();
         self.records.extend(records.iter().map(|record| (*record, incident.id)));
-        let gone = match self.incidents.insert(incident.id, Place { cell, records }) {
-            Some(before) => before.records,
+        let (owner, gone) = match self.incidents.insert(incident.id, Place { cell, records }) {
+            Some(before) => (incident.id, before.records),
             None => {
                 self.order.push_back(incident.id);
                 let oldest = self.order.pop_front_if(|_| self.incidents.len() > REMEMBERED_MAX);
-                let place = oldest.and_then(|oldest| self.incidents.remove(&oldest));
-                place.map(|place| place.records).unwrap_or_default()
+                let place =
+                    oldest.and_then(|oldest| Some((oldest, self.incidents.remove(&oldest)?)));
+                place.map(|(oldest, place)| (oldest, place.records)).unwrap_or_default()
             }
         };
         let held = self.incidents.get(&incident.id).map(|place| place.records.as_slice());
         for record in gone.iter().filter(|record| !held.unwrap_or_default().contains(record)) {
-            self.records.remove(record);
+            // A record may have gone on to another incident, as those of merged ones do.
+            if self.records.get(record) == Some(&owner) {
+                self.records.remove(record);
+            }
         }
     }
 
@@ -107,5 +111,20 @@ mod tests {
         assert_eq!(known.with_ticket("chat", "m-new"), Some(IncidentId(2)));
         assert_eq!(known.incidents.len(), REMEMBERED_MAX);
         assert_eq!((known.records.len(), known.order.len()), (REMEMBERED_MAX, REMEMBERED_MAX));
+    }
+
+    #[test]
+    fn a_record_that_went_on_to_another_incident_stays_there() {
+        let mut known = Known::default();
+        known.note(&ticketed(1, "m-1"));
+        known.note(&ticketed(2, "m-1"));
+        known.note(&ticketed(1, "m-new"));
+        assert_eq!(known.with_ticket("chat", "m-1"), Some(IncidentId(2)), "revised without it");
+        known.note(&ticketed(3, "m-new"));
+        for id in 4..=REMEMBERED_MAX as u64 + 1 {
+            known.note(&ticketed(id, &format!("m-{id}")));
+        }
+        assert_eq!(known.cell_of(IncidentId(1)), None);
+        assert_eq!(known.with_ticket("chat", "m-new"), Some(IncidentId(3)), "forgotten");
     }
 }

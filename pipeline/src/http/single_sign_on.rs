@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::HttpState;
 use super::console::{Next, html};
 use super::metrics::{Metric, Stage};
-use super::security::{Security, session_cookie};
+use super::security::Security;
 use crate::auth::oidc::{Callback, SignInError};
 use crate::clock;
 
@@ -32,7 +32,7 @@ pub(super) async fn begin(
         Ok(begun) => begun,
         Err(error) => return told(&state, &error),
     };
-    match (Security::begun(&begun.browser, &headers), HeaderValue::from_str(&begun.to)) {
+    match (state.security.begun(&begun.browser, &headers), HeaderValue::from_str(&begun.to)) {
         (Some(cookie), Ok(to)) => {
             let headers = [(header::SET_COOKIE, cookie), (header::LOCATION, to)];
             (StatusCode::SEE_OTHER, headers).into_response()
@@ -56,7 +56,8 @@ pub(super) async fn finish(
     };
     // The page was looked at when it began: it is one of ours.
     let on = HeaderValue::from_str(&format!("0;url={}", signed_in.next));
-    match (session_cookie(&signed_in.session, signed_in.secs, &headers), on) {
+    let session = &signed_in.session;
+    match (state.security.session_cookie(session, signed_in.secs, &headers), on) {
         (Some(cookie), Ok(on)) => {
             let refresh = header::HeaderName::from_static("refresh");
             let headers = [(header::SET_COOKIE, cookie), (refresh, on)];
@@ -80,6 +81,25 @@ fn told(state: &HttpState, error: &SignInError) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cookies_are_of_tls_where_the_issuer_sends_people_back_by_tls() {
+        use crate::auth::oidc::{Oidc, double::Double};
+        let settings = Double::start(&[]).settings();
+        for (back, is) in
+            [("http://localhost/login/callback", false), ("https://f.example/x", true)]
+        {
+            let mut settings = settings.clone();
+            settings.redirect_url = Some(back.to_owned());
+            let security = Security::default().with_issuer(Oidc::new(settings));
+            for cookie in [
+                security.begun("x", &HeaderMap::new()).unwrap(),
+                security.session_cookie("x", 60, &HeaderMap::new()).unwrap(),
+            ] {
+                assert_eq!(cookie.to_str().unwrap().contains("; Secure"), is, "{back}");
+            }
+        }
+    }
 
     #[test]
     fn no_page_of_a_sign_in_holds_a_script_or_a_style() {

@@ -8,7 +8,6 @@ use model::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::links;
 use crate::config::secret::Secret;
 use crate::config::{JiraConfig, timeout};
 use crate::exchange::{Stop, encoded, parse};
@@ -129,6 +128,8 @@ pub(super) struct History {
 pub(super) struct Change {
     #[serde(default)]
     pub(super) field: String,
+    #[serde(rename = "fieldId", default)]
+    pub(super) field_id: Option<String>,
     #[serde(default)]
     pub(super) from: Option<String>,
     #[serde(default)]
@@ -276,20 +277,24 @@ impl Api {
         Ok((all, unread + 1))
     }
 
-    /// A page of the changes of status, assignee and links of issues, oldest first: other fields may be
-    /// long, and say nothing that we read.
+    /// A page of the changes of issues, oldest first: of these fields, or of all if none is named. Changes of
+    /// links are not of a field that could be named: they may come without its id.
     pub(super) fn changes(
         &self,
         ids: &[&str],
+        fields: &[&str],
         limit: u32,
         page: Option<&str>,
         now: Timestamp,
     ) -> Result<Changes, Stop> {
-        let mut body = json!({
-            "issueIdsOrKeys": ids, "fieldIds": ["status", "assignee", links::FIELD], "maxResults": limit,
-        });
-        if let (Some(page), Some(body)) = (page, body.as_object_mut()) {
-            body.insert(String::from("nextPageToken"), page.into());
+        let mut body = json!({ "issueIdsOrKeys": ids, "maxResults": limit });
+        if let Some(body) = body.as_object_mut() {
+            if !fields.is_empty() {
+                body.insert(String::from("fieldIds"), json!(fields));
+            }
+            if let Some(page) = page {
+                body.insert(String::from("nextPageToken"), page.into());
+            }
         }
         parse(&self.rest.post("/rest/api/3/changelog/bulkfetch", &body, now)?)
     }

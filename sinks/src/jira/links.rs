@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::api::{Api, Change, Issue, Named};
 use crate::exchange::{Stop, encoded, parse};
 
-/// The field that the changelog names when links change.
-pub(super) const FIELD: &str = "issuelinks";
+/// The field of an issue that holds its links.
+const FIELD: &str = "issuelinks";
 
 #[derive(Deserialize)]
 struct Linked {
@@ -44,7 +44,8 @@ struct Reference {
 
 /// The key of the issue that a change linked, if it linked one.
 pub(super) fn linked(change: &Change) -> Option<&str> {
-    let is_link = change.field == "Link" || change.field == FIELD;
+    // The site says `Link`, with or without the field's id.
+    let is_link = change.field == "Link" || change.field_id.as_deref() == Some(FIELD);
     change.to.as_deref().filter(|to| is_link && !to.is_empty())
 }
 

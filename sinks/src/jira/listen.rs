@@ -29,6 +29,10 @@ const BATCH: usize = 5;
 const CHANGES_PAGE: u32 = 100;
 /// Requests for the changes of one batch.
 const CHANGE_REQUESTS_MAX: usize = 10;
+/// Links that are looked at in one answer: two requests each.
+const ASKED_MAX: usize = 5;
+/// The fields whose changes are read where links are not heard: others may be long, and say nothing to us.
+const FIELDS: [&str; 2] = ["status", "assignee"];
 /// How far back is read again.
 const OVERLAP: Nanos = Nanos::from_secs(120);
 /// How long a look turns pages, at first.
@@ -80,6 +84,11 @@ struct Fresh {
     acts: Vec<Act>,
     seen: BTreeMap<String, Timestamp>,
     notes: Vec<String>,
+    /// Links that were looked at.
+    asked: usize,
+    /// Issues of the batch that were read to their end, if not all were: the rest has its turn at once, in
+    /// the next answer.
+    whole: Option<usize>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -125,7 +134,7 @@ impl Ear {
         }
         let batch: Vec<Issue> = look.pending.iter().take(BATCH).cloned().collect();
         let read = self.read(api, sink, config, &batch, look.from(), now);
-        let Fresh { mut acts, seen, notes } = match read {
+        let Fresh { mut acts, seen, notes, whole, .. } = match read {
             Ok(fresh) => fresh,
             Err(stop) => {
                 self.look = Some(look);
@@ -133,10 +142,12 @@ impl Ear {
             }
         };
         self.patience.renew();
-        look.pending.drain(..batch.len());
+        let whole = whole.unwrap_or(batch.len());
+        look.pending.drain(..whole);
         acts.sort_by_key(|act| act.at);
         self.seen.extend(seen);
-        self.known.extend(batch.into_iter().map(|issue| (issue.id, issue.fields.updated)));
+        self.known
+            .extend(batch.into_iter().take(whole).map(|issue| (issue.id, issue.fields.updated)));
         if !look.pending.is_empty() || matches!(look.page, Page::After(_)) {
             self.look = Some(look);
             return Ok(Heard { acts, cursor: None, more: More::Yes, notes });
@@ -163,13 +174,21 @@ impl Ear {
         }
         let (own, statuses) = self.constants(api, now)?;
         let ids: Vec<&str> = batch.iter().map(|issue| issue.id.as_str()).collect();
-        let changes = changes(api, &ids, now);
+        let hears_links = !config.duplicate_link.is_empty();
+        let changes = changes(api, &ids, if hears_links { &[] } else { &FIELDS }, now);
         let what = format!("changes {}", ids.first().copied().unwrap_or_default());
         match self.patience.read(&what, changes)? {
             Some((histories, whole)) => {
-                for issue in batch {
+                'issues: for (place, issue) in batch.iter().enumerate() {
                     let Some(incident) = issue.incident() else { continue };
                     for history in histories.get(&issue.id).into_iter().flatten() {
+                        if hears_links && self.asks_of(issue, history, &own, from) {
+                            if fresh.asked >= ASKED_MAX {
+                                fresh.whole = Some(place);
+                                break 'issues;
+                            }
+                            fresh.asked += 1;
+                        }
                         self.changed(
                             &mut fresh,
                             sink,
@@ -195,7 +214,7 @@ impl Ear {
             }
             None => fresh.notes.push(format!("changes of {} issues cannot be read", batch.len())),
         }
-        for issue in batch {
+        for issue in batch.iter().take(fresh.whole.unwrap_or(batch.len())) {
             let Some(incident) = issue.incident() else { continue };
             let comments = api.comments(&issue.id, from, now);
             let unread = match self.patience.read(&format!("c{}", issue.id), comments)? {
@@ -239,6 +258,15 @@ impl Ear {
         fresh.seen.insert(entry, at);
     }
 
+    /// Whether somebody linked something there that we have not heard of.
+    fn asks_of(&self, issue: &Issue, history: &History, own: &str, from: Timestamp) -> bool {
+        let entry = format!("{}-{}", issue.id, history.id);
+        history.items.iter().any(|change| links::linked(change).is_some())
+            && history.author.account_id != own
+            && !self.seen.contains_key(&entry)
+            && history.at().is_some_and(|at| at >= from)
+    }
+
     /// An issue that a person called a duplicate of another of ours is part of its incident.
     fn linked(
         &mut self,
@@ -249,10 +277,13 @@ impl Ear {
         own: &str,
         (from, now): (Timestamp, Timestamp),
     ) -> Result<(), Stop> {
+        if config.duplicate_link.is_empty() || !self.asks_of(issue, history, own, from) {
+            return Ok(());
+        }
         let entry = format!("{}-{}", issue.id, history.id);
-        let known = history.author.account_id == own || self.seen.contains_key(&entry);
-        let Some(at) = history.at().filter(|at| *at >= from && !known) else { return Ok(()) };
-        for key in history.items.iter().filter_map(links::linked) {
+        let Some(at) = history.at() else { return Ok(()) };
+        // One link is made at a time; more in one entry are not looked for.
+        for key in history.items.iter().filter_map(links::linked).take(1) {
             let found = links::duplicate_of(api, &issue.id, key, &config.duplicate_link, now);
             let Some(original) = self.patience.read(&format!("l{entry}"), found)? else {
                 let key = Untrusted(&issue.key).line(40);
@@ -370,12 +401,13 @@ impl Look {
 fn changes(
     api: &Api,
     ids: &[&str],
+    fields: &[&str],
     now: Timestamp,
 ) -> Result<(BTreeMap<String, Vec<History>>, bool), Stop> {
     let mut all: BTreeMap<String, Vec<History>> = BTreeMap::new();
     let mut next: Option<String> = None;
     for _ in 0..CHANGE_REQUESTS_MAX {
-        let page = api.changes(ids, CHANGES_PAGE, next.as_deref(), now)?;
+        let page = api.changes(ids, fields, CHANGES_PAGE, next.as_deref(), now)?;
         for issue in page.issues {
             all.entry(issue.issue).or_default().extend(issue.histories);
         }

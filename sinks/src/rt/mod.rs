@@ -164,9 +164,14 @@ impl RequestTracker {
     fn known(&self, request: &Delivery<'_>) -> Result<Option<Ticket>, Stop> {
         let Some(id) = known_id(request) else { return Ok(None) };
         let ticket = self.api.get(id, request.now)?;
-        // A person made it part of another incident's ticket: that one is not ours to change.
+        // A person made it part of another ticket, an incident's or one of their own: that one is not ours
+        // to change. Only where our own ticket stands may our id be missing.
         let ours = request.incident.id.to_string();
-        Ok(ticket.filter(|ticket| self.api.value(ticket).is_none_or(|value| value == ours)))
+        let is_ours = |ticket: &Ticket| match self.api.value(ticket) {
+            Some(value) => value == ours,
+            None => ticket.id == id,
+        };
+        Ok(ticket.filter(is_ours))
     }
 
     /// A rejected ticket is nobody's to reopen; an incident that is active again gets a new one.

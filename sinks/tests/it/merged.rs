@@ -85,7 +85,41 @@ fn the_type_of_link_is_the_sites_own_and_may_be_left_out() {
     is_the_merge(&heard(&mut world, &mut cursor, 90), PERSON);
     let (double, mut world, mut cursor) = named("");
     double.site().link(0, "Duplicate", 1);
+    double.site().requests.clear();
     assert_eq!(heard(&mut world, &mut cursor, 60), []);
+    assert_eq!(issues_read(&double), 0, "nobody looks at links");
+}
+
+/// Issues that were asked for one by one.
+fn issues_read(double: &Jira) -> usize {
+    let is_issue = |request: &&String| {
+        request.strip_prefix("GET issue/").is_some_and(|rest| !rest.contains('/'))
+    };
+    double.site().requests.iter().filter(is_issue).count()
+}
+
+#[test]
+fn many_links_are_looked_at_a_few_in_an_answer_until_all_are() {
+    let (double, mut world, mut cursor) = jira(|json| json);
+    for _ in 0..7 {
+        double.site().link(0, "Blocks", 1);
+    }
+    double.site().link(0, "Duplicate", 1);
+    let (mut acts, mut answers) = (Vec::new(), 0);
+    while answers < 10 {
+        double.site().requests.clear();
+        let heard = world.listen(cursor.as_deref(), at(60)).expect("it answers");
+        assert!((1..=10).contains(&issues_read(&double)), "{:?}", double.site().requests);
+        acts.extend(heard.acts);
+        answers += 1;
+        if heard.cursor.is_some() {
+            cursor = heard.cursor;
+            break;
+        }
+    }
+    assert!((3..10).contains(&answers), "{answers}");
+    assert!(acts.iter().any(|act| act.id.ends_with(":merge")), "{acts:?}");
+    assert_eq!(heard(&mut world, &mut cursor, 90), [], "all were heard");
 }
 
 fn servicenow() -> (ServiceNow, World, Option<String>) {

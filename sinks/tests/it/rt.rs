@@ -287,7 +287,7 @@ fn a_ticket_that_became_part_of_another_gets_no_successor_and_its_news_are_told_
 }
 
 #[test]
-fn a_ticket_of_ours_that_became_part_of_a_persons_own_is_no_merge_and_goes_on_there() {
+fn a_ticket_of_ours_that_became_part_of_a_persons_own_is_no_merge_and_leaves_that_one_theirs() {
     let (double, mut world) = world();
     let mut cursor = None;
     assert_eq!(heard(&mut world, &mut cursor), []);
@@ -298,5 +298,11 @@ fn a_ticket_of_ours_that_became_part_of_a_persons_own_is_no_merge_and_goes_on_th
     assert_eq!(heard(&mut world, &mut cursor), []);
     tell(&mut world, &with_service(2, "cart"), 100);
     assert_eq!(double.lock().service.tickets.len(), 2);
-    assert_eq!(ticket(&double, 2).field.as_deref(), Some(INCIDENT), "now it is found there");
+    tell(&mut world, &in_state(3, IncidentState::Resolved), 200);
+    assert_eq!(double.lock().service.tickets.len(), 2, "nobody wants a third");
+    let theirs = ticket(&double, 2);
+    assert_eq!((theirs.field.as_deref(), theirs.status.as_str()), (None, "new"));
+    assert_eq!(theirs.subject, "a double", "it is not ours to change");
+    let comments = double.lock().service.comments(2);
+    assert!(comments[0].contains("Now also affected: cart."), "{comments:?}");
 }

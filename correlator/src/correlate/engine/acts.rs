@@ -41,6 +41,8 @@ impl Correlator {
         if people::is_own(&act.via) {
             return;
         }
+        // It is told once, also where the incident forgets it, and never carried out when nobody expects it.
+        self.acts.note(act.id.clone());
         let Some(incident) = act.decision.incident() else { return };
         let rules = Rules::new(&self.cell, &self.config, &self.standing);
         let now = self.now.max(arrival);

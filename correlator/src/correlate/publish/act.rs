@@ -11,7 +11,7 @@ use model::time::Nanos;
 use super::spoken::{Hold, Word};
 use super::{Around, ChangeReason, Output, Published, Registry, difference};
 use crate::correlate::limits::KEPT_OPEN_MAX;
-use crate::correlate::people::{ActFault, Anchor, Bond, line, refusal};
+use crate::correlate::people::{ActFault, Anchor, Bond, is_own, line, refusal};
 
 /// How much a clock elsewhere may be behind: an act is not believed to be older when it arrives.
 const BEHIND_MAX: Nanos = Nanos::from_secs(3600);
@@ -39,8 +39,14 @@ impl Registry {
         around: Around<'_>,
     ) -> Result<Done, ActFault> {
         self.in_trouble = None;
-        let id = self.heir(id).ok_or(ActFault::UnknownIncident(id))?;
+        let named = id;
+        let id = self.heir(named).ok_or(ActFault::UnknownIncident(named))?;
         let mut done = Done::default();
+        // Elsewhere people call a ticket a duplicate and close it: that ends nothing of what it is part of.
+        let is_end = matches!(act.decision, Decision::Resolve { .. } | Decision::Reopen { .. });
+        if is_end && id != named && !is_own(&act.via) {
+            return Ok(done);
+        }
         match &act.decision {
             Decision::Merge { into, .. } => return self.merge(act, id, *into, around),
             Decision::Split { services, .. } => done.bond = Some(self.split(id, services)?),
@@ -150,8 +156,9 @@ impl Registry {
         around: Around<'_>,
     ) -> Result<Done, ActFault> {
         let into = self.heir(into).ok_or(ActFault::UnknownIncident(into))?;
+        // They are one already: by what somebody did before, or in another ITSM.
         if id == into {
-            return Err(ActFault::IntoItself);
+            return Ok(Done::default());
         }
         let record = |id| self.records.get(&id);
         let has_case = record(id).is_some_and(Published::has_case);

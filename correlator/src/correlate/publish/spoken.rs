@@ -118,6 +118,10 @@ impl Spoken {
         ours.verdicts.sort_by(|a, b| (a.said.at, &a.said.act).cmp(&(b.said.at, &b.said.act)));
         ours.verdicts.dedup();
         keep_newest(&mut ours.verdicts);
+        ours.refused.extend(theirs.refused);
+        ours.refused.sort_by(|a, b| (a.said.at, &a.said.act).cmp(&(b.said.at, &b.said.act)));
+        ours.refused.dedup();
+        ours.refused.drain(..ours.refused.len().saturating_sub(REFUSED_MAX));
         self.lines.extend(other.lines);
         self.lines.sort();
         self.lines.dedup();

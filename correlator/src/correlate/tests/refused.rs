@@ -36,7 +36,7 @@ fn impossible(id: &str, via: &str, incident: IncidentId) -> Act {
 fn it_is_told_once_however_often_it_comes_and_is_part_of_the_story() {
     let act = |incident| impossible("itsm:5:merge", "itsm", incident);
     let ending = with_acts(&[(800, &act), (810, &act), (900, &act)]);
-    assert_eq!(ending.refused.len(), 3, "whoever asked is answered each time");
+    assert_eq!(ending.refused.len(), 1, "{:?}", ending.refused);
     let last = ending.last.values().next().unwrap();
     let [refused] = last.people.refused.as_slice() else { panic!("{:?}", last.people.refused) };
     assert_eq!((&*refused.said.author, &*refused.said.via), ("ann", "itsm"));
@@ -54,8 +54,8 @@ fn it_is_told_once_however_often_it_comes_and_is_part_of_the_story() {
 #[test]
 fn who_asks_us_directly_is_answered_and_not_told_a_second_time() {
     let act = |incident| impossible("key-1", "cli", incident);
-    let ending = with_acts(&[(800, &act)]);
-    assert_eq!(ending.refused.len(), 1);
+    let ending = with_acts(&[(800, &act), (810, &act)]);
+    assert_eq!(ending.refused.len(), 2, "whoever asks us is answered each time");
     assert!(ending.last.values().next().unwrap().people.refused.is_empty());
 }
 
@@ -84,4 +84,87 @@ fn only_the_newest_are_kept_and_all_their_texts_are_short() {
     let longest =
         |r: &model::people::Refused| r.said.author.len() + r.said.text.len() + r.why.len();
     assert!(refused.iter().map(longest).max() < Some(1_000));
+}
+
+#[test]
+fn what_was_refused_once_is_not_told_again_when_newer_ones_took_its_place() {
+    let ids: Vec<String> = (0..15).map(|n| format!("itsm:{}:merge", n % 11)).collect();
+    let acts: Vec<Box<dyn Fn(IncidentId) -> Act>> = ids
+        .iter()
+        .map(|id| {
+            let id = id.clone();
+            let act = move |incident| impossible(&id, "itsm", incident);
+            Box::new(act) as Box<dyn Fn(IncidentId) -> Act>
+        })
+        .collect();
+    let timed: Vec<(i64, &dyn Fn(IncidentId) -> Act)> =
+        acts.iter().enumerate().map(|(n, act)| (800 + n as i64, &**act)).collect();
+    let ending = with_acts(&timed);
+    assert_eq!(ending.refused.len(), 11, "each once");
+    let refused = &ending.last.values().next().unwrap().people.refused;
+    assert_eq!(&*refused.last().unwrap().said.act, "itsm:10:merge");
+}
+
+/// Two faults far apart, and what is said of their incidents, of which the second became part of the first.
+fn merged(acts: &[&dyn Fn(IncidentId, IncidentId) -> (i64, Act)]) -> (Ending, IncidentId) {
+    let story = Story::new("front>cart web>stock", 3000)
+        .errors("cart", 600, 1400, &["front"])
+        .errors("stock", 620, 1400, &["web"]);
+    let mut journal = story.journal();
+    let apart = story.run();
+    let of = |service: &str| {
+        let found =
+            apart.last.values().find(|one| one.services.iter().any(|s| s.as_str() == service));
+        found.unwrap().id
+    };
+    let (cart, stock) = (of("cart"), of("stock"));
+    let merge =
+        |_, _| (810_i64, said(810, "merge", Decision::Merge { incident: stock, into: cart }));
+    let acts =
+        acts.iter().copied().chain([&merge as &dyn Fn(IncidentId, IncidentId) -> (i64, Act)]);
+    for (secs, act) in acts.map(|act| act(cart, stock)) {
+        let record = JournalRecord::Command(Command::Act(act));
+        journal.push(JournalEntry { arrival: at(secs), position: None, record });
+    }
+    journal.sort_by_key(|entry| entry.arrival);
+    (Ending::of(&journal), cart)
+}
+
+fn in_itsm(secs: i64, id: &str, decision: Decision) -> (i64, Act) {
+    (secs, Act { via: "itsm".into(), ..said(secs, id, decision) })
+}
+
+#[test]
+fn a_merge_of_what_is_one_already_is_done_and_refused_by_nobody() {
+    let again = |cart, stock| {
+        in_itsm(1000, "itsm:1:merge", Decision::Merge { incident: stock, into: cart })
+    };
+    let back = |cart, stock| {
+        in_itsm(1010, "itsm:2:merge", Decision::Merge { incident: cart, into: stock })
+    };
+    let (ending, cart) = merged(&[&again, &back]);
+    assert!(ending.refused.is_empty(), "{:?}", ending.refused);
+    assert!(ending.last[&cart].people.refused.is_empty());
+}
+
+#[test]
+fn closing_the_ticket_of_what_is_part_of_another_does_not_end_that_one() {
+    let close = |_, stock| in_itsm(1000, "itsm:1:close", Decision::Resolve { incident: stock });
+    let note = |_, stock| in_itsm(1010, "itsm:2:note", Decision::Comment { incident: stock });
+    let (ending, cart) = merged(&[&close, &note]);
+    assert!(ending.refused.is_empty(), "{:?}", ending.refused);
+    let last = &ending.last[&cart];
+    assert!(last.people.state_held.is_none(), "{:?}", last.people.state_held);
+    assert_eq!(last.people.comments.len(), 1, "what is said is heard");
+    let here = |_, stock| (1000, said(1000, "here", Decision::Resolve { incident: stock }));
+    let (ending, cart) = merged(&[&here]);
+    assert!(ending.last[&cart].people.state_held.is_some(), "who asks us means what it became");
+}
+
+#[test]
+fn what_could_not_be_carried_out_goes_along_when_incidents_become_one() {
+    let bad = |_, stock| (800, impossible("itsm:1:merge", "itsm", stock));
+    let (ending, cart) = merged(&[&bad]);
+    let refused = &ending.last[&cart].people.refused;
+    assert_eq!(refused.len(), 1, "{refused:?}");
 }

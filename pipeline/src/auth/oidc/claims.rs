@@ -78,15 +78,27 @@ pub(super) fn check_sign_in(claims: &Claims, client: &str, nonce: &str) -> Resul
     }
 }
 
-/// Whom it is about: by the claim that the configuration names, else by the subject.
+/// Whom it is about: by the claim that the configuration names; by the subject where that claim is absent. One
+/// that is no name is wrong: whoever chose it would choose to be shown by another.
 pub(super) fn name(claims: &Claims, settings: &OidcSettings) -> Result<Name, Invalid> {
-    let text = |claim: &str| {
-        let text = claims.get(claim)?.as_str()?.trim();
-        let is_name = (1..=NAME_BYTES_MAX).contains(&text.len());
-        (is_name && !text.chars().any(char::is_control)).then_some(text)
-    };
-    let name = text(&settings.name_claim).or_else(|| text("sub")).ok_or(Invalid::Subject)?;
-    Ok(Name::from(name))
+    let value = claims.get(&settings.name_claim).or_else(|| claims.get("sub"));
+    let text = value.and_then(Value::as_str).ok_or(Invalid::Subject)?.trim();
+    let is_name = (1..=NAME_BYTES_MAX).contains(&text.len());
+    if !is_name || text.chars().any(|c| c.is_control() || is_unseen(c)) {
+        return Err(Invalid::Subject);
+    }
+    Ok(Name::from(text))
+}
+
+/// Characters that show nothing or turn the direction of what follows, by which one name looks as another.
+const fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// The greatest role that it gives; `None`: it gives none.

@@ -77,13 +77,14 @@ pub(super) struct Issuer {
     url: String,
     pub(super) client: Outbound,
     state: RwLock<State>,
-    asking: Mutex<()>,
+    /// Held while it is asked, also when whoever began that has gone away.
+    pub(super) asking: Arc<Mutex<()>>,
 }
 
 impl Issuer {
     pub(super) fn new(url: &str, client: Outbound) -> Self {
         let (url, state) = (url.to_owned(), RwLock::default());
-        Self { url, client, state, asking: Mutex::default() }
+        Self { url, client, state, asking: Arc::default() }
     }
 
     fn state<T>(&self, read: impl FnOnce(&State) -> T) -> T {
@@ -94,6 +95,9 @@ impl Issuer {
         self.state(|state| {
             let is_known = token.may_be_of(&state.keys) && state.is_younger(GOOD_FOR, now);
             match (state.may_ask(now), is_known) {
+                // It is being asked: the answer may have the key, so wait for that. Looked at after the state:
+                // what has ended by now is in the state when the token is judged.
+                (false, false) if self.asking.try_lock().is_err() => Need::Now,
                 (false, _) => Need::Nothing,
                 (true, false) => Need::Now,
                 (true, true) if state.is_younger(FRESH_FOR, now) => Need::Nothing,
@@ -121,7 +125,7 @@ impl Issuer {
 
     /// Asks it for its document and keys, if it was not asked just now.
     pub(super) async fn ask(self: &Arc<Self>, now: Timestamp) {
-        let _one_at_a_time = self.asking.lock().await;
+        let one_at_a_time = self.asking.clone().lock_owned().await;
         if !self.state(|state| state.may_ask(now)) {
             return;
         }
@@ -131,7 +135,11 @@ impl Issuer {
         }
         // What comes is kept also when whoever waits for it goes away.
         let this = self.clone();
-        if let Err(error) = tokio::task::spawn_blocking(move || this.read(now)).await {
+        let read = tokio::task::spawn_blocking(move || {
+            let _held = one_at_a_time;
+            this.read(now);
+        });
+        if let Err(error) = read.await {
             tracing::error!(%error, "asking the issuer has failed");
         }
     }

@@ -10,9 +10,15 @@ use super::key::{Algorithm, Key};
 /// The longest token that is looked at. Unit: bytes.
 const TOKEN_BYTES_MAX: usize = 16 * 1024;
 
+/// Keys that are tried: a token that names none may be of any, and each try costs as much as a good one.
+const KEYS_TRIED_MAX: usize = 4;
+/// What tokens call themselves that are taken (RFC 7519, 5.1; RFC 9068, 2.1). Others are made for other uses.
+const TYPES: [&str; 2] = ["JWT", "at+jwt"];
+
 #[derive(Deserialize)]
 struct Header {
     alg: String,
+    typ: Option<String>,
     kid: Option<String>,
     /// Extensions that have to be understood: we know none.
     crit: Option<Value>,
@@ -40,6 +46,10 @@ impl<'t> Jwt<'t> {
         if header.crit.is_some() || header.b64.is_some() {
             return None;
         }
+        let typ = header.typ.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ));
+        if typ.is_some_and(|typ| !TYPES.iter().any(|known| known.eq_ignore_ascii_case(typ))) {
+            return None;
+        }
         let algorithm = Algorithm::named(&header.alg)?;
         let Value::Object(claims) = serde_json::from_slice(&bytes(claims)?).ok()? else {
             return None;
@@ -61,8 +71,8 @@ impl<'t> Jwt<'t> {
     /// What it claims, if one of these keys signed that.
     pub(super) fn claims(&self, keys: &[Key]) -> Option<&Map<String, Value>> {
         let signed = self.signed.as_bytes();
-        let mut fitting =
-            keys.iter().filter(|key| key.fits(self.key_id.as_deref(), self.algorithm));
+        let fits = |key: &&Key| key.fits(self.key_id.as_deref(), self.algorithm);
+        let mut fitting = keys.iter().filter(fits).take(KEYS_TRIED_MAX);
         let is_signed = fitting.any(|key| key.verifies(self.algorithm, signed, &self.signature));
         is_signed.then_some(&self.claims)
     }

@@ -28,6 +28,8 @@ use issuer::{Issuer, Known};
 use jwt::Jwt;
 use pending::Sheet;
 use session::Sessions;
+use sign_in::EXCHANGES_MAX;
+use tokio::sync::Semaphore;
 
 pub use pending::PENDING_SECS;
 pub use settings::OidcSettings;
@@ -57,6 +59,7 @@ struct Inner {
     issuer: Arc<Issuer>,
     pending: Sheet,
     sessions: Sessions,
+    exchanges: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Oidc {
@@ -72,13 +75,21 @@ impl Oidc {
         let client = Outbound::new(settings.reach.clone());
         let issuer = Arc::new(Issuer::new(&settings.issuer, client));
         let sessions = Sessions::new(&settings, &sign_in::drawn());
-        Self { inner: Arc::new(Inner { settings, issuer, pending: Sheet::default(), sessions }) }
+        let (pending, exchanges) = (Sheet::default(), Arc::new(Semaphore::new(EXCHANGES_MAX)));
+        Self { inner: Arc::new(Inner { settings, issuer, pending, sessions, exchanges }) }
     }
 
     /// Whether people sign in to the console so.
     #[must_use]
     pub fn has_sign_in(&self) -> bool {
         self.inner.settings.redirect_url.is_some()
+    }
+
+    /// Whether browsers come to us by TLS, as the address says that people are sent back to.
+    #[must_use]
+    pub fn is_by_tls(&self) -> bool {
+        let back = self.inner.settings.redirect_url.as_deref();
+        back.is_some_and(|url| url.get(..8).is_some_and(|s| s.eq_ignore_ascii_case("https://")))
     }
 
     /// Fetches the keys that are needed to judge a bearer token, within bounds. What is not even said to be of

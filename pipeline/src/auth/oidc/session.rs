@@ -1,8 +1,9 @@
 //! The session of somebody whom the issuer knows: name, role and end, signed.
 //!
 //! The key comes from the client's secret and from what gives roles, so every process of the installation knows
-//! the session, and it ends when either is changed. A public client has no secret: then the key is this
-//! process's own, and the session ends with it.
+//! the session, and it ends when either is changed. A public client has no secret, and a short one could be
+//! guessed by whoever holds a session, without asking anybody: then the key is this process's own, and the
+//! session ends with it.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -16,6 +17,8 @@ use crate::auth::{Caller, Means, Role};
 
 /// What it begins with; sessions of tokens begin with a number.
 const MARK: &str = "o.";
+/// The shortest secret that a key is derived from. Unit: bytes.
+const SECRET_BYTES_MIN: usize = 32;
 const KEY: &str = "faultline oidc session key 1";
 
 /// Makes sessions and knows them again.
@@ -26,7 +29,8 @@ pub(super) struct Sessions {
 
 impl Sessions {
     pub(super) fn new(settings: &OidcSettings, drawn: &str) -> Self {
-        let secret = settings.client_secret.as_ref().map_or(drawn, |secret| secret.expose());
+        let secret = settings.client_secret.as_ref().map(|secret| secret.expose());
+        let secret = secret.filter(|secret| secret.len() >= SECRET_BYTES_MIN).unwrap_or(drawn);
         let shape = (
             &settings.issuer,
             &settings.client_id,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use model::time::Timestamp;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -16,6 +16,13 @@ use super::issuer::{Document, Known, Need};
 use super::jwt::Jwt;
 use super::pending::Pending;
 use crate::outbound::OutboundError;
+
+/// Codes that are exchanged at once. Each is a request with our secret and may hold a thread for seconds, and
+/// whoever can begin a sign-in can come back from it, as often as they like.
+pub(super) const EXCHANGES_MAX: usize = 8;
+
+/// All but what RFC 3986 (2.3) leaves as it is: some issuers do not decode the secret, and most have no others.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Why somebody is not signed in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +81,7 @@ pub(super) fn drawn() -> String {
 }
 
 fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 fn refused(why: impl Into<String>) -> SignInError {
@@ -191,6 +198,9 @@ impl Oidc {
         verifier: &str,
     ) -> Result<String, SignInError> {
         let inner = self.inner.clone();
+        let permit = inner.exchanges.clone().try_acquire_owned();
+        let permit =
+            permit.map_err(|_| SignInError::Away("too many sign-ins end at once".to_owned()))?;
         let endpoint = document.token_endpoint.clone();
         let url = endpoint.ok_or_else(|| refused("the issuer gives no tokens"))?;
         let methods = &document.token_endpoint_auth_methods_supported;
@@ -200,6 +210,7 @@ impl Oidc {
             && methods.iter().any(|method| method == "client_secret_post");
         let (code, verifier) = (code.to_owned(), verifier.to_owned());
         let asked = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
             let settings = &inner.settings;
             let redirect = settings.redirect_url.as_deref().unwrap_or_default();
             let mut fields = vec![
@@ -234,5 +245,16 @@ impl Oidc {
         let tokens: Tokens =
             serde_json::from_slice(&answer).map_err(|_| refused("the issuer gives no token"))?;
         Ok(tokens.id_token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_no_code_has_none() {
+        assert_eq!(encoded("aZ09-._~"), "aZ09-._~");
+        assert_eq!(encoded("a b&c:d%e+f*"), "a%20b%26c%3Ad%25e%2Bf%2A");
     }
 }

@@ -46,11 +46,101 @@ async fn a_token_of_each_kind_of_key_says_who_asks() {
     let mut many = double.claims("viewer", NOW);
     many["aud"] = json!(["another", CLIENT]);
     assert!(role(&judge(&oidc, &signers[0].sign(&many), NOW).await).is_some());
+    let typed =
+        |typ: &str| signers[1].sign_as(&json!({ "alg": "ES256", "kid": "two", "typ": typ }), &many);
+    for (typ, is) in [("at+jwt", true), ("JWT", true), ("logout+jwt", false), ("dpop+jwt", false)] {
+        assert_eq!(role(&judge(&oidc, &typed(typ), NOW).await).is_some(), is, "{typ}");
+    }
     let nameless = with(&double, "preferred_username", Value::Null);
     let Verdict::Caller(caller) = judge(&oidc, &signers[1].sign(&nameless), NOW).await else {
         panic!()
     };
     assert_eq!(caller.name.as_deref(), Some("7d1f"), "by its subject");
+}
+
+#[tokio::test]
+async fn a_name_that_is_none_is_refused_and_not_replaced_by_the_subject() {
+    let signer = Signer::p256("one");
+    let double = Double::start(&[&signer]);
+    let oidc = double.oidc();
+    let long = "x".repeat(201);
+    for name in ["", " ", "a\u{202e}nn", "ann\u{200b}", "\u{2066}ann", "a\nb", &long] {
+        let token = signer.sign(&with(&double, "preferred_username", json!(name)));
+        assert_eq!(judge(&oidc, &token, NOW).await, Verdict::Nobody, "{name:?}");
+    }
+    let number = signer.sign(&with(&double, "preferred_username", json!(7)));
+    assert_eq!(judge(&oidc, &number, NOW).await, Verdict::Nobody);
+}
+
+#[tokio::test]
+async fn a_token_that_names_no_key_is_held_against_a_few() {
+    let signers = ["1", "2", "3", "4", "5"].map(Signer::p256);
+    let double = Double::start(&signers.each_ref());
+    let oidc = double.oidc();
+    let claims = double.claims("viewer", NOW);
+    let nameless = |signer: &Signer| signer.sign_as(&json!({ "alg": "ES256" }), &claims);
+    assert!(role(&judge(&oidc, &nameless(&signers[3]), NOW).await).is_some());
+    assert_eq!(judge(&oidc, &nameless(&signers[4]), NOW).await, Verdict::Nobody);
+    assert!(role(&judge(&oidc, &signers[4].sign(&claims), NOW).await).is_some());
+}
+
+#[tokio::test]
+async fn who_comes_while_the_issuer_is_asked_waits_for_its_answer() {
+    let signer = Signer::p256("one");
+    let double = Double::start(&[&signer]);
+    let oidc = double.oidc();
+    let token = signer.sign(&double.claims("viewer", NOW));
+    double.hold();
+    let (first, second, ()) =
+        tokio::join!(judge(&oidc, &token, NOW), judge(&oidc, &token, NOW), async {
+            double.free();
+        });
+    assert!(role(&first).is_some() && role(&second).is_some(), "{first:?} {second:?}");
+    assert_eq!(double.asked_for_keys(), 1);
+}
+
+#[tokio::test]
+async fn only_a_few_sign_ins_ask_the_issuer_at_once() {
+    let double = Double::start(&[]);
+    let oidc = double.oidc();
+    let mut ways = Vec::new();
+    for _ in 0..=super::sign_in::EXCHANGES_MAX {
+        let begun = oidc.begin("/", NOW).await.unwrap();
+        let state = begun.to.split('&').find_map(|pair| pair.strip_prefix("state=")).unwrap();
+        let callback = serde_json::from_value(json!({ "code": "none", "state": state })).unwrap();
+        ways.push((callback, begun.browser));
+    }
+    double.hold();
+    let (last, browser) = ways.pop().unwrap();
+    let tasks: Vec<_> = ways
+        .into_iter()
+        .map(|(callback, browser): (Callback, String)| {
+            let oidc = oidc.clone();
+            tokio::spawn(async move { oidc.finish(&callback, &browser, NOW).await })
+        })
+        .collect();
+    while oidc.inner.exchanges.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let refused = oidc.finish(&last, &browser, NOW).await.unwrap_err();
+    assert_eq!(refused, SignInError::Away("too many sign-ins end at once".to_owned()));
+    double.free();
+    for task in tasks {
+        assert!(matches!(task.await.unwrap(), Err(SignInError::Refused(_))), "it was asked");
+    }
+}
+
+#[tokio::test]
+async fn a_short_secret_signs_no_session() {
+    let double = Double::start(&[]);
+    let short = || {
+        let secret = Some(sinks::config::secret::Secret::new("a-secret-of-thirty-one-bytes-xx"));
+        Oidc::new(OidcSettings { client_secret: secret, ..double.settings() })
+    };
+    let oidc = short();
+    let made = oidc.inner.sessions.make(&"ann".into(), Role::Viewer, NOW).unwrap().0;
+    assert!(oidc.by_session(&made, NOW).is_some());
+    assert_eq!(short().by_session(&made, NOW), None, "its key is not the secret's");
 }
 
 #[tokio::test]

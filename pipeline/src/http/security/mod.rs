@@ -183,6 +183,28 @@ impl Security {
         matches!(self.caller(headers, now), Known::Caller(caller) if reads(&caller))
     }
 
+    pub(super) fn session_cookie(
+        &self,
+        value: &str,
+        age_secs: i64,
+        headers: &HeaderMap,
+    ) -> Option<HeaderValue> {
+        self.cookie(COOKIE, value, &format!("Path=/; SameSite=Strict; Max-Age={age_secs}"), headers)
+    }
+
+    /// `Secure` also where a proxy does not say how it was asked, if the issuer sends people back by TLS.
+    fn cookie(
+        &self,
+        name: &str,
+        value: &str,
+        rules: &str,
+        headers: &HeaderMap,
+    ) -> Option<HeaderValue> {
+        let is_secure = is_over_tls(headers) || self.oidc.as_ref().is_some_and(Oidc::is_by_tls);
+        let secure = if is_secure { "; Secure" } else { "" };
+        HeaderValue::from_str(&format!("{name}={value}; HttpOnly; {rules}{secure}")).ok()
+    }
+
     /// Fetches the issuer's keys if a request shows a token that needs them. Tokens of our own never wait for
     /// it.
     async fn await_keys(&self, headers: &HeaderMap, now: Timestamp) {
@@ -203,21 +225,21 @@ impl Security {
         now: Timestamp,
     ) -> Option<HeaderValue> {
         let session = self.keyring.as_ref()?.session(token, now)?;
-        session_cookie(&session, crate::auth::keyring::SESSION_SECS, headers)
+        self.session_cookie(&session, crate::auth::keyring::SESSION_SECS, headers)
     }
 
     /// The `Set-Cookie` value that ends a session in its browser.
     #[must_use]
-    pub fn sign_out(headers: &HeaderMap) -> Option<HeaderValue> {
-        session_cookie("", 0, headers)
+    pub fn sign_out(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        self.session_cookie("", 0, headers)
     }
 
     /// The `Set-Cookie` value by which a browser is known again that began a sign-in. It comes back with a
     /// redirect from the issuer's site, which `Strict` would not let it.
     #[must_use]
-    pub fn begun(browser: &str, headers: &HeaderMap) -> Option<HeaderValue> {
+    pub fn begun(&self, browser: &str, headers: &HeaderMap) -> Option<HeaderValue> {
         let rules = format!("Path=/login; SameSite=Lax; Max-Age={PENDING_SECS}");
-        cookie(SIGN_IN_COOKIE, browser, &rules, headers)
+        self.cookie(SIGN_IN_COOKIE, browser, &rules, headers)
     }
 
     /// What a browser shows that began a sign-in.
@@ -319,19 +341,6 @@ fn cookies<'h>(headers: &'h HeaderMap, wanted: &'static str) -> impl Iterator<It
         .filter_map(|pair| pair.trim().split_once('='))
         .filter(move |(name, _)| *name == wanted)
         .map(|(_, value)| value)
-}
-
-pub(super) fn session_cookie(
-    value: &str,
-    age_secs: i64,
-    headers: &HeaderMap,
-) -> Option<HeaderValue> {
-    cookie(COOKIE, value, &format!("Path=/; SameSite=Strict; Max-Age={age_secs}"), headers)
-}
-
-fn cookie(name: &str, value: &str, rules: &str, headers: &HeaderMap) -> Option<HeaderValue> {
-    let secure = if is_over_tls(headers) { "; Secure" } else { "" };
-    HeaderValue::from_str(&format!("{name}={value}; HttpOnly; {rules}{secure}")).ok()
 }
 
 /// The guard in front of every route and of what is no route.

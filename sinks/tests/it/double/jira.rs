@@ -151,7 +151,7 @@ impl Site {
             let text = format!("in words of this site: {other_key}");
             issue.histories.push(json!({
                 "id": id, "author": {"accountId": PERSON, "displayName": PERSON}, "created": at,
-                "items": [{"field": "Link", "fieldId": "issuelinks", "from": null, "to": other_key,
+                "items": [{"field": "Link", "fieldtype": "jira", "from": null, "to": other_key,
                     "toString": text}],
             }));
             issue.updated.clone_from(&at);
@@ -348,7 +348,10 @@ fn changes(site: &Site, body: &Value) -> Done {
     let asked = site.issues.iter().filter(|issue| is_in(&body["issueIdsOrKeys"], &json!(issue.id)));
     let all: Vec<Value> = asked
         .flat_map(|issue| issue.histories.iter().map(move |history| (issue, history)))
-        .filter(|(_, history)| is_in(&body["fieldIds"], &history["items"][0]["fieldId"]))
+        // Changes of links have no field's id here, as on sites: whoever names fields does not get them.
+        .filter(|(_, history)| {
+            body["fieldIds"].is_null() || is_in(&body["fieldIds"], &history["items"][0]["fieldId"])
+        })
         .map(|(issue, history)| json!({"issueId": issue.id, "changeHistories": [history]}))
         .collect();
     let (page, next) = page(&all, body);

@@ -6,7 +6,8 @@ pub(crate) mod signer;
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
@@ -21,7 +22,9 @@ use super::{Oidc, OidcSettings};
 use crate::outbound::Reach;
 
 pub(crate) const CLIENT: &str = "faultline";
-pub(crate) const SECRET: &str = "the client's secret: 100 % & so";
+pub(crate) const SECRET: &str = "the client's secret: 100 % & so on";
+/// How long a client may be silent.
+const SILENT_MAX: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 struct State {
@@ -29,6 +32,7 @@ struct State {
     /// By code: the token and the challenge of its verifier.
     codes: BTreeMap<String, (String, String)>,
     is_down: bool,
+    is_held: bool,
     asked_for_keys: usize,
 }
 
@@ -37,6 +41,7 @@ struct State {
 pub(crate) struct Double {
     pub(crate) address: SocketAddr,
     state: Arc<Mutex<State>>,
+    freed: Arc<Condvar>,
 }
 
 impl Double {
@@ -44,12 +49,13 @@ impl Double {
     pub(crate) fn start(signers: &[&Signer]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let double = Self { address, state: Arc::default() };
+        let double = Self { address, state: Arc::default(), freed: Arc::default() };
         double.publish(signers);
         let served = double.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                served.serve(stream);
+                let served = served.clone();
+                std::thread::spawn(move || served.serve(stream));
             }
         });
         double
@@ -70,6 +76,16 @@ impl Double {
     /// Whether it answers nothing but 500.
     pub(crate) fn set_down(&self, is_down: bool) {
         self.state.lock().unwrap().is_down = is_down;
+    }
+
+    /// Answers nobody until it is freed.
+    pub(crate) fn hold(&self) {
+        self.state.lock().unwrap().is_held = true;
+    }
+
+    pub(crate) fn free(&self) {
+        self.state.lock().unwrap().is_held = false;
+        self.freed.notify_all();
     }
 
     pub(crate) fn asked_for_keys(&self) -> usize {
@@ -114,7 +130,9 @@ impl Double {
     }
 
     fn serve(&self, mut stream: TcpStream) {
+        stream.set_read_timeout(Some(SILENT_MAX)).unwrap();
         let Some((head, body)) = read(&mut stream) else { return };
+        drop(self.freed.wait_while(self.state.lock().unwrap(), |state| state.is_held).unwrap());
         let answer = self.answer(&head, &body);
         let (status, body) = answer.map_or(("400 Bad Request", json!({})), |body| ("200 OK", body));
         let is_down = self.state.lock().unwrap().is_down;
