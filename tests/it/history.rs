@@ -18,8 +18,13 @@ use pipeline::run::{self, Running};
 use pipeline::stages::settings::Settings;
 use serde_json::{Value, json};
 
-/// A fresh incident is seen in SQL within this.
+/// A fresh incident is seen in SQL within this. Asserted of the median of some, one after the other: on a machine that
+/// tests and builds share, one may wait for the processor for longer, but half of them only if the history is slow.
 const SEEN_WITHIN: Duration = Duration::from_secs(2);
+/// How many fresh incidents are timed.
+const TIMED: usize = 9;
+/// Whatever is not seen within this never will be.
+const NEVER: Duration = Duration::from_secs(60);
 
 fn free_address() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -74,6 +79,16 @@ fn append(log: &dyn Log, incident: &Incident) {
     log.append(&TopicPartition::new("faultline.incidents", 0), vec![record]).expect("appended");
 }
 
+/// How long it takes until a query counts to `n`.
+fn until(http: SocketAddr, query: &str, n: i64) -> Duration {
+    let watch = StopWatch::start();
+    while count(http, query) < n {
+        assert!(watch.elapsed() < NEVER, "{query}: not {n} after {:?}", watch.elapsed());
+        let _never = Stop::default().wait(Duration::from_millis(20));
+    }
+    watch.elapsed()
+}
+
 #[test]
 fn incidents_are_asked_for_in_sql_soon_and_once_over_a_restart() {
     let told = final_incidents(
@@ -93,12 +108,8 @@ fn incidents_are_asked_for_in_sql_soon_and_once_over_a_restart() {
     for incident in &told {
         append(&*log, incident);
     }
-    let watch = StopWatch::start();
     let incidents = "SELECT count(*) AS n FROM incidents";
-    while count(http, incidents) < told.len() as i64 {
-        assert!(watch.elapsed() < SEEN_WITHIN, "not seen after {:?}", watch.elapsed());
-        let _never = Stop::default().wait(Duration::from_millis(20));
-    }
+    until(http, incidents, told.len() as i64);
     let alerts: i64 = told.iter().map(|told| told.alerts.len() as i64).sum();
     assert_eq!(count(http, "SELECT count(*) AS n FROM alerts"), alerts);
     let (status, refused) = post(http, "DROP TABLE incidents");
@@ -112,15 +123,19 @@ fn incidents_are_asked_for_in_sql_soon_and_once_over_a_restart() {
     // Everything is there again, nothing twice, and the next revision replaces the last.
     let service = start(directory.path(), log.clone(), http);
     append(&*log, &first);
-    let next = Incident { revision: first.revision + 1, title: "once more".into(), ..first };
-    append(&*log, &next);
-    let watch = StopWatch::start();
-    let again = "SELECT count(*) AS n FROM incidents WHERE title = 'once more'";
-    while count(http, again) < 1 {
-        assert!(watch.elapsed() < SEEN_WITHIN, "not seen after {:?}", watch.elapsed());
-        let _never = Stop::default().wait(Duration::from_millis(20));
+    let mut waits = Vec::new();
+    for turn in 1..=TIMED {
+        let title = format!("once more {turn}");
+        let revision = first.revision + turn as u32;
+        append(&*log, &Incident { revision, title: title.clone().into(), ..first.clone() });
+        let again = format!("SELECT count(*) AS n FROM incidents WHERE title = '{title}'");
+        waits.push(until(http, &again, 1));
     }
+    waits.sort();
+    let median = waits.get(TIMED / 2).copied().expect("they were timed");
+    tests::say(&format!("seen in SQL after {median:?} in the median of {waits:?}"));
+    assert!(median < SEEN_WITHIN, "seen after {median:?} in the median: {waits:?}");
     assert_eq!(count(http, incidents), told.len() as i64);
-    assert_eq!(count(http, "SELECT count(*) AS n FROM revisions"), told.len() as i64 + 1);
+    assert_eq!(count(http, "SELECT count(*) AS n FROM revisions"), (told.len() + TIMED) as i64);
     service.end().expect("it ends well");
 }

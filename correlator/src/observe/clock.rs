@@ -1,11 +1,24 @@
 //! Event time of one cell: how far the telemetry itself has come.
 //!
-//! Event time moves by maximum, so one wrong clock could drag everybody's watermark along. An
-//! event time is therefore trusted only if something else speaks for it: the arrival time of its
-//! record, the present event time, or a second source. Absent: the system clock.
+//! Event time moves by maximum, so one wrong clock could drag everybody's watermark along: ten years, or two minutes
+//! that make everybody else late. An event time is therefore trusted only if something else speaks for it.
+//!
+//! * **The arrival of its record** is the best witness: nothing can be told before it has happened. While the times
+//!   of some sources agree with their arrivals ([`Vouchers`](super::vouch::Vouchers)), a time that is ahead of its own
+//!   arrival is a wrong clock, unless more than twice as many say the same as agree with theirs: then it is the arrivals'
+//!   clock that is wrong.
+//! * **The present event time, or a second source** speak where arrivals say nothing: a recording that was produced
+//!   into Kafka years later, a host whose clock was stepped.
+//!
+//! The first time of all has no present to be held against. If it is ahead of its arrival, the clock waits for
+//! others, and begins with the earliest of what was said: forward it can always go.
+//!
+//! Absent: the system clock.
 
 use model::time::{Nanos, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use super::vouch::Vouchers;
 
 /// How far apart two times may be that speak for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,11 +27,18 @@ pub struct ClockConfig {
     pub tolerance: Nanos,
     /// An event time further behind event time than this is counted as late.
     pub lateness: Nanos,
+    /// How far ahead of its arrival a time may be: what clocks that are kept right differ by. Below the lateness, so
+    /// that it makes nobody late.
+    pub skew: Nanos,
 }
 
 impl Default for ClockConfig {
     fn default() -> Self {
-        Self { tolerance: Nanos::from_secs(600), lateness: Nanos::from_secs(60) }
+        Self {
+            tolerance: Nanos::from_secs(600),
+            lateness: Nanos::from_secs(60),
+            skew: Nanos::from_secs(10),
+        }
     }
 }
 
@@ -31,15 +51,17 @@ pub struct ClockStats {
     pub late: u64,
 }
 
-/// A claim that event time is far ahead, waiting for a second source to say the same.
+/// A claim that event time is far ahead, waiting for others to say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Claim {
     newest: Timestamp,
     source: u64,
 }
 
-/// Claims kept at the same time; the oldest goes first.
-const CLAIMS_MAX: usize = 16;
+/// Claims kept at the same time; the oldest goes first. As many as vouchers, so that a majority can be seen.
+const CLAIMS_MAX: usize = 2 * Vouchers::MAX + 1;
+/// So many times ahead of their arrivals are heard before the clock begins without a better witness.
+const BEGIN_AFTER: u64 = 64;
 
 /// Decides the event time of one cell from what arrives.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +69,7 @@ pub struct EventClock {
     config: ClockConfig,
     now: Option<Timestamp>,
     claims: Vec<Claim>,
+    vouchers: Vouchers,
     stats: ClockStats,
 }
 
@@ -54,23 +77,42 @@ impl EventClock {
     /// A clock that nothing has set yet.
     #[must_use]
     pub fn new(config: ClockConfig) -> Self {
-        Self { config, now: None, claims: Vec::new(), stats: ClockStats::default() }
+        Self {
+            config,
+            now: None,
+            claims: Vec::new(),
+            vouchers: Vouchers::default(),
+            stats: ClockStats::default(),
+        }
     }
 
     /// One record: when it arrived, the newest event time inside of it (`None` if it holds none),
     /// and a stable hash of who sent it.
     pub fn observe(&mut self, arrival: Timestamp, newest: Option<Timestamp>, source: u64) {
         let Some(newest) = newest else { return };
+        let is_ahead = newest > arrival + self.config.skew;
+        let vouched = !is_ahead && self.near(arrival, newest);
+        if vouched {
+            self.vouchers.add(source, arrival);
+        }
         let Some(now) = self.now else {
-            self.now = Some(newest);
+            if is_ahead {
+                self.wait(newest, source);
+            } else {
+                self.set(newest);
+            }
             return;
         };
         if newest <= now {
             self.stats.late += u64::from((now - newest).0 > self.config.lateness.0);
-        } else if self.near(newest, now) || self.near(arrival, newest) {
+            return;
+        }
+        let against =
+            if is_ahead { self.vouchers.around(arrival, self.config.tolerance, source) } else { 0 };
+        if vouched || (against == 0 && self.near(newest, now)) {
             self.set(newest);
         } else {
-            self.claim(newest, source);
+            self.claim(newest, source, against);
         }
     }
 
@@ -102,13 +144,29 @@ impl EventClock {
         self.claims.retain(|claim| claim.newest > now);
     }
 
-    /// Believes a claim that another source has made, too; else keeps it.
-    fn claim(&mut self, newest: Timestamp, source: u64) {
-        let agrees = |claim: &Claim| claim.source != source && self.near(claim.newest, newest);
-        if self.claims.iter().any(agrees) {
+    /// Nothing to hold it against: hears some more, and begins with the earliest.
+    fn wait(&mut self, newest: Timestamp, source: u64) {
+        self.keep(newest, source);
+        if self.stats.ahead >= BEGIN_AFTER
+            && let Some(earliest) = self.claims.iter().map(|claim| claim.newest).min()
+        {
+            self.set(earliest);
+        }
+    }
+
+    /// Believes a claim that another source has made, too, and more than twice as many as speak against it (a host may
+    /// have several services, and be heard before others are); else keeps it.
+    fn claim(&mut self, newest: Timestamp, source: u64, against: usize) {
+        let agrees = |claim: &&Claim| claim.source != source && self.near(claim.newest, newest);
+        let with_it = self.claims.iter().filter(agrees).count();
+        if with_it > 0 && with_it + 1 > 2 * against {
             self.set(newest);
             return;
         }
+        self.keep(newest, source);
+    }
+
+    fn keep(&mut self, newest: Timestamp, source: u64) {
         self.stats.ahead += 1;
         self.claims.retain(|claim| claim.source != source);
         if self.claims.len() >= CLAIMS_MAX {
@@ -173,5 +231,63 @@ mod tests {
         clock.idle(Nanos::from_secs(5));
         assert_eq!(clock.now(), Some(at(1005)));
         assert_eq!(clock.stats(), ClockStats { ahead: 0, late: 1 });
+    }
+
+    #[test]
+    fn one_source_that_is_ahead_of_its_arrivals_by_any_time_moves_nobody() {
+        for ahead in [120, 540, 3_600, 23 * 3_600] {
+            let mut clock = EventClock::new(ClockConfig::default());
+            // It speaks first, and most of all.
+            clock.observe(at(999), Some(at(999 + ahead)), 9);
+            for t in 0..1000 {
+                clock.observe(at(1000 + t), Some(at(998 + t)), 1 + t.unsigned_abs() % 3);
+                for _ in 0..5 {
+                    clock.observe(at(1000 + t), Some(at(1000 + t + ahead)), 9);
+                }
+            }
+            assert_eq!(clock.now(), Some(at(1997)), "ahead by {ahead} s");
+        }
+    }
+
+    #[test]
+    fn a_few_services_of_a_host_with_a_wrong_clock_are_no_majority() {
+        let mut clock = EventClock::new(ClockConfig::default());
+        for t in 0..1000 {
+            clock.observe(at(1000 + t), Some(at(1000 + t)), 1 + t.unsigned_abs() % 3);
+            clock.observe(at(1000 + t), Some(at(1000 + t + 3_600)), 8);
+            clock.observe(at(1000 + t), Some(at(1000 + t + 3_600)), 9);
+        }
+        assert_eq!(clock.now(), Some(at(1999)));
+    }
+
+    #[test]
+    fn where_the_arrivals_are_behind_the_many_are_believed_not_the_one_that_is_late() {
+        let mut clock = EventClock::new(ClockConfig::default());
+        for t in 0..1000 {
+            clock.observe(at(1000 + t), Some(at(1120 + t)), 1 + t.unsigned_abs() % 4);
+            if t % 10 == 0 {
+                clock.observe(at(1000 + t), Some(at(990 + t)), 9);
+            }
+        }
+        assert!(clock.now() >= Some(at(2119 - 10)), "{:?}", clock.now());
+    }
+
+    #[test]
+    fn a_source_that_is_late_for_minutes_holds_nobody_up() {
+        let mut clock = EventClock::new(ClockConfig::default());
+        for t in 0..1000 {
+            clock.observe(at(1000 + t), Some(at(1000 + t)), 1);
+            clock.observe(at(1000 + t), Some(at(700 + t)), 2);
+        }
+        assert_eq!(clock.now(), Some(at(1999)));
+    }
+
+    #[test]
+    fn a_single_source_that_is_ahead_of_all_arrivals_tells_its_own_time() {
+        let mut clock = EventClock::new(ClockConfig::default());
+        for t in 0..1000 {
+            clock.observe(at(1000 + t), Some(at(1000 + t + YEAR)), 1);
+        }
+        assert_eq!(clock.now(), Some(at(1999 + YEAR)));
     }
 }

@@ -5,6 +5,7 @@
 //! What is deliberately absent: baselines and thresholds (they belong to `detect`), the clock.
 
 mod limits;
+mod vouch;
 mod clock;
 mod split;
 mod histogram;

@@ -4,7 +4,8 @@
 //! The store below is fjall, an LSM tree in Rust: atomic batches, a checksummed write-ahead file
 //! that is cut at the first torn entry on recovery, a lock against a second process. What it is
 //! for here: records in the order (topic, partition, offset), a sync that says when they are
-//! durable, and an index by key. Each record has a checksum of its own on top. Deliberately absent:
+//! durable, and an index by key. Each record has a checksum of its own on top, and a count of what was
+//! acknowledged stands beside the store, which takes damage for a torn end. Deliberately absent:
 //! replication, and anything that reads while another process writes.
 
 use std::path::Path;
@@ -22,7 +23,9 @@ use super::{
 mod codec;
 mod compact;
 mod making;
+mod mark;
 mod reader;
+mod sealed;
 mod store;
 mod writer;
 

@@ -4,8 +4,12 @@
 //! partition, offset to record), `ends` (topic, partition to the next offset: offsets are never
 //! given twice, even when the newest record is gone) and `newest` (key to newest offset, compacted
 //! topics only). They change together in atomic batches.
+//!
+//! Each batch also says in `records`, `ends` and `newest` how many records there are: the store brings each of them
+//! back to another point when its files are damaged. Beside them stands what was acknowledged ([`mark`]).
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +20,8 @@ use fjall::{
 use super::Durability;
 use super::codec::{self, TopicEntry};
 use super::making;
+use super::mark::{self, Mark};
+use super::sealed::Sealed;
 use crate::log::{LogError, TopicPartition, TopicSpec};
 
 /// Bound on the store's write buffer for records.
@@ -24,6 +30,9 @@ const MEMTABLE_BYTES: u64 = 16 << 20;
 const JOURNAL_BYTES_MAX: u64 = 256 << 20;
 /// The store's cache of blocks.
 const CACHE_BYTES: u64 = 32 << 20;
+
+/// Where a keyspace says how many records there were with its newest batch. No topic has such a number.
+const COUNT_KEY: [u8; 8] = [u8::MAX; 8];
 
 /// The store and what is known of it.
 pub(super) struct Store {
@@ -36,6 +45,8 @@ pub(super) struct Store {
     pub(super) ends: Keyspace,
     pub(super) newest: Keyspace,
     known: Mutex<Known>,
+    /// `None` where nothing has to survive a crash of the machine: there it could be ahead of the store.
+    mark: Mutex<Option<Mark>>,
     /// Told whenever an end moved.
     moved: Condvar,
 }
@@ -43,6 +54,8 @@ pub(super) struct Store {
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) topics: BTreeMap<Arc<str>, Topic>,
+    /// Records of all partitions that were ever appended.
+    pub(super) count: u64,
     /// Why nothing can be appended any more.
     pub(super) failure: Option<String>,
 }
@@ -87,7 +100,9 @@ impl Store {
             fjall::Error::Io(error) => LogError::Unavailable(format!("{name}: {error}")),
             error => LogError::Corrupt(format!("{name}: {error}")),
         };
+        let away = |error: io::Error| LogError::Unavailable(format!("{name}: {error}"));
         let making = making::begin(directory)?;
+        let sealed = Sealed::look(directory).map_err(away)?;
         let open = || {
             Database::builder(directory)
                 .cache_size(CACHE_BYTES)
@@ -117,9 +132,20 @@ impl Store {
             durability,
             db,
             known: Mutex::default(),
+            mark: Mutex::default(),
             moved: Condvar::new(),
         };
+        let acknowledged = mark::read(directory).map_err(away)?;
+        if let Some(file) = sealed.cut().map_err(away)? {
+            // The store has cut it: next time nothing will be seen of it.
+            Mark::open(directory).and_then(|mut mark| mark.write(mark::DAMAGED)).map_err(away)?;
+            return Err(store.lost(&format!("records of {}", file.display())));
+        }
         store.recover()?;
+        store.compare(acknowledged)?;
+        if durability == Durability::Synced {
+            store.begin_mark(directory)?;
+        }
         if let Some(making) = making {
             making.end()?;
         }
@@ -137,9 +163,60 @@ impl Store {
                 partitions.push(self.recover_span(entry.id, partition)?);
             }
             let TopicEntry { id, compacted, .. } = entry;
+            known.count += partitions.iter().map(|span: &Span| span.next).sum::<u64>();
             known.topics.insert(name.into(), Topic { id, compacted, partitions });
         }
         Ok(())
+    }
+
+    /// Whether all that was acknowledged has come back.
+    fn compare(&self, acknowledged: Option<u64>) -> Result<(), LogError> {
+        let Some(acknowledged) = acknowledged else { return Ok(()) };
+        if acknowledged == mark::DAMAGED {
+            return Err(self.lost("records of a write-ahead file"));
+        }
+        for keyspace in [&self.records, &self.ends, &self.newest] {
+            let count = keyspace.get(COUNT_KEY).map_err(|error| self.damaged(&error))?;
+            let count = count.map_or(Some(0), |bytes| codec::decode_u64(&bytes));
+            let count = count.ok_or_else(|| self.unreadable("the count of records"))?;
+            if count < acknowledged {
+                return Err(self.lost(&format!("the last {} records", acknowledged - count)));
+            }
+        }
+        Ok(())
+    }
+
+    /// From here on the mark is held against the store, so the store has to say the count first, durably.
+    fn begin_mark(&self, directory: &Path) -> Result<(), LogError> {
+        let count = self.lock().count;
+        let mut batch = self.batch();
+        self.put_count(&mut batch, count);
+        batch.commit().map_err(|error| self.damaged(&error))?;
+        let mark = Mark::open(directory).and_then(|mut mark| {
+            mark.write(count)?;
+            mark.write(count)?;
+            Ok(mark)
+        });
+        let mark =
+            mark.map_err(|error| LogError::Unavailable(format!("{}: {error}", self.directory)))?;
+        *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark);
+        Ok(())
+    }
+
+    /// Says in a batch how many records there are with it.
+    pub(super) fn put_count(&self, batch: &mut OwnedWriteBatch, count: u64) {
+        for keyspace in [&self.records, &self.ends, &self.newest] {
+            batch.insert(keyspace, COUNT_KEY, count.to_be_bytes());
+        }
+    }
+
+    /// Notes beside the store what is durable. If it cannot be noted, the records are there all the same.
+    pub(super) fn acknowledge(&self, count: u64) {
+        let mut mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Err(error)) = mark.as_mut().map(|mark| mark.write(count)) {
+            let directory = &self.directory;
+            tracing::warn!(directory, %error, "damage behind here may not be noticed");
+        }
     }
 
     fn recover_span(&self, topic: u32, partition: u32) -> Result<Span, LogError> {
@@ -216,6 +293,16 @@ impl Store {
 
     pub(super) fn damaged(&self, error: &fjall::Error) -> LogError {
         LogError::Corrupt(format!("{}: {error}", self.directory))
+    }
+
+    /// What was acknowledged is gone, and what a person can do about it.
+    fn lost(&self, what: &str) -> LogError {
+        LogError::Corrupt(format!(
+            "{}: {what} were acknowledged and cannot be read any more: a file is damaged. Put a copy of the directory \
+             back, or remove the file `{}` in it to go on with what is left",
+            self.directory,
+            mark::NAME
+        ))
     }
 
     pub(super) fn unreadable(&self, what: &str) -> LogError {

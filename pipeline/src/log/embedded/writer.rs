@@ -97,9 +97,22 @@ impl Writer {
                 Err(refusal) => Err(refusal),
             });
         }
+        if ends.is_empty() {
+            return Ok((ends, answers));
+        }
+        let new = ends.iter().map(|(at, next)| next - self.next_of(at)).sum::<u64>();
+        let count = self.store.lock().count + new;
+        self.store.put_count(&mut batch, count);
         batch.commit()?;
+        self.store.acknowledge(count);
+        self.store.lock().count = count;
         self.compaction.committed();
         Ok((ends, answers))
+    }
+
+    /// Where a partition ended before the group.
+    fn next_of(&self, at: &TopicPartition) -> u64 {
+        self.store.lock().span(at).map_or(0, |(_, span)| span.next)
     }
 
     fn place_of(&self, request: &Request) -> Result<Place, LogError> {

@@ -15,7 +15,8 @@ use pgwire::api::auth::{
     finish_authentication, protocol_negotiation, save_startup_parameters_to_metadata,
 };
 use pgwire::api::{
-    ClientInfo, ConnectionManager, PidSecretKeyGenerator, RandomPidSecretKeyGenerator,
+    ClientInfo, ConnectionManager, METADATA_USER, PidSecretKeyGenerator,
+    RandomPidSecretKeyGenerator,
 };
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
@@ -87,6 +88,15 @@ pub(super) fn fatal(code: &str, message: &str) -> PgWireError {
     PgWireError::UserError(Box::new(info))
 }
 
+/// Says who was refused: with SCRAM the name is told once, at the start, and clients leave it out of the exchange from
+/// which the library takes it.
+fn with_name(error: PgWireError, client: &impl ClientInfo) -> PgWireError {
+    match (error, client.metadata().get(METADATA_USER)) {
+        (PgWireError::InvalidPassword(_), Some(user)) => PgWireError::InvalidPassword(user.clone()),
+        (error, _) => error,
+    }
+}
+
 #[async_trait]
 impl StartupHandler for Door {
     async fn on_startup<C>(
@@ -106,7 +116,8 @@ impl StartupHandler for Door {
             return Err(fatal("28000", "only TLS is spoken here; connect with sslmode=require"));
         }
         if let Some(scram) = &self.scram {
-            return scram.on_startup(client, message).await;
+            let welcomed = scram.on_startup(client, message).await;
+            return welcomed.map_err(|error| with_name(error, client));
         }
         if let PgWireFrontendMessage::Startup(startup) = &message {
             protocol_negotiation(client, startup).await?;

@@ -125,6 +125,21 @@ fn whoever_was_not_let_in_runs_nothing() {
 }
 
 #[test]
+fn whoever_has_a_wrong_password_is_told_under_which_name() {
+    let (server, _engine, _directory) = serve(Some("secret"), Limits::default());
+    for user in ["grafana", "somebody else"] {
+        let mut config = Config::new();
+        config.host(server.address().ip().to_string()).port(server.address().port());
+        config.user(user).password("wrong").dbname("faultline");
+        let refused = runtime().block_on(async { config.connect(NoTls).await.map(|_| ()) });
+        let refused = refused.expect_err("the password is wrong");
+        assert_eq!(code(&refused), "28P01");
+        let said = refused.as_db_error().map_or("", |error| error.message()).to_owned();
+        assert!(said.contains(&format!("failed for user \"{user}\"")), "{said}");
+    }
+}
+
+#[test]
 fn a_stranger_cannot_fill_the_memory() {
     let (server, _engine, _directory) = serve(Some("secret"), Limits::default());
     let gigabyte = 0x3fff_fff0_u32.to_be_bytes();

@@ -102,7 +102,8 @@ fn psql_comes_in_with_the_password_alone() {
     let served = serve(&settings(Some("secret")), Limits::default());
     assert_eq!(served.ask("SELECT count(*) AS n FROM incidents"), Ok("20".into()));
     let wrong = told(served.psql("wrong", "").args(["-c", "SELECT 1"]).output().unwrap());
-    assert!(wrong.as_ref().is_err_and(|e| e.contains("authentication failed")), "{wrong:?}");
+    let failed = "authentication failed for user \"grafana\"";
+    assert!(wrong.as_ref().is_err_and(|e| e.contains(failed)), "{wrong:?}");
     let mut stranger = served.psql_as("postgres", "secret", "");
     let stranger = told(stranger.args(["-c", "SELECT 1"]).output().unwrap());
     assert!(stranger.is_err_and(|e| e.contains("authentication failed")));
