@@ -29,16 +29,18 @@ pub struct ClockConfig {
     pub lateness: Nanos,
     /// How far ahead of its arrival a time may be: what clocks that are kept right differ by. Below the lateness, so
     /// that it makes nobody late.
+    #[serde(default = "skew")]
     pub skew: Nanos,
+}
+
+/// Also what snapshots from before it was known are read with.
+const fn skew() -> Nanos {
+    Nanos::from_secs(10)
 }
 
 impl Default for ClockConfig {
     fn default() -> Self {
-        Self {
-            tolerance: Nanos::from_secs(600),
-            lateness: Nanos::from_secs(60),
-            skew: Nanos::from_secs(10),
-        }
+        Self { tolerance: Nanos::from_secs(600), lateness: Nanos::from_secs(60), skew: skew() }
     }
 }
 
@@ -69,6 +71,7 @@ pub struct EventClock {
     config: ClockConfig,
     now: Option<Timestamp>,
     claims: Vec<Claim>,
+    #[serde(default)]
     vouchers: Vouchers,
     stats: ClockStats,
 }
