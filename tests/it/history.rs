@@ -127,7 +127,7 @@ fn incidents_are_asked_for_in_sql_soon_and_once_over_a_restart() {
     for turn in 1..=TIMED {
         let title = format!("once more {turn}");
         let revision = first.revision + turn as u32;
-        append(&*log, &Incident { revision, title: title.clone().into(), ..first.clone() });
+        append(&*log, &Incident { revision, title: title.clone(), ..first.clone() });
         let again = format!("SELECT count(*) AS n FROM incidents WHERE title = '{title}'");
         waits.push(until(http, &again, 1));
     }
