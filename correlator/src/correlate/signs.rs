@@ -47,7 +47,7 @@ pub(super) struct Sign {
     pub(super) times: u64,
     /// The last pane in which it was said.
     pub(super) last: Pane,
-    /// Calls that its subject answered in those panes.
+    /// Calls that its subject answered in the panes in which it was said.
     #[serde(default)]
     pub(super) answered: u64,
     /// Traces in which it was said, the smallest ids.
