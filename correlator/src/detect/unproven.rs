@@ -1,8 +1,9 @@
-//! Errors that were never seen before are not normal because they are few: whoever errs once a minute says too
-//! little to be suspected, and would be learned error by error. They are held back one by one until they have
+//! Ways into an error that no span took before are not normal because they are few: whoever errs once a minute
+//! says too little to be suspected, and would be learned error by error. They are held back one by one until they have
 //! gone on for as long as a fault seldom does.
 //!
-//! Deliberately absent: errors of an operation that is hardly known. Of those it is not known that they are new.
+//! Deliberately absent: operations that are hardly known, of which it is not known what is new; and failed calls as
+//! such: a few fail everywhere, and how many is what there is to learn.
 
 use std::collections::BTreeMap;
 
@@ -19,8 +20,8 @@ use crate::observe::ServiceCounts;
 /// so with nine chances in ten.
 const KNOWN_MIN: u64 = 10;
 
-/// What errs: a pair of log templates of an operation, or the operation itself.
-type Key = (Name, Option<(TemplateId, TemplateId)>);
+/// What errs: a pair of log templates of an operation.
+type Key = (Name, (TemplateId, TemplateId));
 
 /// New errors of one service. At most [`UNPROVEN_MAX`]; what finds no room is learned at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +39,6 @@ impl Unproven {
     /// Whether counts hold any error at all: mostly they hold none.
     pub(super) fn concerns(counts: &ServiceCounts) -> bool {
         counts.templates.keys().any(is_error)
-            || counts.operations.values().any(|operation| operation.errors > 0)
     }
 
     /// Takes new errors out of counts that are to be learned, and puts those in that have lasted.
@@ -71,17 +71,13 @@ impl Unproven {
         };
         let errors: Vec<TemplateId> = errors(counts);
         for (name, operation) in &mut counts.operations {
-            let base = baseline.errors_of(name);
-            if operation.errors > 0 && base.hits == 0 && base.trials >= KNOWN_MIN {
-                operation.errors = held((name.clone(), None), operation.errors);
-            }
             for (pair, bigram) in &mut operation.bigrams {
                 if errors.binary_search(&pair.1).is_err() {
                     continue;
                 }
                 let base = baseline.bigram(name, pair);
                 if base.hits == 0 && base.trials >= KNOWN_MIN {
-                    bigram.spans = held((name.clone(), Some(*pair)), bigram.spans);
+                    bigram.spans = held((name.clone(), *pair), bigram.spans);
                 }
             }
             operation.bigrams.retain(|_, bigram| bigram.spans > 0);
@@ -101,23 +97,34 @@ fn errors(counts: &ServiceCounts) -> Vec<TemplateId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::OperationCounts;
+    use model::signal::LogSeverity;
 
+    use crate::observe::{BigramCounts, OperationCounts, TemplateCounts, TemplateKey};
+
+    const PAIR: (TemplateId, TemplateId) = (TemplateId(1), TemplateId(2));
+
+    /// Ten spans, some of which end in an error that is logged.
     fn pane(errors: u64) -> ServiceCounts {
-        let operation = OperationCounts { calls: 10, errors, ..OperationCounts::default() };
-        ServiceCounts {
-            operations: BTreeMap::from([("op".into(), operation)]),
-            ..ServiceCounts::default()
+        let mut operation = OperationCounts { calls: 10, paths: 10, ..OperationCounts::default() };
+        let mut counts = ServiceCounts::default();
+        if errors > 0 {
+            let bigram = BigramCounts { spans: errors, ..BigramCounts::default() };
+            operation.bigrams.insert(PAIR, bigram);
+            let key =
+                TemplateKey { severity: LogSeverity::Error, template: PAIR.1, of_platform: false };
+            counts.templates.insert(key, TemplateCounts { records: errors, ..Default::default() });
         }
+        counts.operations.insert("op".into(), operation);
+        counts
     }
 
-    /// A baseline that has learned so many panes without and so many with an error each, and what it knows.
+    /// What a baseline knows that has learned so many panes without and so many with an error each.
     fn known(without: u64, with: u64) -> u64 {
         let (mut baseline, config) = (ServiceBaseline::default(), DetectConfig::default());
         for at in 0..without + with {
             baseline.learn(&pane(u64::from(at >= without)), &BTreeMap::new(), 1, &config);
         }
-        baseline.errors_of("op").hits
+        baseline.bigram_spans("op", &PAIR)
     }
 
     #[test]
@@ -140,6 +147,6 @@ mod tests {
             let errors = u64::from(at == 20 || at == 399);
             baseline.learn(&pane(errors), &BTreeMap::new(), 1, &config);
         }
-        assert_eq!(baseline.errors_of("op").hits, 0);
+        assert_eq!(baseline.bigram_spans("op", &PAIR), 0);
     }
 }
