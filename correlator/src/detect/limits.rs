@@ -24,7 +24,8 @@ pub struct DetectConfig {
     /// too: of two samples that differ, the one four times larger is hardly the exception.
     pub outgrow: u64,
     /// But not before so many panes: a service that was just met may be met in trouble (90 of 10 s are a quarter
-    /// of an hour, longer than most faults last before somebody ends them).
+    /// of an hour, longer than most faults last before somebody ends them). For as long a new way into an error is
+    /// not learned either.
     #[serde(default = "outgrow_panes")]
     pub outgrow_panes: u64,
     /// Quiet panes after which a run is over.
