@@ -24,9 +24,9 @@ use simulator::{Scale, Scenario, Truth};
 /// Spans of one record.
 const SPANS_A_RECORD: usize = 100;
 /// Spans of one trace.
-const SPANS_A_TRACE: usize = 8;
+pub(crate) const SPANS_A_TRACE: usize = 8;
 /// How long the fleet is there; no longer than a trace stays open.
-const RUSH: Nanos = Nanos::from_secs(75);
+pub(crate) const RUSH: Nanos = Nanos::from_secs(75);
 const HEALTHY: Nanos = Nanos::from_secs(600);
 /// Spans of the shop alone.
 const SHOP_SPANS: u64 = 150_000;
@@ -111,6 +111,7 @@ pub(crate) struct Fleet {
     shape: Shape,
     scenario: Scenario,
     templates: Vec<Vec<Row>>,
+    shops: u64,
 }
 
 /// A span of a template, with the service that sent it.
@@ -136,9 +137,14 @@ impl Fleet {
             ..Scale::default()
         };
         let scenario = simulator::random(shape.seed, scale);
-        let mut fleet = Self { shape, scenario, templates: Vec::new() };
+        let mut fleet = Self { shape, scenario, templates: Vec::new(), shops: SHOPS };
         fleet.learn()?;
         Ok(fleet)
+    }
+
+    /// The same of so many shops.
+    pub(crate) fn of_shops(self, shops: u64) -> Self {
+        Self { shops: shops.max(1), ..self }
     }
 
     /// What is wrong in the shop.
@@ -149,6 +155,11 @@ impl Fleet {
     /// When the fleet and the fault show up. Unit: Unix milliseconds.
     pub(crate) fn begin_ms(&self) -> i64 {
         self.scenario.start.millis() + HEALTHY.millis()
+    }
+
+    /// When the shop opens. Unit: Unix milliseconds.
+    pub(crate) fn start_ms(&self) -> i64 {
+        self.scenario.start.millis()
     }
 
     /// Hands out the records of fleet and shop in order of arrival.
@@ -193,7 +204,7 @@ impl Fleet {
                 if last { BTreeMap::new() } else { ahead.split_off(&(slot_ns / SLOT_NS + 1)) };
             let ended = std::mem::replace(&mut ahead, later);
             let mut spans: Vec<_> = ended.into_values().flatten().collect();
-            for record in records(&mut spans) {
+            for record in records(&mut spans, self.shops) {
                 made.count(&record)?;
                 each(record)?;
             }
@@ -248,7 +259,7 @@ impl Fleet {
         let again = stable_hash(&[b"shop", &seed, &drawn]);
         let which = self.shape.spread.draw(dice, self.templates.len());
         let rows = self.templates.get(which).map_or(&[][..], Vec::as_slice);
-        let shop = self.shape.spread.draw(again, SHOPS as usize);
+        let shop = self.shape.spread.draw(again, self.shops as usize);
         let trace = u128::from(dice) << 64 | u128::from(number.wrapping_add(1));
         let fails = (dice >> 40).is_multiple_of(FAILS_EVERY);
         let last = rows.iter().map(|row| row.start_ns).max();
@@ -263,31 +274,31 @@ impl Fleet {
             if fails && Some(row.start_ns) == last {
                 span.status = Some(Status { code: 2, message: "unhandled exception".into() });
             }
-            (row.service * SHOPS as usize + shop, span)
+            (row.service * self.shops as usize + shop, span)
         };
         rows.iter().map(copy).collect()
     }
 }
 
 /// What the gateways of all shops send of these spans, in order.
-fn records(spans: &mut [(usize, Span)]) -> Vec<TopicRecord> {
-    let shop = |service: &usize| *service as u64 % SHOPS;
+fn records(spans: &mut [(usize, Span)], count: u64) -> Vec<TopicRecord> {
+    let shop = |service: &usize| *service as u64 % count;
     spans.sort_by_key(|(service, span)| (shop(service), span.end_time_unix_nano));
     let shops = spans.chunk_by(|(a, _), (b, _)| shop(a) == shop(b));
     let batches = shops.flat_map(|shop| shop.chunks(SPANS_A_RECORD));
-    let mut records: Vec<_> = batches.map(record).collect();
+    let mut records: Vec<_> = batches.map(|batch| record(batch, count)).collect();
     records.sort_by_key(|record| record.timestamp_ms);
     records
 }
 
-fn record(spans: &[(usize, Span)]) -> TopicRecord {
+fn record(spans: &[(usize, Span)], shops: u64) -> TopicRecord {
     let mut by_service: BTreeMap<usize, Vec<Span>> = BTreeMap::new();
     for (service, span) in spans {
         by_service.entry(*service).or_default().push(span.clone());
     }
     let newest = spans.iter().map(|(_, span)| span.end_time_unix_nano).max().unwrap_or_default();
     let resource = |(service, spans): (usize, Vec<Span>)| ResourceSpans {
-        resource: Some(resource(service)),
+        resource: Some(resource_of(service, shops)),
         scope_spans: vec![ScopeSpans { spans, ..ScopeSpans::default() }],
         ..ResourceSpans::default()
     };
@@ -303,8 +314,13 @@ fn record(spans: &[(usize, Span)]) -> TopicRecord {
     }
 }
 
+/// A service of the usual fleet.
 pub(crate) fn resource(service: usize) -> Resource {
-    let name = format!("fleet-{}-service-{:02}", service as u64 % SHOPS, service as u64 / SHOPS);
+    resource_of(service, SHOPS)
+}
+
+fn resource_of(service: usize, shops: u64) -> Resource {
+    let name = format!("fleet-{}-service-{:02}", service as u64 % shops, service as u64 / shops);
     let attributes = vec![
         text("service.name", &name),
         text("service.version", "1.4.2"),

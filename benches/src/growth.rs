@@ -82,8 +82,7 @@ impl Side {
         let before = resident_bytes();
         let mut applied = Duration::ZERO;
         let mut topology = Topology::default();
-        for page in 0..items.div_ceil(PAGE) {
-            let doc = page_of(seed, items, page);
+        for (page, doc) in documents(seed, items).enumerate() {
             let watch = StopWatch::start();
             topology.apply(&doc, Timestamp(page as i64));
             applied += watch.elapsed();
@@ -149,6 +148,11 @@ impl Side {
         black_box(self.topology.snapshot());
         watch.elapsed().as_secs_f64() * 1e3
     }
+}
+
+/// A map of so many items, page by page.
+pub(crate) fn documents(seed: u64, items: u64) -> impl Iterator<Item = TopologyDocument> {
+    (0..items.div_ceil(PAGE)).map(move |page| page_of(seed, items, page))
 }
 
 fn page_of(seed: u64, items: u64, page: u64) -> TopologyDocument {

@@ -30,6 +30,7 @@ mod allocations;
 mod observe;
 mod replay;
 mod alert_path;
+mod scale_slice;
 
 use std::io::{self, Write};
 
@@ -72,6 +73,8 @@ enum Name {
     Replay,
     /// Alerts per second through the whole line, over reading the same requests as JSON.
     AlertPath,
+    /// A thirty-second of ten million spans per second, over half of this machine.
+    ScaleSlice,
     /// Writes REPORT.md from what was kept.
     Report,
 }
@@ -120,6 +123,7 @@ fn main() -> Result<()> {
         Name::Observe => observe::run(plan)?,
         Name::Replay => replay::run(plan)?,
         Name::AlertPath => alert_path::run(plan)?,
+        Name::ScaleSlice => scale_slice::run(plan)?,
         Name::Report => {
             let path = results::write_report()?;
             return Ok(writeln!(io::stdout(), "{}", path.display())?);

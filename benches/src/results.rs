@@ -22,7 +22,7 @@ type Aim = (&'static str, &'static str, &'static str, Side, f64, f64);
 
 use Side::{AtLeast, AtMost};
 
-const AIMS: [Aim; 23] = [
+const AIMS: [Aim; 26] = [
     (
         "line-rate",
         "ratio",
@@ -53,6 +53,16 @@ const AIMS: [Aim; 23] = [
     ("scaling", "ratio", "two observers / one, per CPU second", AtLeast, 0.9, 0.95),
     ("allocations", "per_span", "heap allocations per span", AtMost, 0.0, 0.0),
     ("allocations", "per_alert", "heap allocations per alert", AtMost, 2.0, 0.0),
+    (
+        "scale-slice",
+        "machine_percent",
+        "percent of the machine, 312,500 spans/s",
+        AtMost,
+        50.0,
+        25.0,
+    ),
+    ("scale-slice", "spans_per_s", "spans/s of a 32nd of a large fleet", AtLeast, 312e3, 312e3),
+    ("scale-slice", "open_traces", "open traces meanwhile", AtLeast, 1.2e6, 1.2e6),
 ];
 
 fn room() -> PathBuf {

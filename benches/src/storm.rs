@@ -167,7 +167,11 @@ fn play(records: &[Record], alerts: u64, storm_ms: i64) -> Result<Turn> {
     })
 }
 
-fn keep(out: &mut Vec<LineOutput>, last: &mut BTreeMap<IncidentId, Incident>) -> Result<()> {
+/// Keeps the last word on every incident.
+pub(crate) fn keep(
+    out: &mut Vec<LineOutput>,
+    last: &mut BTreeMap<IncidentId, Incident>,
+) -> Result<()> {
     for output in out.drain(..) {
         match output {
             LineOutput::Revision(incident, _) => _ = last.insert(incident.id, *incident),

@@ -1,5 +1,7 @@
 //! Alerts as Alertmanager means them: labels identify, annotations explain.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -7,9 +9,13 @@ use crate::id::{Fingerprint, TraceId, stable_hash};
 use crate::name::Name;
 use crate::time::Timestamp;
 
-/// Labels or annotations: pairs sorted by name, names unique.
+/// Labels or annotations: pairs sorted by name, names unique. A clone is shared: what a rule says to explain
+/// itself, it says with each of its alerts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Labels(Vec<(Name, Name)>);
+pub struct Labels(Arc<[(Name, Name)]>);
+
+/// Of so many labels the fingerprint is taken without memory of its own.
+const FEW_LABELS: usize = 32;
 
 impl Labels {
     /// Sorts by name; of equal names the last value counts.
@@ -23,7 +29,15 @@ impl Labels {
             }
             same
         });
-        Self(pairs)
+        Self(pairs.into())
+    }
+
+    /// Of pairs that are sorted by name, each name once; `None` of others. Takes them out of `pairs`.
+    #[must_use]
+    pub fn sorted(pairs: &mut Vec<(Name, Name)>) -> Option<Self> {
+        let sorted = pairs.is_sorted_by(|(name, _), (next, _)| name < next);
+        let pairs = pairs.drain(..);
+        sorted.then(|| Self(pairs.collect()))
     }
 
     /// The value of a label.
@@ -53,9 +67,14 @@ impl Labels {
     /// A stable hash of all pairs; the order in which they came does not matter.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        let parts: Vec<&[u8]> =
-            self.0.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]).collect();
-        Fingerprint(stable_hash(&parts))
+        let pairs = || self.0.iter().map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+        let mut few = [[[].as_slice(); 2]; FEW_LABELS];
+        if let Some(few) = few.get_mut(..self.0.len()) {
+            few.iter_mut().zip(pairs()).for_each(|(place, pair)| *place = pair);
+            return Fingerprint(stable_hash(few.as_flattened()));
+        }
+        let many: Vec<[&[u8]; 2]> = pairs().collect();
+        Fingerprint(stable_hash(many.as_flattened()))
     }
 }
 
@@ -101,6 +120,17 @@ pub enum Severity {
     Critical,
 }
 
+/// What monitors call them.
+const HABITS: [(Severity, &[&str]); 4] = [
+    (
+        Severity::Critical,
+        &["critical", "crit", "page", "fatal", "emergency", "p1", "sev1", "disaster"],
+    ),
+    (Severity::Error, &["error", "err", "major", "high", "p2", "sev2"]),
+    (Severity::Warning, &["warning", "warn", "minor", "average", "medium", "p3", "sev3"]),
+    (Severity::Info, &["info", "information", "informational", "notice", "low", "p4", "p5"]),
+];
+
 impl Severity {
     /// How machines write it, the record too: `critical` ...
     #[must_use]
@@ -117,15 +147,10 @@ impl Severity {
     /// Reads the habits of monitors (`critical`, `page`, `P1`, `warning`, `minor` ...).
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "critical" | "crit" | "page" | "fatal" | "emergency" | "p1" | "sev1" | "disaster" => {
-                Self::Critical
-            }
-            "error" | "err" | "major" | "high" | "p2" | "sev2" => Self::Error,
-            "warning" | "warn" | "minor" | "average" | "medium" | "p3" | "sev3" => Self::Warning,
-            "info" | "information" | "informational" | "notice" | "low" | "p4" | "p5" => Self::Info,
-            _ => Self::Unknown,
-        }
+        let text = text.trim();
+        let is_one_of = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+        let found = HABITS.iter().find(|(_, words)| is_one_of(words));
+        found.map_or(Self::Unknown, |(severity, _)| *severity)
     }
 }
 
@@ -180,6 +205,38 @@ mod tests {
         let b = labels(&[("service", "cart"), ("alertname", "Slow")]);
         assert_eq!(a.fingerprint(), b.fingerprint());
         assert_ne!(a.fingerprint(), labels(&[("alertname", "Slow")]).fingerprint());
+    }
+
+    #[test]
+    fn fingerprints_of_few_and_of_many_labels_are_hashes_of_their_pairs() {
+        for count in [0, 1, FEW_LABELS - 1, FEW_LABELS, FEW_LABELS + 1, 100] {
+            let pairs = (0..count).map(|n| (format!("l{n:03}").into(), format!("v{n}").into()));
+            let pairs: Vec<(Name, Name)> = pairs.collect();
+            let parts: Vec<&[u8]> = pairs
+                .iter()
+                .flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()])
+                .collect();
+            let hash = Fingerprint(stable_hash(&parts));
+            assert_eq!(Labels::new(pairs.clone()).fingerprint(), hash, "{count}");
+        }
+    }
+
+    #[test]
+    fn severities_are_read_in_any_case() {
+        assert_eq!(Severity::parse(" CRIT\n"), Severity::Critical);
+        assert_eq!(Severity::parse("Sev3"), Severity::Warning);
+        assert_eq!(Severity::parse("criticality"), Severity::Unknown);
+    }
+
+    #[test]
+    fn sorted_pairs_are_taken_and_others_refused() {
+        let pair = |name: &str| (Name::from(name), Name::from("v"));
+        let mut pairs = vec![pair("a"), pair("b")];
+        assert_eq!(Labels::sorted(&mut pairs), Some(labels(&[("a", "v"), ("b", "v")])));
+        assert!(pairs.is_empty());
+        for odd in [[pair("b"), pair("a")], [pair("a"), pair("a")]] {
+            assert_eq!(Labels::sorted(&mut odd.to_vec()), None);
+        }
     }
 
     #[test]

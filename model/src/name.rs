@@ -1,10 +1,11 @@
 //! Names: shared, immutable text that compares by content.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 
+use arcstr::ArcStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -14,8 +15,25 @@ use crate::text;
 ///
 /// Invariant: order and equality are those of the text, so sorted output never depends on where a
 /// name was allocated. Text from outside is data: it is only ever shown through an encoder.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(Arc<str>);
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Name(ArcStr);
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Names are shared, so one that is looked for is mostly the very one that is found.
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if ArcStr::ptr_eq(&self.0, &other.0) {
+            Ordering::Equal
+        } else {
+            self.0.as_str().cmp(other.0.as_str())
+        }
+    }
+}
 
 impl Name {
     /// The text.
@@ -33,7 +51,7 @@ impl Name {
 
 impl Default for Name {
     fn default() -> Self {
-        Self(Arc::from(""))
+        Self(ArcStr::new())
     }
 }
 
@@ -52,19 +70,13 @@ impl std::borrow::Borrow<str> for Name {
 
 impl From<&str> for Name {
     fn from(text: &str) -> Self {
-        Self(Arc::from(text))
-    }
-}
-
-impl From<Arc<str>> for Name {
-    fn from(text: Arc<str>) -> Self {
-        Self(text)
+        Self(ArcStr::from(text))
     }
 }
 
 impl From<String> for Name {
     fn from(text: String) -> Self {
-        Self(Arc::from(text))
+        Self(ArcStr::from(text))
     }
 }
 

@@ -8,6 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::text;
 
+mod rfc3339;
+
 /// A length of time. Unit: nanoseconds, signed.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -72,6 +74,9 @@ impl Timestamp {
     /// Reads RFC 3339. `None` for anything else, and for years a Unix nanosecond cannot hold.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        if let Some(nanos) = rfc3339::read(text) {
+            return Some(Self(nanos));
+        }
         let instant: jiff::Timestamp = text.parse().ok()?;
         i64::try_from(instant.as_nanosecond()).ok().map(Self)
     }
@@ -79,22 +84,31 @@ impl Timestamp {
     /// RFC 3339, UTC, with exactly three decimals.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
+        self.with_rfc3339(str::to_owned)
+    }
+
+    /// What is made of the text form, which is only lent.
+    pub fn with_rfc3339<T>(self, of: impl FnOnce(&str) -> T) -> T {
+        let usual = rfc3339::write(self.millis());
+        if let Some(text) = usual.as_ref().and_then(|text| std::str::from_utf8(text).ok()) {
+            return of(text);
+        }
         match jiff::Timestamp::from_millisecond(self.millis()) {
-            Ok(instant) => format!("{instant:.3}"),
-            Err(_) => String::from("1970-01-01T00:00:00.000Z"),
+            Ok(instant) => of(&format!("{instant:.3}")),
+            Err(_) => of("1970-01-01T00:00:00.000Z"),
         }
     }
 
     /// The wall-clock part in UTC, `HH:MM:SS`: for narratives and terminals.
     #[must_use]
     pub fn to_hms(self) -> String {
-        self.to_rfc3339().get(11..19).unwrap_or("00:00:00").to_owned()
+        self.with_rfc3339(|text| text.get(11..19).unwrap_or("00:00:00").to_owned())
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_rfc3339())
+        self.with_rfc3339(|text| f.write_str(text))
     }
 }
 
@@ -123,7 +137,7 @@ impl Sub for Timestamp {
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
-            serializer.serialize_str(&self.to_rfc3339())
+            self.with_rfc3339(|text| serializer.serialize_str(text))
         } else {
             serializer.serialize_i64(self.0)
         }

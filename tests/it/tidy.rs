@@ -38,7 +38,19 @@ const ONLY_HISTORY: [&str; 7] = [
 
 /// What the pure crates may use from outside: nothing that reads a clock, a file or a socket.
 const PURE: [(&str, &[&str]); 3] = [
-    ("model", &["serde", "serde_json", "schemars", "xxhash-rust", "jiff", "thiserror", "base64"]),
+    (
+        "model",
+        &[
+            "arcstr",
+            "serde",
+            "serde_json",
+            "schemars",
+            "xxhash-rust",
+            "jiff",
+            "thiserror",
+            "base64",
+        ],
+    ),
     ("topology", &["serde", "petgraph", "libm", "xxhash-rust"]),
     ("correlator", &["serde", "libm", "regex", "thiserror", "xxhash-rust"]),
 ];

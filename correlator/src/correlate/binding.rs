@@ -59,7 +59,40 @@ pub(super) fn bind(
     map: &Map,
     trace_at: impl Fn(TraceId) -> Option<Name>,
 ) -> Binding {
-    let named = || labels.iter().filter_map(|label| Some((label, alert.labels.get(label)?)));
+    let mut few = [None; FEW_BINDINGS];
+    match few.get_mut(..labels.len()) {
+        Some(values) => fill(values, alert, labels),
+        None => return bind_named(alert, map, trace_at, || said(alert, labels)),
+    }
+    let named = || labels.iter().zip(few).filter_map(|(label, value)| Some((label, value?)));
+    bind_named(alert, map, trace_at, named)
+}
+
+/// So many labels are looked for in one walk over those of the alert.
+const FEW_BINDINGS: usize = 32;
+
+/// Puts the value of each label that the alert has into its place. There are more labels to look for than an alert
+/// has, and most of them it does not have.
+fn fill<'a>(values: &mut [Option<&'a Name>], alert: &'a Alert, labels: &[Name]) {
+    for (label, value) in alert.labels.iter() {
+        let places = labels.iter().zip(&mut *values);
+        for (_, place) in places.filter(|(wanted, _)| *wanted == label) {
+            *place = Some(value);
+        }
+    }
+}
+
+/// What an alert says under each of some labels, one look at a time.
+fn said<'a>(alert: &'a Alert, labels: &'a [Name]) -> impl Iterator<Item = (&'a Name, &'a Name)> {
+    labels.iter().filter_map(|label| Some((label, alert.labels.get(label)?)))
+}
+
+fn bind_named<'a, N: Iterator<Item = (&'a Name, &'a Name)>>(
+    alert: &Alert,
+    map: &Map,
+    trace_at: impl Fn(TraceId) -> Option<Name>,
+    named: impl Fn() -> N,
+) -> Binding {
     for (label, value) in named().filter(|(_, value)| !value.is_empty()) {
         if let Some(node) = map.bind(value).or_else(|| without_port(value, map)) {
             return Binding::Label { label: label.clone(), node };
@@ -110,4 +143,45 @@ pub(super) fn similarity(a: &Alert, b: &Alert) -> f64 {
         return 0.0;
     }
     left.intersection(&right).count() as f64 / union as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use model::alert::{AlertStatus, Labels, Severity};
+    use model::time::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn alert(labels: Vec<(Name, Name)>) -> Alert {
+        let labels = Labels::new(labels);
+        Alert {
+            fingerprint: labels.fingerprint(),
+            name: "A".into(),
+            status: AlertStatus::Firing,
+            labels,
+            annotations: Labels::default(),
+            starts_at: Timestamp::EPOCH,
+            ends_at: None,
+            severity: Severity::Unknown,
+            trace_id: None,
+            generator_url: None,
+            group: None,
+        }
+    }
+
+    fn names() -> impl Strategy<Value = Vec<Name>> {
+        prop::collection::vec("[a-e]{1,2}".prop_map(Name::from), 0..40)
+    }
+
+    proptest! {
+        #[test]
+        fn one_walk_finds_what_single_looks_find(wanted in names(), has in names()) {
+            let alert = alert(has.into_iter().map(|name| (name.clone(), name)).collect());
+            let mut values = vec![None; wanted.len()];
+            fill(&mut values, &alert, &wanted);
+            let found = wanted.iter().zip(values).filter_map(|(label, value)| Some((label, value?)));
+            prop_assert!(found.eq(said(&alert, &wanted)));
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! something that matters has changed. Dispatch only.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use model::alert::{Alert, AlertStatus};
 use model::command::Command;
@@ -90,25 +91,30 @@ impl Correlator {
 
     /// Folds one record of the journal.
     pub fn step(&mut self, entry: &JournalEntry) {
+        self.fold(entry.clone());
+    }
+
+    /// As [`Correlator::step`], of a record that nobody else needs: nothing of it is copied.
+    pub fn fold(&mut self, entry: JournalEntry) {
         self.stats.entries += 1;
         if !self.stamps.admit(entry.position.as_ref()) {
             self.stats.repeats += 1;
             return;
         }
         let pane = self.config.width.pane_of(entry.arrival);
-        let news = match &entry.record {
+        let news = match entry.record {
             JournalRecord::Symptoms(batch) => self.take_batch(batch).then_some(Scope::All),
             JournalRecord::Alert(alert) => self.take_alert(alert, entry.arrival),
             JournalRecord::Change(change) => {
-                self.ring.put_change(change.clone(), pane);
+                self.ring.put_change(change, pane);
                 None
             }
             JournalRecord::Topology(document) => {
-                self.ring.put_document(document.clone(), entry.arrival, pane);
+                self.ring.put_document(document, entry.arrival, pane);
                 None
             }
             JournalRecord::Command(command) => {
-                self.take_command(command, entry.arrival).then_some(Scope::All)
+                self.take_command(&command, entry.arrival).then_some(Scope::All)
             }
         };
         if let Some(scope) = news {
@@ -169,8 +175,9 @@ impl Correlator {
 
     /// True if the view must be derived again: all tasks judged another pane, or one that they had
     /// judged changed.
-    fn take_batch(&mut self, batch: &SymptomBatch) -> bool {
-        let verdict = self.ring.put_batch(batch.clone());
+    fn take_batch(&mut self, batch: SymptomBatch) -> bool {
+        let (task, pane, judged_through) = (batch.task, batch.pane, batch.judged_through);
+        let verdict = self.ring.put_batch(batch);
         match verdict {
             BatchVerdict::News => {}
             BatchVerdict::Repeat => self.stats.repeats += 1,
@@ -180,21 +187,21 @@ impl Correlator {
             }
         }
         let before = self.judged;
-        self.stamps.judged(batch.task, batch.judged_through);
+        self.stamps.judged(task, judged_through);
         self.judged = self.stamps.judged_by_all(self.detect_tasks).max(before);
         if let Some(judged) = self.judged {
             self.now = self.now.max(self.config.width.end(judged));
         }
-        let revised = verdict == BatchVerdict::News && before.is_some_and(|all| batch.pane <= all);
+        let revised = verdict == BatchVerdict::News && before.is_some_and(|all| pane <= all);
         self.judged > before || revised
     }
 
     /// What must be derived again: all with the first alert of another pane; what is about its service, with
     /// an alert of one that has no open incident, when a look is due. Alerts of one pane that only join wait for
     /// each other.
-    fn take_alert(&mut self, alert: &Alert, arrival: Timestamp) -> Option<Scope> {
-        let fact = AlertFact::new(alert.clone(), arrival, self.config.alert_lateness);
-        let at = fact.at;
+    fn take_alert(&mut self, alert: Alert, arrival: Timestamp) -> Option<Scope> {
+        let fact = AlertFact::new(alert, arrival, self.config.alert_lateness);
+        let (at, alert) = (fact.at, Arc::clone(&fact.alert));
         if !self.ring.put_alert(fact, self.config.width) {
             self.stats.repeats += 1;
             return None;
@@ -205,7 +212,7 @@ impl Correlator {
             return Some(Scope::All);
         }
         let trace_at = |trace| self.settled.activity.service_of_trace(trace);
-        let bound = binding::bind(alert, &self.config.bindings, &self.settled.map, trace_at);
+        let bound = binding::bind(&alert, &self.config.bindings, &self.settled.map, trace_at);
         let service = bound.node().filter(|_| alert.status == AlertStatus::Firing)?;
         if self.registry.is_open_for(service) {
             return None;
@@ -213,7 +220,7 @@ impl Correlator {
         // What is covered opens nothing: a storm in a silence is looked at once a pane.
         let node = |name: &Name| self.settled.map.node(name);
         let in_force = self.standing.mutes.in_force((at, at), node);
-        let is_covered = in_force.covers(alert, Some(service), at).is_some();
+        let is_covered = in_force.covers(&alert, Some(service), at).is_some();
         if is_covered { None } else { self.looks.ask(service, self.now).map(Scope::Services) }
     }
 

@@ -9,6 +9,7 @@ use model::signal::LogSeverity;
 use model::time::Pane;
 
 use super::case::Case;
+use super::ranking::content::each_text_once;
 use super::ranking::words::{bare, mentions, words};
 use super::world::World;
 
@@ -97,13 +98,11 @@ impl<'a> Sufferers<'a> {
                 theirs.extend(words(text));
             }
         }
-        for state in self.case.alerts.keys().filter_map(|fp| self.world.alerts.get(*fp)) {
-            if state.binding.node().is_some_and(|node| self.origins.contains(node)) {
-                let texts = ["summary", "description", "detail", "message"];
-                let told = texts.iter().filter_map(|key| state.alert.annotations.get(key));
-                theirs.extend(told.flat_map(|text| words(text)));
-            }
-        }
+        let alerts = self.case.alerts.keys().filter_map(|fp| self.world.alerts.get(*fp));
+        let theirs_alone = alerts
+            .filter(|state| state.binding.node().is_some_and(|node| self.origins.contains(node)));
+        let texts = each_text_once(theirs_alone.map(|state| &*state.alert));
+        theirs.extend(texts.into_iter().flat_map(|text| words(text)));
         self.of_service(service).any(|text| {
             let said = words(text);
             let shared = said.intersection(&theirs).count();

@@ -119,7 +119,7 @@ impl CorrelateStage {
             self.unreadable += 1;
             return;
         };
-        correlator.step(&entry);
+        correlator.fold(entry);
         // A person was answered 202: why nothing came of it is kept, and told by the API.
         for (act, why) in self.publish(cell, out) {
             tracing::warn!(%act, why, "not carried out");

@@ -1,16 +1,21 @@
 //! Entries of the journal as CORRELATE reads them. Nearly all are alerts, and what those say has been
-//! said before: the same labels, the same texts. So alerts have a short way, on which text stays where
-//! it is until its shared name is known; every other record is read as serde does.
+//! said before: the same labels, the same texts. So alerts have a short way, which knows in which order we write
+//! their fields and shares what comes again; every other record is read as serde does.
+
+use std::str::from_utf8;
 
 use model::alert::{Alert, AlertStatus, Labels, Severity};
 use model::id::{Fingerprint, Position, TraceId};
 use model::journal::{JournalEntry, JournalRecord};
 use model::name::Name;
 use model::time::Timestamp;
-use serde::Deserialize;
+use xxhash_rust::xxh3::xxh3_64;
 
+use crate::intake::decode::digits::hex;
 use crate::intake::decode::interner::Interner;
+use crate::intake::decode::json::cursor::Cursor;
 use crate::intake::decode::limits::NAME_CHARS_MAX;
+use crate::intake::decode::said::Said;
 use crate::intake::decode::text::Text;
 use crate::stages::wire::{self, WireError};
 
@@ -20,11 +25,15 @@ const NAMES_MAX: usize = 65_536;
 /// Reads entries. What it remembers only shares memory.
 pub(super) struct EntryReader {
     names: Interner,
+    /// Memory for the labels of one alert.
+    pairs: Vec<(Name, Name)>,
+    /// Annotations by the name of their rule.
+    said: Said,
 }
 
 impl Default for EntryReader {
     fn default() -> Self {
-        Self { names: Interner::new(NAMES_MAX) }
+        Self { names: Interner::new(NAMES_MAX), pairs: Vec::new(), said: Said::default() }
     }
 }
 
@@ -37,98 +46,168 @@ impl EntryReader {
         self.alert(entry).map_or_else(|| wire::json(Some(entry)), Ok)
     }
 
-    /// An alert; `None` for everything else.
-    fn alert(&mut self, value: &[u8]) -> Option<JournalEntry> {
-        let Entry { arrival, position, record: Record::Alert(said) } =
-            serde_json::from_slice(value).ok()?;
-        let position = position.map(|place| Position {
-            topic: self.name(&place.topic),
-            partition: place.partition,
-            offset: place.offset,
-            item: place.item,
-        });
-        let alert = Alert {
-            fingerprint: said.fingerprint,
-            name: self.name(&said.name),
-            status: said.status,
-            labels: self.labels(&said.labels)?,
-            annotations: self.labels(&said.annotations)?,
-            starts_at: said.starts_at,
-            ends_at: said.ends_at,
-            severity: said.severity,
-            trace_id: said.trace_id,
-            generator_url: said.generator_url.map(|url| self.name(&url)),
-            group: said.group.map(|group| self.name(&group)),
+    /// An alert as we write it; `None` for everything else.
+    fn alert(&mut self, entry: &[u8]) -> Option<JournalEntry> {
+        let mut at = Cursor::new(from_utf8(entry).ok()?);
+        at.expect(b'{')?;
+        at.key(b"\"arrival\"")?;
+        let arrival = time(&mut at)?;
+        next(&mut at, b"\"position\"")?;
+        let position = if at.null() { None } else { Some(self.position(&mut at)?) };
+        next(&mut at, b"\"record\"")?;
+        at.expect(b'{')?;
+        at.key(b"\"Alert\"")?;
+        let alert = self.said(&mut at)?;
+        at.expect(b'}')?;
+        at.expect(b'}')?;
+        let record = JournalRecord::Alert(alert);
+        at.is_at_end().then_some(JournalEntry { arrival, position, record })
+    }
+
+    fn position(&mut self, at: &mut Cursor<'_>) -> Option<Position> {
+        at.expect(b'{')?;
+        at.key(b"\"topic\"")?;
+        let topic = self.name(at)?;
+        next(at, b"\"partition\"")?;
+        let partition = number(at)?.try_into().ok()?;
+        next(at, b"\"offset\"")?;
+        let offset = number(at)?;
+        next(at, b"\"item\"")?;
+        let item = number(at)?.try_into().ok()?;
+        at.expect(b'}')?;
+        Some(Position { topic, partition, offset, item })
+    }
+
+    fn said(&mut self, at: &mut Cursor<'_>) -> Option<Alert> {
+        at.expect(b'{')?;
+        at.key(b"\"fingerprint\"")?;
+        let fingerprint = Fingerprint(u64::from_be_bytes(hex(at.text()?)?));
+        next(at, b"\"name\"")?;
+        let name = self.name(at)?;
+        next(at, b"\"status\"")?;
+        let status = status(at.text()?)?;
+        next(at, b"\"labels\"")?;
+        let labels = self.labels(at)?;
+        next(at, b"\"annotations\"")?;
+        let annotations = self.annotations(&name, at)?;
+        next(at, b"\"starts_at\"")?;
+        let starts_at = time(at)?;
+        next(at, b"\"ends_at\"")?;
+        let ends_at = if at.null() { None } else { Some(time(at)?) };
+        next(at, b"\"severity\"")?;
+        let severity = severity(at.text()?)?;
+        next(at, b"\"trace_id\"")?;
+        let trace_id = if at.null() { None } else { Some(trace(at.text()?)?) };
+        next(at, b"\"generator_url\"")?;
+        let generator_url = if at.null() { None } else { Some(self.name(at)?) };
+        let group = if at.at(b',') {
+            at.key(b"\"group\"")?;
+            Some(self.name(at)?)
+        } else {
+            None
         };
-        Some(JournalEntry { arrival, position, record: JournalRecord::Alert(alert) })
+        at.expect(b'}')?;
+        Some(Alert {
+            fingerprint,
+            name,
+            status,
+            labels,
+            annotations,
+            starts_at,
+            ends_at,
+            severity,
+            trace_id,
+            generator_url,
+            group,
+        })
     }
 
-    /// Pairs, if they stand as we write them: sorted, each name once.
-    fn labels(&mut self, pairs: &[(Text<'_>, Text<'_>)]) -> Option<Labels> {
-        let names = || pairs.iter().map(|(name, _)| &name.0);
-        if names().zip(names().skip(1)).any(|(name, next)| name >= next) {
-            return None;
+    /// What a rule says to explain itself: mostly what it said the last time.
+    fn annotations(&mut self, rule: &Name, at: &mut Cursor<'_>) -> Option<Labels> {
+        let place = xxh3_64(rule.as_bytes());
+        if let Some(known) = self.said.again(place, at) {
+            return Some(known);
         }
-        let pairs = pairs.iter().map(|(name, value)| (self.name(name), self.value(value)));
-        Some(Labels::new(pairs.collect()))
+        let mut inside = *at;
+        let text = at.extent()?;
+        let labels = self.labels(&mut inside).or_else(|| self.with_escapes(text))?;
+        self.said.keep(place, text, &labels);
+        Some(labels)
     }
 
-    /// Some values are said once: an instance, a pod.
-    fn value(&mut self, text: &Text<'_>) -> Name {
-        let text = &*text.0;
-        if text.len() <= NAME_CHARS_MAX { self.names.familiar(text) } else { text.into() }
+    /// Pairs of texts without escapes, if they stand as we write them: sorted, each name once.
+    fn labels(&mut self, at: &mut Cursor<'_>) -> Option<Labels> {
+        self.pairs.clear();
+        at.list(|at| {
+            at.expect(b'[')?;
+            let name = from_utf8(at.text()?).ok()?;
+            at.expect(b',')?;
+            let value = from_utf8(at.text()?).ok()?;
+            at.expect(b']')?;
+            self.pairs.push((name_in(&mut self.names, name), value_in(&mut self.names, value)));
+            Some(())
+        })?;
+        Labels::sorted(&mut self.pairs)
     }
 
-    /// Long texts are rarely said twice.
-    fn name(&mut self, text: &Text<'_>) -> Name {
-        let text = &*text.0;
-        if text.len() <= NAME_CHARS_MAX { self.names.name(text) } else { text.into() }
+    fn with_escapes(&mut self, text: &[u8]) -> Option<Labels> {
+        let pairs: Vec<(Text<'_>, Text<'_>)> = serde_json::from_slice(text).ok()?;
+        self.pairs.clear();
+        let names = &mut self.names;
+        let pairs = pairs.iter().map(|(Text(name), Text(value))| {
+            let name = name_in(names, name);
+            (name, value_in(names, value))
+        });
+        self.pairs.extend(pairs);
+        Labels::sorted(&mut self.pairs)
+    }
+
+    fn name(&mut self, at: &mut Cursor<'_>) -> Option<Name> {
+        Some(name_in(&mut self.names, from_utf8(at.text()?).ok()?))
     }
 }
 
-/// [`JournalEntry`] of an alert, with text where it stands. Fields as `model` has them.
-#[derive(Deserialize)]
-struct Entry<'a> {
-    arrival: Timestamp,
-    #[serde(borrow)]
-    position: Option<Place<'a>>,
-    #[serde(borrow)]
-    record: Record<'a>,
+/// Some values are said once: an instance, a pod.
+fn value_in(names: &mut Interner, text: &str) -> Name {
+    if text.len() <= NAME_CHARS_MAX { names.familiar(text) } else { text.into() }
 }
 
-#[derive(Deserialize)]
-struct Place<'a> {
-    #[serde(borrow)]
-    topic: Text<'a>,
-    partition: u32,
-    offset: u64,
-    item: u32,
+/// Long texts are rarely said twice.
+fn name_in(names: &mut Interner, text: &str) -> Name {
+    if text.len() <= NAME_CHARS_MAX { names.name(text) } else { text.into() }
 }
 
-#[derive(Deserialize)]
-enum Record<'a> {
-    #[serde(borrow)]
-    Alert(Said<'a>),
+/// The next field, given with its quotes.
+fn next(at: &mut Cursor<'_>, field: &[u8]) -> Option<()> {
+    at.expect(b',')?;
+    at.key(field)
 }
 
-#[derive(Deserialize)]
-struct Said<'a> {
-    fingerprint: Fingerprint,
-    #[serde(borrow)]
-    name: Text<'a>,
-    status: AlertStatus,
-    #[serde(borrow)]
-    labels: Vec<(Text<'a>, Text<'a>)>,
-    #[serde(borrow)]
-    annotations: Vec<(Text<'a>, Text<'a>)>,
-    starts_at: Timestamp,
-    ends_at: Option<Timestamp>,
-    severity: Severity,
-    trace_id: Option<TraceId>,
-    #[serde(borrow)]
-    generator_url: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    group: Option<Text<'a>>,
+fn time(at: &mut Cursor<'_>) -> Option<Timestamp> {
+    Timestamp::parse_rfc3339(from_utf8(at.text()?).ok()?)
+}
+
+fn number(at: &mut Cursor<'_>) -> Option<u64> {
+    // As text it is none of ours.
+    if at.peek()? == b'"' { None } else { at.number() }
+}
+
+fn trace(text: &[u8]) -> Option<TraceId> {
+    hex(text).map(|bytes| TraceId(u128::from_be_bytes(bytes)))
+}
+
+fn status(word: &[u8]) -> Option<AlertStatus> {
+    match word {
+        b"firing" => Some(AlertStatus::Firing),
+        b"resolved" => Some(AlertStatus::Resolved),
+        _ => None,
+    }
+}
+
+fn severity(word: &[u8]) -> Option<Severity> {
+    use Severity::{Critical, Error, Info, Unknown, Warning};
+    let all = [Critical, Error, Warning, Info, Unknown];
+    all.into_iter().find(|severity| severity.label().as_bytes() == word)
 }
 
 #[cfg(test)]
@@ -145,6 +224,10 @@ mod tests {
 
     fn labels() -> impl Strategy<Value = Labels> {
         prop::collection::vec((text(), text()), 0..6).prop_map(Labels::new)
+    }
+
+    fn has_escapes(bytes: &[u8]) -> bool {
+        bytes.contains(&b'\\')
     }
 
     prop_compose! {
@@ -176,7 +259,7 @@ mod tests {
         #[test]
         fn the_short_way_reads_what_serde_reads(
             alerts in prop::collection::vec(alert(), 1..6),
-            offset in any::<u64>(),
+            offset in 0..=u64::MAX / 2,
             has_position in any::<bool>(),
         ) {
             let mut reader = EntryReader::default();
@@ -189,7 +272,10 @@ mod tests {
                     record: JournalRecord::Alert(alert),
                 };
                 let bytes = serde_json::to_vec(&entry).expect("encodes");
-                prop_assert_eq!(reader.alert(&bytes), Some(entry.clone()));
+                let short = reader.alert(&bytes);
+                prop_assert!(short.is_some() || has_escapes(&bytes), "what we write is read");
+                prop_assert!(short.is_none_or(|read| read == entry));
+                prop_assert_eq!(reader.read(&bytes).ok(), Some(entry.clone()));
                 prop_assert_eq!(wire::json::<JournalEntry>(Some(&bytes)).expect("reads"), entry);
             }
         }
@@ -199,10 +285,63 @@ mod tests {
             let record = JournalRecord::Alert(alert);
             let entry = JournalEntry { arrival: Timestamp::EPOCH, position: None, record };
             let mut bytes = serde_json::to_vec(&entry).expect("encodes");
-            let at = at % bytes.len();
+            let (whole, at) = (bytes.clone(), at % bytes.len());
             bytes[at] = byte;
-            let short = EntryReader::default().read(&bytes).ok();
-            prop_assert_eq!(short, wire::json::<JournalEntry>(Some(&bytes)).ok());
+            let long = wire::json::<JournalEntry>(Some(&bytes)).ok();
+            prop_assert_eq!(EntryReader::default().read(&bytes).ok(), long.clone());
+            // The same by a reader that knows what the rule says.
+            let mut reader = EntryReader::default();
+            let _whole = reader.read(&whole);
+            prop_assert_eq!(reader.read(&bytes).ok(), long);
         }
+    }
+
+    fn said(summary: &str, offset: u64) -> JournalEntry {
+        let pairs = |pairs: &[(&str, &str)]| {
+            Labels::new(
+                pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            )
+        };
+        let labels = pairs(&[("alertname", "Slow"), ("instance", &format!("cart-{offset}"))]);
+        let alert = Alert {
+            fingerprint: labels.fingerprint(),
+            name: "Slow".into(),
+            status: AlertStatus::Firing,
+            labels,
+            annotations: pairs(&[("summary", summary)]),
+            starts_at: Timestamp::EPOCH,
+            ends_at: None,
+            severity: Severity::Warning,
+            trace_id: None,
+            generator_url: None,
+            group: None,
+        };
+        let position = Position { topic: "alerts".into(), partition: 0, offset, item: 0 };
+        let record = JournalRecord::Alert(alert);
+        JournalEntry { arrival: Timestamp::EPOCH, position: Some(position), record }
+    }
+
+    #[test]
+    fn what_a_rule_says_each_time_is_in_memory_once() {
+        let mut reader = EntryReader::default();
+        let texts =
+            ["it is \"slow\"\n", "it is \"slow\"\n", "another", "another", "it is \"slow\"\n"];
+        let read: Vec<Alert> = (0..)
+            .zip(texts)
+            .map(|(offset, text)| {
+                let entry = said(text, offset);
+                let bytes = serde_json::to_vec(&entry).expect("encodes");
+                assert_eq!(reader.alert(&bytes), Some(entry), "the short way");
+                match reader.alert(&bytes).expect("read before").record {
+                    JournalRecord::Alert(alert) => alert,
+                    other => panic!("{other:?}"),
+                }
+            })
+            .collect();
+        let at =
+            |alert: &Alert| alert.annotations.iter().next().map(|(name, _)| name as *const Name);
+        assert_eq!(at(&read[0]), at(&read[1]));
+        assert_eq!(at(&read[2]), at(&read[3]));
+        assert_ne!(at(&read[1]), at(&read[2]));
     }
 }

@@ -83,6 +83,12 @@ impl Line {
         self.observe.stats()
     }
 
+    /// Traces that are open now.
+    #[must_use]
+    pub fn open_traces(&self) -> u64 {
+        self.observe.open_traces()
+    }
+
     /// The ids of the incidents that exist in every order of arrival.
     #[must_use]
     pub fn settled_ids(&self) -> BTreeSet<IncidentId> {

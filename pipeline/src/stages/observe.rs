@@ -59,6 +59,8 @@ pub struct ObserveStats {
 #[derive(Clone, Copy)]
 struct Place<'r> {
     record: &'r Record,
+    /// Name of the record's topic, shared by its entries.
+    topic: &'r Name,
     /// Which of the things in the record.
     item: u32,
     /// Where in what is emitted the entries of this record begin.
@@ -108,6 +110,13 @@ impl ObserveStage {
         self.cells.iter().filter_map(|cell| cell.clock.now()).max()
     }
 
+    /// Traces that are open now, in all cells.
+    #[must_use]
+    pub fn open_traces(&self) -> u64 {
+        let observers = self.cells.iter().flat_map(|cell| &cell.observers);
+        observers.map(|observer| observer.stats().open_traces).sum()
+    }
+
     fn telemetry(&mut self, arrival: Timestamp, batch: SignalBatch, out: &mut Vec<Emit>) {
         self.stats.spans += batch.spans.len() as u64;
         self.stats.logs += batch.logs.len() as u64;
@@ -149,6 +158,7 @@ impl ObserveStage {
     fn alerts(&mut self, record: &Record, alerts: Vec<Alert>, out: &mut Vec<Emit>) {
         let written = Timestamp::from_millis(record.timestamp_ms);
         let begun = out.len();
+        let topic = Name::from(&*record.partition.topic);
         for (item, mut alert) in (0..).zip(alerts) {
             self.stats.alerts += 1;
             alert.group = self.settings.grouping.key(&alert);
@@ -160,7 +170,7 @@ impl ObserveStage {
                 let newest = alert.ends_at.map_or(alert.starts_at, |end| end.max(alert.starts_at));
                 state.clock.observe(written, Some(newest), alert.fingerprint.0);
             }
-            let place = Place { record, item, begun };
+            let place = Place { record, topic: &topic, item, begun };
             let appended = self.append(cell, place, JournalRecord::Alert(alert), out);
             self.stats.encode_failures += u64::from(!appended);
             self.advance(cell, out);
@@ -183,9 +193,9 @@ impl ObserveStage {
             }
             None => 0..self.cells.len(),
         };
-        let mut failures = 0;
+        let (mut failures, topic) = (0, Name::from(&*record.partition.topic));
         for cell in cells {
-            let place = Place { record, item, begun: out.len() };
+            let place = Place { record, topic: &topic, item, begun: out.len() };
             failures += u64::from(!self.append(cell, place, what.clone(), out));
         }
         failures
@@ -199,9 +209,9 @@ impl ObserveStage {
         what: JournalRecord,
         out: &mut Vec<Emit>,
     ) -> bool {
-        let Place { record, item, begun } = place;
+        let Place { record, topic, item, begun } = place;
         let position = Position {
-            topic: Arc::clone(&record.partition.topic).into(),
+            topic: topic.clone(),
             partition: record.partition.partition,
             offset: record.offset,
             item,

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::alert::Alert;
 use model::hypothesis::{Evidence, EvidenceTerm};
 use model::name::Name;
 use model::signal::LogSeverity;
@@ -49,8 +50,11 @@ pub(super) struct Corpus {
 }
 
 impl Corpus {
-    /// Reads what went wrong, and all changes.
+    /// Reads what went wrong, and all changes. Without any, nothing will be asked.
     pub(super) fn new(view: &View<'_>, changes: &[Change]) -> Self {
+        if changes.is_empty() {
+            return Self { anomaly: BTreeMap::new(), rarity: BTreeMap::new(), length: 1.0 };
+        }
         let mut told: BTreeSet<String> = BTreeSet::new();
         for key in view.case.symptoms.keys() {
             told.extend(words(&key.detail));
@@ -136,20 +140,35 @@ fn all_words(reading: &Reading) -> impl Iterator<Item = &String> {
 
 /// What monitors and services say of the case.
 pub(super) fn messages<'v>(view: &'v View<'_>) -> Vec<&'v str> {
-    let mut found = alert_texts(view);
+    let mut found: Vec<&str> = alert_texts(view).into_iter().collect();
     found.extend(voices(view));
     found
 }
 
-/// Texts of its alerts; the name of a rule says little, and the same every time.
-fn alert_texts<'v>(view: &'v View<'_>) -> Vec<&'v str> {
+/// Labels under which an alert says in words what is wrong.
+const TEXTS: [&str; 4] = ["summary", "description", "detail", "message"];
+
+/// What some alerts say in words, each text once. Alerts of one rule mostly share their annotations.
+pub(in crate::correlate) fn each_text_once<'a>(
+    alerts: impl Iterator<Item = &'a Alert>,
+) -> BTreeSet<&'a Name> {
+    let mut found = BTreeSet::new();
+    let mut newest = None;
+    for alert in alerts {
+        let said = &alert.annotations;
+        if newest.replace(said) != Some(said) {
+            found.extend(TEXTS.iter().filter_map(|key| said.get(key)));
+        }
+    }
+    found
+}
+
+/// Texts of its alerts, each once: the instances of a service complain in the same words. The name of a rule says
+/// little, and the same every time.
+fn alert_texts<'v>(view: &'v View<'_>) -> BTreeSet<&'v str> {
     let alerts = view.case.alerts.keys().filter_map(|fp| view.world.alerts.get(*fp));
-    let keys = ["summary", "description", "detail", "message"];
-    alerts
-        .take(ALERTS_READ)
-        .flat_map(|state| keys.iter().filter_map(|key| state.alert.annotations.get(key)))
-        .map(Name::as_str)
-        .collect()
+    let alerts = alerts.take(ALERTS_READ).map(|state| &*state.alert);
+    each_text_once(alerts).into_iter().map(Name::as_str).collect()
 }
 
 /// Messages of its members, and those of others that name a member.

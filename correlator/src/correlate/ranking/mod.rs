@@ -9,7 +9,7 @@ mod alerts;
 mod candidates;
 mod change_term;
 mod common_cause;
-mod content;
+pub(super) mod content;
 mod deeper;
 mod diff;
 pub(super) mod words;

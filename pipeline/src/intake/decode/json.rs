@@ -1,5 +1,8 @@
 //! JSON with bounds: nesting and number of values are counted before anything is parsed.
 
+pub(crate) mod cursor;
+mod quoted;
+
 use serde::Deserialize;
 
 use super::error::DecodeError;

@@ -15,8 +15,10 @@ pub mod limits;
 pub mod interner;
 mod resources;
 pub mod sniff;
-mod json;
+pub(crate) mod json;
+pub(crate) mod digits;
 pub(crate) mod text;
+pub(crate) mod said;
 mod fields;
 mod rows;
 mod otlp;
@@ -105,7 +107,7 @@ pub struct Decoder {
     limits: DecodeLimits,
     known: Known,
     /// What alerts say: most of it comes again and again, and none of it in spans.
-    labels: Interner,
+    alerts: alerts::Memory,
     /// The memory of a batch that is done with.
     spare: SignalBatch,
     counters: DecodeCounters,
@@ -116,10 +118,10 @@ impl Decoder {
     #[must_use]
     pub fn new(limits: DecodeLimits) -> Self {
         let interner = Interner::new(limits.interned_max);
-        let labels = Interner::new(limits.interned_max);
+        let alerts = alerts::Memory::new(limits.interned_max);
         let known = Known { interner, resources: Resources::default() };
         let (spare, counters) = (SignalBatch::default(), DecodeCounters::default());
-        Self { limits, known, labels, spare, counters }
+        Self { limits, known, alerts, spare, counters }
     }
 
     /// What was done so far.
@@ -166,7 +168,7 @@ impl Decoder {
             TopicKind::Spans | TopicKind::Logs | TopicKind::Metrics => {
                 self.decode_telemetry(payload, &body)
             }
-            TopicKind::Alerts => alerts::decode(&body, &limits, arrival, &mut self.labels),
+            TopicKind::Alerts => alerts::decode(&body, &limits, arrival, &mut self.alerts),
             TopicKind::Changes => changes::decode(payload, &body, &limits, arrival),
             TopicKind::Topology => topology::decode(payload, &body, &limits),
         }

@@ -1,11 +1,12 @@
 //! Alerts: four forms in use, and CloudEvents around any of them, told apart by their shape. The usual ones
-//! have a short way of their own.
+//! have short ways of their own: `plain` for the usual one as it is usually written, else `quick`.
 
 mod alert;
 mod alertmanager;
 mod api_v2;
 mod event_recorder;
 mod quick;
+mod plain;
 
 use model::alert::Alert;
 use model::time::Timestamp;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use super::error::DecodeError;
 use super::interner::Interner;
 use super::limits::DecodeLimits;
+use super::said::Said;
 use super::{Decoded, json};
 
 const TRIED: &str = "Alertmanager webhook, Grafana webhook, Alertmanager API v2, Alertmanager \
@@ -22,16 +24,34 @@ const TRIED: &str = "Alertmanager webhook, Grafana webhook, Alertmanager API v2,
 /// What one form makes of a payload: `None` if it is not of that form.
 type Attempt = Option<Result<Vec<Alert>, &'static str>>;
 
+/// What payloads share: most of what alerts say comes again and again.
+#[derive(Debug)]
+pub(super) struct Memory {
+    names: Interner,
+    /// Annotations by their beginning.
+    said: Said,
+}
+
+impl Memory {
+    /// With room for so many names.
+    pub(super) fn new(names_max: usize) -> Self {
+        Self { names: Interner::new(names_max), said: Said::default() }
+    }
+}
+
 /// Decodes an alert payload.
 pub(super) fn decode(
     body: &[u8],
     limits: &DecodeLimits,
     arrival: Timestamp,
-    names: &mut Interner,
+    memory: &mut Memory,
 ) -> Result<Decoded, DecodeError> {
     let text = json::text(body)?;
+    if let Some(alerts) = plain::decode(text, arrival, limits, memory) {
+        return Ok(Decoded::Alerts(alerts));
+    }
     json::check_bounds(text.as_bytes(), limits)?;
-    match quick::decode(text, arrival, limits.items_max, names) {
+    match quick::decode(text, arrival, limits.items_max, &mut memory.names) {
         Some(alerts) => Ok(Decoded::Alerts(alerts)),
         None => in_any_form(body, limits, arrival),
     }

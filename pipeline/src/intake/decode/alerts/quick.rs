@@ -192,7 +192,7 @@ fn once<T, E: Error>(slot: &mut Option<T>, value: T) -> Result<(), E> {
 }
 
 /// Labels or annotations: an object of text.
-struct Pairs<'n>(&'n mut Interner);
+pub(super) struct Pairs<'n>(pub(super) &'n mut Interner);
 
 impl<'de> DeserializeSeed<'de> for Pairs<'_> {
     type Value = Labels;
@@ -226,7 +226,7 @@ impl<'de> Visitor<'de> for Pairs<'_> {
 }
 
 /// Values may be longer than names; long ones are not shared.
-fn shared(text: &str, names: &mut Interner) -> Name {
+pub(super) fn shared(text: &str, names: &mut Interner) -> Name {
     if text.len() <= NAME_CHARS_MAX {
         names.familiar(text)
     } else {
@@ -291,7 +291,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::intake::decode::alerts::in_any_form;
+    use crate::intake::decode::alerts::{Memory, in_any_form, plain};
     use crate::intake::decode::{DecodeLimits, Decoded};
 
     const ARRIVAL: Timestamp = Timestamp::from_millis(1_773_712_800_000);
@@ -380,6 +380,49 @@ mod tests {
                     prop_assert_eq!(Some(alerts), long(&payload));
                 }
             }
+        }
+
+        #[test]
+        fn what_is_read_in_one_walk_is_read_here_alike(
+            payloads in prop::collection::vec(payload(), 1..4),
+            (at, byte) in (any::<prop::sample::Index>(), any::<u8>()),
+        ) {
+            let (mut names, mut memory) = (Interner::new(64), Memory::new(64));
+            let mut damaged = payloads.last().map(Value::to_string).unwrap_or_default().into_bytes();
+            let at = at.index(damaged.len());
+            damaged[at] = byte;
+            let damaged = String::from_utf8(damaged).ok();
+            // What comes again takes another way than what comes first.
+            let texts = payloads.iter().chain(&payloads).map(Value::to_string).chain(damaged);
+            for text in texts {
+                let limits = DecodeLimits { items_max: 100, ..DecodeLimits::default() };
+                if let Some(alerts) = plain::decode(&text, ARRIVAL, &limits, &mut memory) {
+                    prop_assert_eq!(Some(alerts), decode(&text, ARRIVAL, 100, &mut names), "{}", text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_prometheus_posts_is_read_in_one_walk() {
+        let post = |instance: &str| {
+            json!([{"annotations": {"summary": "a \"quoted\" word\n"}, "endsAt": "2026-03-17T02:10:00.5Z",
+                "startsAt": "2026-03-17T02:06:00Z", "generatorURL": "http://p/g?a=b",
+                "labels": {"alertname": "Slow", "instance": instance}}])
+            .to_string()
+        };
+        let (mut names, mut memory) = (Interner::new(64), Memory::new(64));
+        for text in ["a:1", "b:1", "b:1"].map(post) {
+            let alerts = plain::decode(&text, ARRIVAL, &DecodeLimits::default(), &mut memory);
+            assert!(alerts.is_some());
+            assert_eq!(alerts, decode(&text, ARRIVAL, 9, &mut names));
+        }
+        for few in [
+            DecodeLimits { items_max: 0, ..DecodeLimits::default() },
+            DecodeLimits { json_values_max: 20, ..DecodeLimits::default() },
+            DecodeLimits { depth_max: 3, ..DecodeLimits::default() },
+        ] {
+            assert_eq!(plain::decode(&post("a:1"), ARRIVAL, &few, &mut memory), None);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use model::id::{SpanId, TraceId};
 
-use super::digits::hex;
+use crate::intake::decode::digits::hex;
 use crate::intake::decode::rows::span::{ParentId, parent_id, span_id, trace_id};
 
 /// A trace id; `None` if not of 16 bytes, or all zero.

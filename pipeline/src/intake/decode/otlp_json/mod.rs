@@ -4,7 +4,6 @@
 //! Ids are hexadecimal, 64-bit numbers text or numbers, enumerations numbers or names, `null`
 //! counts as absent, unknown fields are ignored, `kvlistValue` may be a bare list.
 
-mod digits;
 mod ids;
 mod scalars;
 mod attributes;

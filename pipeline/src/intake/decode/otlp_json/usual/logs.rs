@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::cursor::Cursor;
+use super::Cursor;
 use super::pairs::{Plain, Taker, attributes, plain};
 use super::spans::{Seen, number};
 use crate::intake::decode::otlp_json::ids;

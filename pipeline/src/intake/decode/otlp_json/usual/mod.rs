@@ -6,14 +6,12 @@
 //! whole payload to it, which then says what it means, or what is wrong with it. A test holds the two
 //! against each other.
 
-mod quoted;
-mod cursor;
 mod pairs;
 mod walk;
 mod spans;
 mod logs;
 
-pub(super) use cursor::Cursor;
+pub(super) use crate::intake::decode::json::cursor::Cursor;
 pub(super) use logs::read as read_log;
 pub(super) use spans::read as read_span;
 pub(super) use walk::{LOGS, SPANS, walk};

@@ -1,6 +1,6 @@
 //! Attributes: each a key, then a value with one member.
 
-use super::cursor::Cursor;
+use super::Cursor;
 use crate::intake::decode::limits::ATTRIBUTES_PER_ITEM_MAX;
 
 /// A value of one of the types that the conventions know.

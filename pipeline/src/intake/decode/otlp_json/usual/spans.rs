@@ -1,6 +1,6 @@
 //! `Span`, with its members in any order.
 
-use super::cursor::Cursor;
+use super::Cursor;
 use super::pairs::{Plain, Taker, attributes};
 use crate::intake::decode::otlp_json::ids;
 use crate::intake::decode::otlp_json::requests::{span_kind, status_code};

@@ -1,6 +1,6 @@
 //! From the export request to its items: the same way for spans and logs.
 
-use super::cursor::Cursor;
+use super::Cursor;
 use super::spans::Seen;
 use crate::intake::decode::limits::DecodeLimits;
 use crate::intake::decode::otlp_json::requests::any_resource;

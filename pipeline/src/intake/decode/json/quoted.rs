@@ -1,11 +1,11 @@
 //! What stands between quotes.
 
-use crate::intake::decode::otlp_json::digits::{ONES, hex};
+use crate::intake::decode::digits::{ONES, hex};
 
 /// How many bytes come before the first that means something inside of text: a quote, a backslash, a
 /// control character.
 #[inline]
-pub(super) fn plain_bytes(bytes: &[u8]) -> usize {
+pub(crate) fn plain_bytes(bytes: &[u8]) -> usize {
     let (eights, rest) = bytes.as_chunks::<8>();
     for (number, eight) in eights.iter().enumerate() {
         let special = special(u64::from_le_bytes(*eight));
@@ -29,7 +29,7 @@ const fn special(eight: u64) -> u64 {
 }
 
 /// What follows an escape that stands for a character, behind its backslash.
-pub(super) fn escape(bytes: &[u8]) -> Option<&[u8]> {
+pub(crate) fn escape(bytes: &[u8]) -> Option<&[u8]> {
     match bytes {
         [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', rest @ ..] => Some(rest),
         [b'u', rest @ ..] => match code_unit(rest)? {

@@ -4,7 +4,7 @@
 //! same, and is for the parser to say. Text stays where it stands.
 
 use super::quoted::{escape, plain_bytes};
-use crate::intake::decode::otlp_json::digits::decimal;
+use crate::intake::decode::digits::decimal;
 
 /// Nesting of values that are skipped. Unit: levels.
 const SKIPPED_LEVELS_MAX: usize = 16;
@@ -13,23 +13,23 @@ const NUMBER_BYTES_MAX: usize = 40;
 
 /// The bytes that are left of a text.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::intake::decode::otlp_json) struct Cursor<'a>(&'a [u8]);
+pub(crate) struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
     /// At the first byte of a text.
-    pub(super) const fn new(text: &'a str) -> Self {
+    pub(crate) const fn new(text: &'a str) -> Self {
         Self(text.as_bytes())
     }
 
     /// Whether nothing but white space is left.
-    pub(super) fn is_at_end(&mut self) -> bool {
+    pub(crate) fn is_at_end(&mut self) -> bool {
         self.space();
         self.0.is_empty()
     }
 
     /// Steps over a byte if it is the next behind white space.
     #[inline]
-    pub(super) fn at(&mut self, byte: u8) -> bool {
+    pub(crate) fn at(&mut self, byte: u8) -> bool {
         self.space();
         match self.0 {
             [first, rest @ ..] if *first == byte => {
@@ -42,26 +42,38 @@ impl<'a> Cursor<'a> {
 
     /// Steps over a byte that has to be the next behind white space.
     #[inline]
-    pub(super) fn expect(&mut self, byte: u8) -> Option<()> {
+    pub(crate) fn expect(&mut self, byte: u8) -> Option<()> {
         self.at(byte).then_some(())
+    }
+
+    /// Steps over these bytes if they are the next behind white space.
+    #[inline]
+    pub(crate) fn starts_with(&mut self, bytes: &[u8]) -> bool {
+        self.space();
+        self.word(bytes).is_some()
+    }
+
+    /// The next bytes, at most so many.
+    pub(crate) fn ahead(&self, bytes: usize) -> &'a [u8] {
+        self.0.get(..bytes).unwrap_or(self.0)
     }
 
     /// The next byte behind white space.
     #[inline]
-    pub(super) fn peek(&mut self) -> Option<u8> {
+    pub(crate) fn peek(&mut self) -> Option<u8> {
         self.space();
         self.0.first().copied()
     }
 
     /// Steps over `null` if it is the next.
     #[inline]
-    pub(super) fn null(&mut self) -> bool {
+    pub(crate) fn null(&mut self) -> bool {
         self.peek() == Some(b'n') && self.word(b"null").is_some()
     }
 
     /// Calls with each key, in front of its value.
     #[inline]
-    pub(super) fn object(
+    pub(crate) fn object(
         &mut self,
         mut member: impl FnMut(&mut Self, &'a [u8]) -> Option<()>,
     ) -> Option<()> {
@@ -80,7 +92,7 @@ impl<'a> Cursor<'a> {
 
     /// Calls in front of each item; `null` is an empty list.
     #[inline]
-    pub(super) fn list(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+    pub(crate) fn list(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         if self.null() {
             return Some(());
         }
@@ -98,7 +110,7 @@ impl<'a> Cursor<'a> {
 
     /// The key of a member, without escapes, and the colon.
     #[inline]
-    pub(super) fn member(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn member(&mut self) -> Option<&'a [u8]> {
         let key = self.text()?;
         self.expect(b':')?;
         Some(key)
@@ -106,7 +118,7 @@ impl<'a> Cursor<'a> {
 
     /// Steps over the key of a member, given with its quotes, and over the colon.
     #[inline]
-    pub(super) fn key(&mut self, quoted: &[u8]) -> Option<()> {
+    pub(crate) fn key(&mut self, quoted: &[u8]) -> Option<()> {
         self.space();
         self.word(quoted)?;
         self.expect(b':')
@@ -114,7 +126,7 @@ impl<'a> Cursor<'a> {
 
     /// Text without escapes.
     #[inline]
-    pub(super) fn text(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn text(&mut self) -> Option<&'a [u8]> {
         self.expect(b'"')?;
         let (text, rest) = self.0.split_at_checked(plain_bytes(self.0))?;
         match rest {
@@ -128,7 +140,7 @@ impl<'a> Cursor<'a> {
 
     /// A whole number of at most 19 digits without a sign, bare or as text.
     #[inline]
-    pub(super) fn number(&mut self) -> Option<u64> {
+    pub(crate) fn number(&mut self) -> Option<u64> {
         if self.peek()? == b'"' {
             return decimal(self.text()?);
         }
@@ -140,7 +152,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over a value and returns its bytes.
-    pub(in crate::intake::decode::otlp_json) fn extent(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn extent(&mut self) -> Option<&'a [u8]> {
         self.space();
         let from = self.0;
         self.skip()?;
@@ -149,7 +161,7 @@ impl<'a> Cursor<'a> {
 
     /// Steps over a value that can be parsed as whatever type.
     #[inline]
-    pub(super) fn skip(&mut self) -> Option<()> {
+    pub(crate) fn skip(&mut self) -> Option<()> {
         self.skip_within(SKIPPED_LEVELS_MAX)
     }
 
@@ -175,7 +187,7 @@ impl<'a> Cursor<'a> {
 
     /// Steps over text, with escapes or without.
     #[inline]
-    pub(super) fn skip_text(&mut self) -> Option<()> {
+    pub(crate) fn skip_text(&mut self) -> Option<()> {
         self.expect(b'"')?;
         loop {
             match self.0.split_at_checked(plain_bytes(self.0))?.1 {
@@ -190,13 +202,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over a truth value.
-    pub(super) fn skip_bool(&mut self) -> Option<()> {
+    pub(crate) fn skip_bool(&mut self) -> Option<()> {
         self.space();
         self.word(b"true").or_else(|| self.word(b"false"))
     }
 
     /// Steps over a number that is not too large for a float.
-    pub(super) fn skip_number(&mut self) -> Option<()> {
+    pub(crate) fn skip_number(&mut self) -> Option<()> {
         self.space();
         let from = self.0.len();
         self.step(b"-");

@@ -1,10 +1,10 @@
 //! Digits, eight at a time: ids and times are more than half of what a short span is made of.
 
 /// A one in every byte.
-pub(super) const ONES: u64 = u64::MAX / 0xff;
+pub(crate) const ONES: u64 = u64::MAX / 0xff;
 
 /// The bytes of a hexadecimal id in `N` bytes; `None` for everything else.
-pub(super) fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+pub(crate) fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     if text.len() != N * 2 {
         return None;
     }
@@ -39,7 +39,7 @@ fn hex_of_eight(digits: [u8; 8]) -> Option<u32> {
 }
 
 /// The number of 1 to 19 decimal digits; `None` for everything else. (Twenty may be more than 64 bits.)
-pub(super) fn decimal(text: &[u8]) -> Option<u64> {
+pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 19 {
         return None;
     }
