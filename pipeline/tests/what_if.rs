@@ -38,10 +38,11 @@ fn rfc3339(at_s: i64) -> String {
 }
 
 fn alert(at_s: i64, since_s: i64, service: &str, more: &[(&str, &str)]) -> Value {
-    let mut labels =
-        json!({"alertname": format!("{service}Down"), "service": service, "severity": "critical"});
-    for (name, value) in more {
-        labels[*name] = json!(value);
+    let mut labels = serde_json::Map::new();
+    let name = format!("{service}Down");
+    let always = [("alertname", name.as_str()), ("service", service), ("severity", "critical")];
+    for (label, value) in always.iter().chain(more) {
+        labels.insert((*label).to_owned(), json!(value));
     }
     let alert = json!({"status": "firing", "labels": labels, "annotations": {}, "startsAt": rfc3339(since_s)});
     let value = json!({"version": "4", "status": "firing", "alerts": [alert]});
