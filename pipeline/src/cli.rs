@@ -152,6 +152,22 @@ mod tests {
     }
 
     #[test]
+    fn every_command_takes_json() {
+        fn without(command: &clap::Command, names: &mut Vec<String>) {
+            let below: Vec<_> =
+                command.get_subcommands().filter(|below| below.get_name() != "help").collect();
+            let is_json = |arg: &clap::Arg| arg.get_long() == Some("json");
+            if below.is_empty() && !command.get_arguments().any(is_json) {
+                names.push(command.get_name().to_owned());
+            }
+            below.into_iter().for_each(|below| without(below, names));
+        }
+        let mut names = Vec::new();
+        without(&Cli::command(), &mut names);
+        assert_eq!(names, Vec::<String>::new());
+    }
+
+    #[test]
     fn a_token_is_read_from_its_file_before_it_is_taken_from_elsewhere() {
         let args = |token_file, token: Option<&str>| RemoteArgs {
             url: String::new(),

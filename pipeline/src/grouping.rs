@@ -138,7 +138,13 @@ fn compile(source: &str) -> Result<Program, String> {
         let first = errors.errors.first();
         first.map_or_else(
             || errors.to_string(),
-            |error| format!("line {}, column {}: {}", error.pos.0, error.pos.1, error.msg),
+            |error| {
+                let (line, column) = error.pos;
+                let said = error.msg.trim_end_matches('!');
+                format!(
+                    "line {line}, column {column}: {said}: this is no CEL; docs/control.md has examples"
+                )
+            },
         )
     })?;
     let references = program.references();
@@ -386,6 +392,7 @@ mod tests {
     fn errors_say_where_and_what_to_do() {
         let error = |key: &str| compiled(key).unwrap_err().join("\n");
         assert!(error("alert.labels.").contains("line 1, column"), "{}", error("alert.labels."));
+        assert!(error("has(alert.labels.x ? 1").contains("no CEL; docs/control.md"));
         assert!(error("alarm.name").contains("\"alarm\" is not known"), "{}", error("alarm.name"));
         let nested = "alert.labels.exists(a, alert.labels.exists(b, a == b)) ? 'x' : ''";
         assert!(error(nested).contains("loop inside a loop"), "{}", error(nested));

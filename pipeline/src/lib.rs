@@ -30,3 +30,4 @@ pub mod top;
 pub mod eval;
 pub mod tell;
 pub mod progress;
+pub mod failure;

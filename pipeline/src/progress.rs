@@ -48,20 +48,21 @@ impl Progress {
     /// Work of unknown length.
     #[must_use]
     pub fn spinner(what: &'static str) -> Self {
-        let bar = ProgressBar::new_spinner();
-        bar.set_draw_target(ProgressDrawTarget::stderr());
-        bar.set_prefix(what);
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         bar.set_style(style("{spinner} {prefix} {msg}"));
+        bar.set_prefix(what);
+        bar.set_draw_target(ProgressDrawTarget::stderr());
         Self(bar)
     }
 
     /// Work of known length.
     #[must_use]
     pub fn bar(what: &'static str, length: u64) -> Self {
-        let bar = ProgressBar::new(length);
-        bar.set_draw_target(ProgressDrawTarget::stderr());
-        bar.set_prefix(what);
+        // Its own style before anything is drawn.
+        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden());
         bar.set_style(style("{prefix} [{bar:40}] {percent}% {msg}"));
+        bar.set_prefix(what);
+        bar.set_draw_target(ProgressDrawTarget::stderr());
         Self(bar)
     }
 

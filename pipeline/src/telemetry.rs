@@ -1,4 +1,4 @@
-//! The program's own log, on standard error: `FAULTLINE_LOG=debug`, `FAULTLINE_LOG_FORMAT=json`.
+//! The program's own log, on standard error: `FAULTLINE_LOG=debug`, `FAULTLINE_LOG_FORMAT=json` or `--json`.
 
 use std::io::IsTerminal;
 
@@ -6,8 +6,9 @@ use tracing::level_filters::LevelFilter;
 
 use crate::cli::Command;
 
-/// Starts logging. A service tells what it does; a command only what went wrong.
-pub fn start(command: &Command) {
+/// Starts logging. A service tells what it does; a command only what went wrong. With `json` each line is an
+/// object.
+pub fn start(command: &Command, json: bool) {
     let default =
         if matches!(command, Command::Run(_)) { LevelFilter::INFO } else { LevelFilter::WARN };
     let level = std::env::var("FAULTLINE_LOG").ok().and_then(|level| level.parse().ok());
@@ -16,6 +17,6 @@ pub fn start(command: &Command) {
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal());
-    let json = std::env::var("FAULTLINE_LOG_FORMAT").is_ok_and(|format| format == "json");
+    let json = json || std::env::var("FAULTLINE_LOG_FORMAT").is_ok_and(|format| format == "json");
     if json { builder.json().init() } else { builder.init() }
 }

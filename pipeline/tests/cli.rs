@@ -202,6 +202,35 @@ fn every_command_with_wrong_input_says_what_to_do() {
 }
 
 #[test]
+fn with_json_what_went_wrong_is_one_object_too() {
+    let nobody = "http://127.0.0.1:9";
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["incidents", "--json", "--url", nobody], 1, "faultline demo"),
+        (&["health", "--json", "--url", nobody], 1, "faultline run -c"),
+        (&["replay", "--json", "nope.zst"], 1, "faultline record"),
+        (&["run", "--json", "-c", "no-such.yaml"], 78, "no-such.yaml: 1 error"),
+        (&["sinks", "list", "--json", "-c", "no-such.yaml"], 78, "no-such.yaml: 1 error"),
+        (&["man", "--json", "/dev/null/man"], 1, "/dev/null/man"),
+        (&["completions", "tcsh", "--json"], 2, "fish"),
+        (&["incidents", "--json", "--state", "opne"], 2, "open"),
+        (&["explian", "--json"], 2, "'explain'"),
+    ];
+    for (args, code, expected) in cases {
+        let output = faultline(args);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(*code), "{args:?}: {said}");
+        let told: serde_json::Value = serde_json::from_str(&said).expect(&said);
+        assert_eq!(told["exit_code"], *code, "{args:?}: {said}");
+        let error = told["error"].as_str().unwrap_or_default();
+        assert!(error.contains(expected), "{args:?}: expected {expected}: {error}");
+        assert_eq!(told["errors"].is_array(), *code == 78, "{said}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+    }
+    let help = faultline(&["incidents", "--json", "--help"]);
+    assert!(help.status.success() && !help.stdout.is_empty(), "help is no failure");
+}
+
+#[test]
 fn a_port_that_is_taken_is_told_and_ends_the_service() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
@@ -233,6 +262,15 @@ fn shells_get_completions_and_people_manual_pages() {
         let script = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success() && script.contains("incidents"), "{shell}");
     }
+    let json = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_slice(&faultline(args).stdout).expect("JSON")
+    };
+    let script = json(&["completions", "fish", "--json"]);
+    assert_eq!(script["shell"], "fish");
+    assert!(script["script"].as_str().is_some_and(|text| text.contains("incidents")), "{script}");
+    let pages = json(&["man", "--json"]);
+    assert_eq!(pages["pages"][0]["name"], "faultline.1");
+    assert!(pages["pages"][0]["text"].as_str().is_some_and(|text| text.contains("EXIT STATUS")));
     let output = faultline(&["man"]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("EXIT STATUS"));
     let directory = tempfile::tempdir().expect("a directory");

@@ -295,9 +295,14 @@ pub(crate) fn hostile() -> Incident {
 pub(crate) fn drift() -> serde_json::Value {
     serde_json::json!({
         "declared_never_seen": [
-            { "from": "checkout", "to": "legacy-tax", "source": "servicenow", "declared_at": "2025-11-02" },
-            { "from": "<script>alert(6)</script>", "to": "email", "source": "backstage" },
+            { "from": "checkout", "to": "legacy-tax", "declared_panes_ago": 8_640, "confidence": 0.31 },
+            { "from": "<script>alert(6)</script>", "to": "email", "declared_panes_ago": 120, "confidence": 0.9 },
         ],
-        "seen_never_declared": [{ "from": "payment", "to": "fraud-check", "calls": 41_220 }],
+        "seen_never_declared": [{ "from": "payment", "to": "fraud-check", "calls": 41_220,
+            "first_seen_panes_ago": 52_000, "last_seen_panes_ago": 1 }],
+        "declared_items_never_seen": ["mainframe-gateway"],
+        "seen_items_never_declared": ["fraud-check", "recommendation"],
+        "agreed": 41,
+        "omitted": 0,
     })
 }

@@ -78,6 +78,9 @@ pub struct CompletionsArgs {
     /// The shell.
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+    /// Print one JSON object with the script in it.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Where each shell looks.
@@ -92,6 +95,9 @@ pub struct ManArgs {
     /// Write the pages of all commands there; without it, the first page goes to stdout.
     #[arg(value_name = "DIR")]
     pub directory: Option<PathBuf>,
+    /// Print one JSON object: the pages of all commands and their text, or with a directory where each is.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `run`.
@@ -103,6 +109,9 @@ pub struct RunArgs {
     /// Which stages run in this process. Default: all.
     #[arg(long, value_delimiter = ',')]
     pub roles: Vec<Role>,
+    /// Log one JSON object a line, and tell why it ended as one.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A part of the work that a process can take.

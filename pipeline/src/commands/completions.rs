@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 use clap::CommandFactory;
+use serde_json::json;
 
 use crate::cli::{Cli, CompletionsArgs};
 
-/// Prints the script.
+/// Prints the script, with `--json` inside of an object.
 ///
 /// # Errors
 /// When standard output cannot be written.
@@ -15,6 +16,12 @@ pub fn completions(args: &CompletionsArgs) -> Result<()> {
     // Written to memory first: the generator panics where a pipe is closed.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "faultline", &mut script);
-    io::stdout().lock().write_all(&script)?;
+    let mut out = io::stdout().lock();
+    if args.json {
+        let (shell, script) = (args.shell.to_string(), String::from_utf8(script)?);
+        writeln!(out, "{}", json!({ "shell": shell, "script": script }))?;
+    } else {
+        out.write_all(&script)?;
+    }
     Ok(())
 }

@@ -39,6 +39,8 @@ pub fn health(args: &HealthArgs) -> Result<ExitCode> {
     if answer.status().is_success() {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("{url} answers {}; {url}?verbose says why", answer.status().as_u16());
+    if !args.json {
+        eprintln!("{url} answers {}; {url}?verbose says why", answer.status().as_u16());
+    }
     Ok(ExitCode::FAILURE)
 }

@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
 
 use anyhow::{Context, Result};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
+use serde_json::json;
 
 use crate::cli::{Cli, ManArgs};
 
@@ -34,20 +34,36 @@ How much is logged on standard error: error, warn, info, debug or trace.
 \\fIjson\\fR logs one JSON object a line.
 ";
 
-/// Prints the page of the program, or writes all pages to a directory.
+/// Prints the page of the program, or writes all pages to a directory. `--json` prints all pages, or where
+/// each was written.
 ///
 /// # Errors
 /// When standard output or the directory cannot be written.
 pub fn man(args: &ManArgs) -> Result<()> {
-    let command = built();
+    let pages = pages(&built())?;
+    let mut out = io::stdout().lock();
     let Some(directory) = &args.directory else {
-        io::stdout().lock().write_all(&page(&command)?)?;
+        if args.json {
+            let told = pages.iter().map(|(name, text)| json!({ "name": name, "text": text }));
+            writeln!(out, "{}", json!({ "pages": told.collect::<Vec<_>>() }))?;
+        } else if let Some((_, text)) = pages.first() {
+            out.write_all(text.as_bytes())?;
+        }
         return Ok(());
     };
     fs::create_dir_all(directory)
         .with_context(|| format!("cannot make directory {}", directory.display()))?;
-    let written = write_all(directory, &command)?;
-    eprintln!("{written} pages in {}; read one with `man -l FILE`", directory.display());
+    for (name, text) in &pages {
+        let path = directory.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if args.json {
+        let told =
+            pages.iter().map(|(name, _)| json!({ "name": name, "file": directory.join(name) }));
+        writeln!(out, "{}", json!({ "pages": told.collect::<Vec<_>>() }))?;
+    } else {
+        eprintln!("{} pages in {}; read one with `man -l FILE`", pages.len(), directory.display());
+    }
     Ok(())
 }
 
@@ -57,22 +73,19 @@ fn built() -> Command {
     command
 }
 
-fn page(command: &Command) -> Result<Vec<u8>> {
+/// The pages of a command and of everything below it, its own first, each with the name of its file.
+fn pages(command: &Command) -> Result<Vec<(String, String)>> {
+    let name = command.get_display_name().unwrap_or_else(|| command.get_name());
     let mut text = Vec::new();
     Man::new(command.clone()).render(&mut text)?;
-    if command.get_name() == "faultline" {
+    if name == "faultline" {
         text.extend_from_slice(EXIT_CODES.as_bytes());
     }
-    Ok(text)
-}
-
-/// The command's page and those of everything below it; tells how many.
-fn write_all(directory: &Path, command: &Command) -> Result<usize> {
-    let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
-    let path = directory.join(format!("{name}.1"));
-    fs::write(&path, page(command)?).with_context(|| format!("cannot write {}", path.display()))?;
-    let below = command.get_subcommands().filter(|below| below.get_name() != "help");
-    below.map(|below| write_all(directory, below)).try_fold(1, |sum, wrote| Ok(sum + wrote?))
+    let mut all = vec![(format!("{name}.1"), String::from_utf8(text)?)];
+    for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+        all.extend(pages(below)?);
+    }
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -81,14 +94,23 @@ mod tests {
 
     #[test]
     fn every_command_has_a_page_of_its_own() {
-        let directory = tempfile::tempdir().unwrap();
-        let written = write_all(directory.path(), &built()).unwrap();
-        assert!(written > 10, "{written}");
+        let all = pages(&built()).unwrap();
+        assert!(all.len() > 10, "{}", all.len());
         for name in ["faultline.1", "faultline-replay.1", "faultline-man.1"] {
-            let text = fs::read_to_string(directory.path().join(name)).unwrap();
+            let (_, text) = all.iter().find(|(page, _)| page == name).unwrap();
             assert!(text.contains(".SH SYNOPSIS"), "{name}");
         }
-        let first = fs::read_to_string(directory.path().join("faultline.1")).unwrap();
+        let (name, first) = all.first().unwrap();
+        assert_eq!(name, "faultline.1");
         assert!(first.contains("EXIT STATUS") && first.contains("78"));
+    }
+
+    #[test]
+    fn pages_are_written_where_they_are_wanted() {
+        let directory = tempfile::tempdir().unwrap();
+        let into = directory.path().join("man1");
+        man(&ManArgs { directory: Some(into.clone()), json: false }).unwrap();
+        let text = fs::read_to_string(into.join("faultline-sinks-test.1")).unwrap();
+        assert!(text.contains(".SH SYNOPSIS"), "{text}");
     }
 }

@@ -139,10 +139,11 @@ fn parsed(text: Option<&str>, mut value: Value, sets: &[String]) -> Result<RawCo
     let read = match as_written {
         // From the text: errors name line and column.
         Some(text) => serde_saphyr::from_str(text).map_err(|error| error.to_string()),
-        // Written anew first: an error shows the line that it is about.
-        None => serde_saphyr::to_string(&value)
-            .map_err(|error| error.to_string())
-            .and_then(|text| serde_saphyr::from_str(&text).map_err(|error| error.to_string())),
+        // What was taken out and set stands in no file: errors name the key.
+        None => serde_path_to_error::deserialize(&value).map_err(|error| match error.path() {
+            path if path.iter().next().is_none() => error.inner().to_string(),
+            path => format!("{path}: {}", error.inner()),
+        }),
     };
     match read {
         Ok(raw) if errors.is_empty() => Ok(raw),
@@ -182,6 +183,18 @@ mod tests {
         for one in expected {
             assert!(errors.iter().any(|error| error == one), "{one}: {errors:#?}");
         }
+    }
+
+    #[test]
+    fn what_else_is_wrong_beside_an_unknown_key_names_its_key() {
+        let yaml = "log: {kind: embedded, directory: d}\nzzz: 1\ntime: {pane_s: soon}\n";
+        let errors = errors(yaml, &[]);
+        assert_eq!(errors.len(), 2, "{errors:?}");
+        assert!(errors[1].starts_with("time.pane_s: invalid type: string"), "{errors:?}");
+        let sink =
+            "log: {kind: embedded, directory: d}\nsinks: [{teams: {name: t, url: 'http://x'}}]\n";
+        let errors = super::tests::errors(sink, &[]);
+        assert_eq!(errors[1], "sinks[0].teams: missing field `webhook`");
     }
 
     #[test]

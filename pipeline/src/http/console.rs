@@ -19,6 +19,7 @@ const LOGIN: &str = include_str!("assets/login.html");
 const LOGIN_FAILED: &str = include_str!("assets/login_failed.html");
 /// With a token or at an issuer, and at an issuer alone.
 const LOGIN_EITHER: &str = include_str!("assets/login_either.html");
+const LOGIN_EITHER_FAILED: &str = include_str!("assets/login_either_failed.html");
 const LOGIN_ISSUER: &str = include_str!("assets/login_issuer.html");
 
 const JS: &str = "text/javascript; charset=utf-8";
@@ -103,7 +104,12 @@ pub(super) async fn login(
         Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to(next.page())).into_response(),
         None => {
             state.metrics.add(Metric::RequestsRefused, Stage::Console, 1);
-            html(StatusCode::UNAUTHORIZED, LOGIN_FAILED)
+            // Whoever has no token is not left without the other way.
+            let is_either = state.security.sign_in_issuer().is_some();
+            html(
+                StatusCode::UNAUTHORIZED,
+                if is_either { LOGIN_EITHER_FAILED } else { LOGIN_FAILED },
+            )
         }
     }
 }
@@ -173,7 +179,7 @@ mod tests {
 
     #[test]
     fn no_page_holds_an_inline_script_or_style() {
-        for page in [SHELL, LOGIN, LOGIN_FAILED, LOGIN_EITHER, LOGIN_ISSUER] {
+        for page in [SHELL, LOGIN, LOGIN_FAILED, LOGIN_EITHER, LOGIN_EITHER_FAILED, LOGIN_ISSUER] {
             assert!(!page.contains("style=") && !page.contains("<style"), "{page}");
             assert!(!page.contains(" on"), "no event handlers: {page}");
             for script in page.split("<script").skip(1) {

@@ -1,13 +1,15 @@
 //! What users do in PagerDuty, from its V3 webhooks.
 //!
 //! They carry the incident with its key and who did it, but of a note only PagerDuty's own id of the
-//! incident, and nothing of alerts that were grouped: those are heard by the REST API alone. What has no user
+//! incident, and nothing of alerts that were grouped, nor of our key of the incident that another was merged
+//! into: those are heard by the REST API alone. What has no user
 //! as its agent (time-outs, policies, what we sent) is nobody's act.
 
 use model::command::{Act, Decision};
 use model::name::Name;
 use model::time::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::{Letter, Unheard, parse};
 use crate::heard::{Deed, incident_id, name};
@@ -34,6 +36,8 @@ struct Event {
 struct Paged {
     incident_key: Option<String>,
     assignees: Vec<Reference>,
+    /// Why it was resolved, if not because it is over: it was merged.
+    resolve_reason: Option<IgnoredAny>,
 }
 
 #[derive(Default, Deserialize)]
@@ -56,7 +60,9 @@ impl Event {
         let decision = match self.event_type.as_str() {
             "incident.acknowledged" => Decision::Acknowledge { incident },
             "incident.unacknowledged" => Decision::Unacknowledge { incident },
-            "incident.resolved" => Decision::Resolve { incident },
+            "incident.resolved" if self.data.resolve_reason.is_none() => {
+                Decision::Resolve { incident }
+            }
             "incident.reopened" => Decision::Reopen { incident },
             "incident.reassigned" | "incident.delegated" => {
                 let to = self.data.assignees.first()?.summary.as_deref()?;

@@ -4,10 +4,13 @@
 //! appear a little late and clocks differ, so the last two minutes are read again: entries that were seen are
 //! passed over. Only what users did at the one service that we page is a person's act; what we send
 //! ourselves has an integration as its agent.
+//!
+//! A merge is told as the end of the incident that was merged, with the one that goes on as its
+//! `resolve_reason`: it is a merge here, too, and never a resolve.
 
 use std::collections::BTreeMap;
 
-use model::command::Decision;
+use model::command::{Act, Decision};
 use model::id::IncidentId;
 use model::name::Name;
 use model::time::{Nanos, Timestamp};
@@ -26,8 +29,10 @@ const PAGES_MAX: usize = 20;
 const WINDOW_MIN: i64 = 1_000_000_000;
 /// How far back is read again.
 const OVERLAP: Nanos = Nanos::from_secs(120);
-/// Incidents of one answer whose alerts are asked for.
+/// Incidents of one answer that are asked for, or whose alerts are.
 const ASKED_MAX: usize = 10;
+/// The reason of an end that is none: its alerts went on in another incident.
+const MERGED: &str = "merge_resolve_reason";
 
 /// The account, as far as it is listened to.
 pub(super) struct Desk<'a> {
@@ -99,6 +104,17 @@ struct Paged {
     incident_key: Option<String>,
     #[serde(default)]
     service: Reference,
+    #[serde(default)]
+    resolve_reason: Option<ResolveReason>,
+}
+
+/// Why an incident was resolved, if not because it is over.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ResolveReason {
+    #[serde(rename = "type")]
+    kind: String,
+    incident: Reference,
 }
 
 /// What PagerDuty will do by itself: the end of a snooze.
@@ -108,6 +124,11 @@ struct Planned {
     kind: String,
     #[serde(default)]
     at: String,
+}
+
+#[derive(Deserialize)]
+struct Whole {
+    incident: Paged,
 }
 
 #[derive(Deserialize)]
@@ -141,7 +162,7 @@ impl Ear {
         let window = read(desk, heard_to, now)?;
         let mut heard = Heard { notes: window.notes, ..Heard::default() };
         let mut heard_to = window.until;
-        let mut grouped = BTreeMap::new();
+        let mut asked = Asked::default();
         // Remembered only with the acts: if anything below fails, all of it is heard again.
         let mut fresh = BTreeMap::new();
         for (at, entry) in &window.entries {
@@ -149,18 +170,22 @@ impl Ear {
             if is_heard || !entry.is_of_person_at(desk.service) {
                 continue;
             }
-            let incidents = match entry.incident.own() {
-                Some(own) => vec![own],
-                None if grouped.len() >= ASKED_MAX && !grouped.contains_key(&entry.incident.id) => {
-                    // The rest has its turn at once, in the next answer.
-                    heard_to = *at;
-                    heard.more = More::Yes;
-                    break;
-                }
-                None => self.grouped(desk, &entry.incident.id, &mut grouped, now)?,
-            };
-            let acts = incidents.iter().flat_map(|incident| entry.acts(desk.sink, *at, *incident));
-            heard.acts.extend(acts);
+            if asked.is_full_for(entry) {
+                // The rest has its turn at once, in the next answer.
+                heard_to = *at;
+                heard.more = More::Yes;
+                break;
+            }
+            if let Some(target) = entry.merged_into() {
+                heard.acts.extend(self.merge(desk, *at, (entry, target), &mut asked, now)?);
+            } else {
+                let incidents = match entry.incident.own() {
+                    Some(own) => vec![own],
+                    None => self.grouped(desk, &entry.incident.id, &mut asked, now)?,
+                };
+                let acts = incidents.iter().filter_map(|own| entry.act(desk.sink, *at, *own));
+                heard.acts.extend(acts);
+            }
             fresh.insert(entry.id.clone(), *at);
         }
         self.patience.renew();
@@ -173,20 +198,63 @@ impl Ear {
         Ok(heard)
     }
 
-    /// Ours among the alerts that PagerDuty made one incident of; `asked` holds those of this answer.
+    /// Ours among the alerts that PagerDuty made one incident of.
     fn grouped(
         &mut self,
         desk: &Desk<'_>,
         id: &str,
-        asked: &mut BTreeMap<String, Vec<IncidentId>>,
+        asked: &mut Asked,
         now: Timestamp,
     ) -> Result<Vec<IncidentId>, Stop> {
-        if let Some(known) = asked.get(id) {
+        if let Some(known) = asked.alerts.get(id) {
             return Ok(known.clone());
         }
         let found = self.patience.read(id, alerts(desk, id, now))?.unwrap_or_default();
-        asked.insert(id.to_owned(), found.clone());
+        asked.alerts.insert(id.to_owned(), found.clone());
         Ok(found)
+    }
+
+    /// The merge of an incident of ours into another of ours.
+    fn merge(
+        &mut self,
+        desk: &Desk<'_>,
+        at: Timestamp,
+        (entry, target): (&Entry, &str),
+        asked: &mut Asked,
+        now: Timestamp,
+    ) -> Result<Option<Act>, Stop> {
+        let Some(incident) = entry.incident.own() else { return Ok(None) };
+        let own = match asked.own.get(target) {
+            Some(known) => *known,
+            None => {
+                let found = self.patience.read(target, whole(desk, target, now))?.flatten();
+                asked.own.insert(target.to_owned(), found);
+                found
+            }
+        };
+        let into = own.filter(|into| *into != incident);
+        Ok(into.map(|into| entry.deed(desk.sink, at, incident, Decision::Merge { incident, into })))
+    }
+}
+
+/// What was asked for in this answer, by PagerDuty's ids of incidents.
+#[derive(Default)]
+struct Asked {
+    /// Ours among the alerts of an incident.
+    alerts: BTreeMap<String, Vec<IncidentId>>,
+    /// Which of ours an incident is.
+    own: BTreeMap<String, Option<IncidentId>>,
+}
+
+impl Asked {
+    /// Whether this entry would take a request more than one answer may take.
+    fn is_full_for(&self, entry: &Entry) -> bool {
+        let own = entry.incident.own();
+        let is_known = match entry.merged_into() {
+            Some(target) => own.is_none() || self.own.contains_key(target),
+            None => own.is_some() || self.alerts.contains_key(&entry.incident.id),
+        };
+        !is_known && self.alerts.len() + self.own.len() >= ASKED_MAX
     }
 }
 
@@ -203,23 +271,35 @@ impl Entry {
         by_user && [&self.service.id, &self.incident.service.id].contains(&&service.to_owned())
     }
 
-    /// The acts of one entry on one incident: none or one.
-    fn acts(
-        &self,
-        sink: &Name,
-        at: Timestamp,
-        incident: IncidentId,
-    ) -> Option<model::command::Act> {
-        let decision = self.decision(incident)?;
+    /// The incident in which the alerts of this one go on, by PagerDuty's id, if it was merged.
+    fn merged_into(&self) -> Option<&str> {
+        let reason = self.incident.resolve_reason.as_ref();
+        let merged = reason.filter(|reason| reason.kind == MERGED);
+        merged
+            .filter(|_| self.kind == "resolve_log_entry")
+            .map(|reason| reason.incident.id.as_str())
+    }
+
+    /// The act of one entry on one incident, if it is one.
+    fn act(&self, sink: &Name, at: Timestamp, incident: IncidentId) -> Option<Act> {
+        Some(self.deed(sink, at, incident, self.decision(incident)?))
+    }
+
+    fn deed(&self, sink: &Name, at: Timestamp, incident: IncidentId, decision: Decision) -> Act {
         let author = self.agent.as_ref().and_then(|agent| agent.summary.as_deref());
+        let reason = match decision {
+            Decision::Comment { .. } => self.note(),
+            Decision::Merge { .. } => "merged in PagerDuty",
+            _ => "",
+        };
         let deed = Deed {
             via: sink,
             entry: &format!("{}.{incident}", self.id),
             author: author.unwrap_or_default(),
             at,
-            reason: if matches!(decision, Decision::Comment { .. }) { self.note() } else { "" },
+            reason,
         };
-        Some(deed.act(decision))
+        deed.act(decision)
     }
 
     fn decision(&self, incident: IncidentId) -> Option<Decision> {
@@ -322,4 +402,11 @@ fn alerts(desk: &Desk<'_>, id: &str, now: Timestamp) -> Result<Vec<IncidentId>, 
     let Some(answer) = desk.rest.get_if_there(&path, now)? else { return Ok(Vec::new()) };
     let found = parse::<Alerts>(&answer)?.alerts;
     Ok(found.iter().filter_map(|alert| incident_id(alert.alert_key.as_deref()?)).collect())
+}
+
+/// Which of ours an incident is: none if its key is not ours.
+fn whole(desk: &Desk<'_>, id: &str, now: Timestamp) -> Result<Option<IncidentId>, Stop> {
+    let path = format!("/incidents/{}", encoded(id));
+    let Some(answer) = desk.rest.get_if_there(&path, now)? else { return Ok(None) };
+    Ok(parse::<Whole>(&answer)?.incident.own())
 }

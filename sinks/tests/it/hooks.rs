@@ -197,6 +197,11 @@ fn what_users_do_in_pagerduty_is_read_from_its_signed_webhooks() {
     for nobody in [ours, Value::Null] {
         assert_eq!(said("incident.resolved", &nobody), []);
     }
+    // A merge is told as the end of what was merged; into which of ours, only the REST API says.
+    let reason = r#""resolve_reason":{"type":"merge_resolve_reason","incident":{"id":"PGX"}},"incident_key""#;
+    let merged = paged("incident.resolved", user.clone()).replace(r#""incident_key""#, reason);
+    let signed = format!("v1={}", hmac(&merged));
+    assert_eq!(acts(send(&hook, &[("x-pagerduty-signature", signed)], &merged)), []);
     let body = paged("incident.resolved", user);
     for signed in [String::new(), hmac(&body), format!("v1={}", hmac("{}"))] {
         let said = send(&hook, &[("x-pagerduty-signature", signed)], &body);

@@ -126,6 +126,45 @@ fn grouped_alerts_are_all_meant_and_other_services_and_keys_are_not() {
 }
 
 #[test]
+fn a_merge_into_another_of_ours_is_a_merge_and_no_resolve() {
+    let (double, mut world) = world();
+    let merge = |secs, by: &str, key: &str, into: &str| {
+        double.lock().service.account.merge(&at(secs).to_rfc3339(), by, key, into);
+    };
+    let other = "00000000000000cd";
+    merge(1, "user", OURS, other);
+    // Into what another tool, or somebody by hand, opened: we do not know that incident.
+    merge(2, "user", "00000000000000e1", "of-another-tool");
+    // Into alerts that PagerDuty grouped: which of them is meant is not said.
+    let grouped = vec![String::from("00000000000000f1"), String::from("00000000000000f2")];
+    double.lock().service.account.alerts.insert(String::from("Qgroup"), grouped);
+    merge(4, "user", "00000000000000f3", "group");
+    // What was merged is not ours; and what no user merged is nobody's word.
+    merge(5, "user", "of-another-tool", OURS);
+    merge(6, "service", "00000000000000f4", other);
+    log(&double, "acknowledge", 7, "user", other, &json!({}));
+    let (acts, cursor) = hear(&mut world, &at(0).to_rfc3339(), at(30));
+    let id = IncidentId;
+    let acknowledge = Decision::Acknowledge { incident: id(0xcd) };
+    let first = Decision::Merge { incident: id(0xab), into: id(0xcd) };
+    assert_eq!(decisions(&acts), [first, acknowledge]);
+    assert!(acts[0].author.as_str() == "Ann Example" && !acts[0].reason.is_empty());
+    assert_eq!(hear(&mut world, &cursor, at(60)).0, [], "the same is not told again");
+}
+
+#[test]
+fn many_merges_are_all_heard_some_at_a_time() {
+    let (double, mut world) = world();
+    for count in 0..25_i64 {
+        let (key, into) = (format!("{:016x}", 0x100 + count), format!("{:016x}", 0x200 + count));
+        double.lock().service.account.merge(&at(5).to_rfc3339(), "user", &key, &into);
+    }
+    let (acts, _) = hear(&mut world, &at(0).to_rfc3339(), at(30));
+    let merges = acts.iter().filter(|act| matches!(act.decision, Decision::Merge { .. }));
+    assert_eq!((merges.count(), acts.len()), (25, 25));
+}
+
+#[test]
 fn what_came_before_a_failed_look_up_is_heard_with_what_came_after() {
     let (double, mut world) = world();
     log(&double, "acknowledge", 1, "user", OURS, &json!({}));

@@ -4,9 +4,10 @@ mod told;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::slice::from_ref;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum as _;
 use model::incident::Incident;
 use serde_json::json;
@@ -22,7 +23,7 @@ use crate::clock;
 use crate::commands::check::EXIT_CONFIG;
 use crate::config::Config;
 use crate::http::hooks::server;
-use crate::run::publish::LogPublisher;
+use crate::run::publish::{LogPublisher, topics};
 use told::{Teller, Went};
 
 /// Does what is asked of the sinks.
@@ -99,7 +100,12 @@ fn test(args: &SinksTestArgs) -> Result<ExitCode> {
 /// The sink, ready to speak; a sink that speaks to the log gets the log.
 fn ready(config: &Config, sink: &SinkConfig) -> Result<Result<Box<dyn Sink>, Vec<ConfigError>>> {
     if sink.kind() == "kafka" {
-        let publisher = Box::new(LogPublisher::new(config.open_log()?));
+        let log = config.open_log()?;
+        if config.create_topics {
+            // As a running service would have done already.
+            log.ensure_topics(&topics(from_ref(sink))).context("cannot make the sink's topic")?;
+        }
+        let publisher = Box::new(LogPublisher::new(log));
         return Ok(build_over(sink, publisher));
     }
     Ok(build(sink))

@@ -104,7 +104,7 @@ function causes(incident, deciding) {
     h("div", { class: "first" },
       h("p", { class: "sure" }, h("span", { class: "num big" }, percent(first.probability)), h("span", { class: "words" }, likelihood(first.probability))),
       h("div", null,
-        h("p", { class: "culprit" }, said(entityText(first.entity)), h("span", { class: "kind" }, CAUSE[first.kind] ?? words(first.kind))),
+        h("p", { class: "culprit" }, said(entityText(first.entity)), first.kind !== "none" && h("span", { class: "kind" }, CAUSE[first.kind] ?? words(first.kind))),
         first.change && change(first.change, incident),
         h("p", null, said(first.summary)), verdict(first, incident, deciding),
         first.path.length > 1 && h("p", { class: "path" }, h("span", { class: "quiet" }, "Failure runs "), first.path.map((name, i) => [i > 0 && h("span", { class: "quiet" }, " \u2192 "), said(name)])))),

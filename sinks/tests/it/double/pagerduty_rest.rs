@@ -19,6 +19,8 @@ pub(crate) struct Account {
     pub(crate) entries: Vec<Value>,
     /// Keys of the alerts of an incident.
     pub(crate) alerts: BTreeMap<String, Vec<String>>,
+    /// Keys of incidents.
+    pub(crate) keys: BTreeMap<String, String>,
 }
 
 impl Account {
@@ -40,14 +42,34 @@ impl Account {
         self.entries.push(entry);
     }
 
+    /// Somebody merges the incident of a key into another: that is its end, with a reason; its alerts go on there.
+    pub(crate) fn merge(&mut self, at: &str, by: &str, key: &str, into: &str) {
+        let reason = json!({"type": "merge_resolve_reason",
+                            "incident": {"id": format!("Q{into}"), "type": "incident_reference"}});
+        let incident = json!({"id": format!("Q{key}"), "type": "incident", "incident_key": key,
+                              "status": "resolved", "resolve_reason": reason,
+                              "service": {"id": SERVICE, "type": "service_reference"}});
+        self.log("resolve", at, by, key, &json!({"incident": incident}));
+        let moved = self.alerts.remove(&format!("Q{key}")).unwrap_or_else(|| vec![key.to_owned()]);
+        let there = self.alerts.entry(format!("Q{into}"));
+        there.or_insert_with(|| vec![into.to_owned()]).extend(moved);
+        self.keys.insert(format!("Q{into}"), into.to_owned());
+    }
+
     pub(crate) fn serve(&self, request: &Request) -> (u16, Value) {
         if request.header("authorization") != format!("Token token={TOKEN}") {
             return (401, json!({"error": {"message": "Invalid Credentials"}}));
         }
         let alerts =
             request.path.strip_prefix("/incidents/").and_then(|p| p.strip_suffix("/alerts"));
+        let whole =
+            request.path.strip_prefix("/incidents/").and_then(|id| self.keys.get_key_value(id));
         match (request.path.as_str(), alerts) {
             ("/log_entries", _) => self.page(request),
+            (_, None) if whole.is_some() => (
+                200,
+                json!({"incident": whole.map(|(id, key)| json!({"id": id, "incident_key": key}))}),
+            ),
             (_, Some(id)) => match self.alerts.get(id) {
                 Some(keys) => {
                     let alerts: Vec<Value> =
