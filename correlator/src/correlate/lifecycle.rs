@@ -26,7 +26,7 @@ use super::world::{Rules, World};
 
 /// Surprise of a grave alert that opens a case alone. A rule of grave alerts keeps it as long as it fires
 /// for less than about two minutes a day: one false incident.
-const GRAVE_ALERT: Nats = Nats(Nats::from_int(13).0 / 2);
+pub(super) const GRAVE_ALERT: Nats = Nats(Nats::from_int(13).0 / 2);
 /// Surprise of different alerts together that opens a case: two rules that hardly ever fire.
 const ALERTS_TOGETHER: Nats = Nats::from_int(8);
 /// Panes with telemetry that must have shown quiet.
@@ -295,9 +295,10 @@ fn is_strong(
 /// Whether others or the platform speak clearly of a service, or of one that it needs.
 fn is_spoken_of(world: &World, node: Option<&Name>, config: &CorrelateConfig) -> bool {
     let Some(node) = node else { return false };
-    let clearly = |name: &&Name| world.signs.weight(name) >= config.support_level;
+    let ever = Pane(i64::MIN);
+    let clearly = |name: &&Name| world.signs.weight(name, ever) >= config.support_level;
     let needs = |name: &Name| world.map.distance(node, name, WALK_HOPS_MAX).is_some();
-    world.signs.subjects().filter(clearly).take(SPEAKING_MAX).any(needs)
+    world.signs.subjects(ever).filter(clearly).take(SPEAKING_MAX).any(needs)
 }
 
 /// What different alerts say together: of each rule the first two services, since a rule that fires for

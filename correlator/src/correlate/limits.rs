@@ -31,6 +31,8 @@ pub(super) const RECENT_PANES_MAX: usize = 30;
 pub(super) const SIGNS_MAX: usize = 20_000;
 /// Signs of one service.
 pub(super) const SIGNS_OF_ONE_MAX: usize = 200;
+/// Traces of one sign: as many as the panes of ten minutes give, of three each, when it is said once in three panes.
+pub(super) const SIGN_TRACES_MAX: usize = 60;
 /// Changes that the ledger holds.
 pub(super) const LEDGER_CHANGES_MAX: usize = 10_000;
 /// Changes that one ranking considers, the newest before the onset first.

@@ -15,10 +15,13 @@ use model::time::Pane;
 use super::activity::{ActiveNode, NodeKey};
 use super::case::{Case, Member};
 use super::cluster::{Component, Surroundings};
+use super::config::CorrelateConfig;
 use super::dedup::{AlertState, Alerts};
 use super::facts::PaneSummary;
+use super::foreign;
 use super::past;
 use super::roots;
+use super::ties::longest_lag;
 use super::traffic::Rush;
 use super::world::{Rules, World};
 
@@ -42,6 +45,7 @@ pub(super) fn assign(
         held.extend(case.nodes.keys().map(|key| (key.clone(), case.id)));
     }
     let components = parted_by_people(world, nodes, components);
+    let components = foreign::part(world, nodes, &components, around, &mut held, rules);
     let mut added: Added = BTreeMap::new();
     for component in components.iter() {
         let emptied = past::part(world, nodes, component, &mut held, rules);
@@ -202,9 +206,11 @@ fn join_cases(
         if !may_merge(a, b, nodes, around) {
             continue;
         }
-        let Some(gone) = world.cases.remove(other) else { continue };
+        let Some(mut gone) = world.cases.remove(other) else { continue };
         held.extend(gone.nodes.keys().map(|key| (key.clone(), *first)));
         if let Some(kept) = world.cases.get_mut(first) {
+            let since = of_its_time(kept, around.config);
+            Arc::make_mut(&mut gone).symptoms.retain(|_, sum| sum.last >= since);
             Arc::make_mut(kept).merge(&gone);
         }
     }
@@ -229,6 +235,9 @@ fn may_merge(a: &Case, b: &Case, nodes: &[ActiveNode], around: &Surroundings<'_>
     };
     if split(a, b) || split(b, a) {
         return false;
+    }
+    if let Some(is_one) = foreign::is_one(a, b, around) {
+        return is_one;
     }
     let origins = |case: &Case| -> Vec<Name> {
         let active = nodes.iter().filter(|n| n.measured && case.nodes.contains_key(&n.key));
@@ -330,7 +339,8 @@ fn take_over(world: &mut World, added: &Added<'_>) {
     }
 }
 
-/// New members bring what the last panes said of them since their onset.
+/// New members bring what the last panes said of them since their onset, but not what
+/// was over before the case began.
 fn catch_up(
     case: &mut Case,
     joined: &BTreeMap<Name, Pane>,
@@ -339,7 +349,8 @@ fn catch_up(
 ) {
     let horizon = rules.config.ranking.evidence_panes;
     let opened = case.first_opened(rules.config.width);
-    for (pane, summary) in recent {
+    let since = of_its_time(case, rules.config);
+    for (pane, summary) in recent.iter().filter(|(pane, _)| *pane >= since) {
         let of: BTreeSet<Name> = joined
             .iter()
             .filter(|(_, onset)| **onset <= *pane)
@@ -350,6 +361,12 @@ fn catch_up(
             case.absorb(*pane, summary, &of, early);
         }
     }
+}
+
+/// The first pane whose facts may be a case's: as long before its onset as an effect comes after its cause.
+fn of_its_time(case: &Case, config: &CorrelateConfig) -> Pane {
+    let lag = config.width.panes_in(longest_lag(!case.rests_on_metrics()));
+    Pane(case.onset().0.saturating_sub(lag))
 }
 
 /// Splits cases in which two independent roots each explain a good part for themselves.

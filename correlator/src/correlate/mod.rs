@@ -21,6 +21,7 @@ pub mod people;
 mod stamps;
 mod episode;
 mod facts;
+mod foreign;
 mod map;
 mod world;
 mod dedup;

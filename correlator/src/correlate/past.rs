@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::id::{Fingerprint, IncidentId};
-use model::time::Timestamp;
+use model::time::{Pane, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::activity::{ActiveNode, NodeKey};
@@ -55,11 +55,7 @@ pub(super) fn part(
         }
         let case = Arc::make_mut(slot);
         if case.state == CaseState::Open {
-            case.nodes.retain(|key, _| !own.contains(key));
-            case.alerts.retain(|fp, _| !fires.contains(fp) || !speaks_of(&alerts.get(*fp), &own));
-            case.symptoms.retain(|key, sum| {
-                sum.onset < onset || !own.contains(&NodeKey::Service(key.entity.service.clone()))
-            });
+            release(case, &own, (onset, &fires), alerts);
             held.retain(|key, _| !own.contains(key));
             if case.nodes.is_empty() && case.rests_on_metrics() {
                 emptied.push(case.id);
@@ -72,6 +68,44 @@ pub(super) fn part(
         }
     }
     emptied
+}
+
+/// Takes nodes from a case with those of their alerts that fire now and what they show since an onset.
+fn release(
+    case: &mut Case,
+    own: &BTreeSet<NodeKey>,
+    (onset, fires): (Pane, &BTreeSet<Fingerprint>),
+    alerts: &Alerts,
+) {
+    case.nodes.retain(|key, _| !own.contains(key));
+    case.alerts.retain(|fp, _| !fires.contains(fp) || !speaks_of(&alerts.get(*fp), own));
+    case.symptoms.retain(|key, sum| {
+        sum.onset < onset || !own.contains(&NodeKey::Service(key.entity.service.clone()))
+    });
+}
+
+/// Takes a part of a cluster from the open case that holds some of it.
+pub(super) fn let_go(
+    world: &mut World,
+    id: IncidentId,
+    nodes: &[ActiveNode],
+    part: &Component,
+    held: &mut Holders,
+) {
+    let members = || part.members.iter().filter_map(|(at, _)| nodes.get(*at));
+    let is_own = |key: &&NodeKey| held.get(*key) == Some(&id);
+    let own: BTreeSet<NodeKey> = members().map(|node| &node.key).filter(is_own).cloned().collect();
+    let Some(onset) = members().filter(|node| node.measured).map(|node| node.onset).min() else {
+        return;
+    };
+    if own.is_empty() {
+        return;
+    }
+    let fires = members().flat_map(|node| node.alerts.iter().copied()).collect();
+    if let Some(slot) = world.cases.get_mut(&id) {
+        release(Arc::make_mut(slot), &own, (onset, &fires), &world.alerts);
+    }
+    held.retain(|key, _| !own.contains(key));
 }
 
 /// Cases that monitors alone told of and the last of whose nodes went to another one were its first word: they

@@ -50,8 +50,8 @@ pub(super) fn independent_roots(
     roots
 }
 
-/// Whether two services need the same node that shows nothing of itself.
-fn shared_blind(a: &Name, b: &Name, around: &Surroundings<'_>) -> bool {
+/// Whether two services need the same node that shows nothing of itself, and half of its dependants fail.
+pub(super) fn shared_blind(a: &Name, b: &Name, around: &Surroundings<'_>) -> bool {
     let others = around.map.callees(b);
     let blind = |name: &&Name| {
         others.contains(*name) && is_blind(around.map, name) && half_fails(name, around)

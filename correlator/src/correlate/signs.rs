@@ -14,11 +14,14 @@ use model::symptom::{Symptom, SymptomKind};
 use model::time::Pane;
 use serde::{Deserialize, Serialize};
 
-use super::limits::{EXEMPLARS_MAX, SIGNS_MAX, SIGNS_OF_ONE_MAX};
+use super::limits::{SIGN_TRACES_MAX, SIGNS_MAX, SIGNS_OF_ONE_MAX};
 use super::map::Map;
 
 /// For so long a sign is believed after it was last given. Unit: panes (half an hour of 10 s).
 const KEEPS: i64 = 180;
+/// A complaint that was not heard for longer is over, and begins anew when it comes back. Unit: panes (two minutes of 10 s,
+/// the longest that an effect comes after its cause, as among the onsets of services).
+const GOES_ON: i64 = 12;
 /// The shortest word that is taken for a name. Unit: bytes.
 const NAME_BYTES_MIN: usize = 3;
 
@@ -50,9 +53,10 @@ pub(super) struct Sign {
     /// Calls that its subject answered in the panes in which it was said.
     #[serde(default)]
     pub(super) answered: u64,
-    /// Traces in which it was said, the smallest ids.
+    /// Traces in which it was said, those of the newest panes: what a case shows now is held against what
+    /// is said now, however much was said before.
     #[serde(default)]
-    pub(super) exemplars: BTreeSet<TraceId>,
+    pub(super) said_in: BTreeSet<(Pane, TraceId)>,
 }
 
 /// All signs that are believed, by the service that they speak of.
@@ -99,25 +103,35 @@ impl Signs {
     }
 
     /// The services of which something is said that counts, sorted.
-    pub(super) fn subjects(&self) -> impl Iterator<Item = &Name> {
-        self.of.keys().filter(|name| self.weight(name) > Nats::ZERO)
+    pub(super) fn subjects(&self, since: Pane) -> impl Iterator<Item = &Name> {
+        self.of.keys().filter(move |name| self.weight(name, since) > Nats::ZERO)
     }
 
-    /// All that is said of a service, and counts.
-    pub(super) fn weight(&self, name: &str) -> Nats {
-        let complained = self.complained(name);
-        let counts = |(key, sign): (&SignKey, &Sign)| match key.kind {
-            SymptomKind::Complaint => complained.left_of(sign.nats),
-            _ => sign.nats,
+    /// All that is said of a service, and counts; of complaints, those that went on in a pane or after it.
+    pub(super) fn weight(&self, name: &str, since: Pane) -> Nats {
+        let complained = self.complained(name, since);
+        let platform = self.of(name).filter(|(key, _)| key.kind == SymptomKind::Platform);
+        let complaints =
+            self.complaints(name, since).map(|(_, sign)| complained.left_of(sign.nats));
+        complaints.chain(platform.map(|(_, sign)| sign.nats)).sum()
+    }
+
+    /// Complaints of a service that went on in a pane or after it.
+    pub(super) fn complaints(
+        &self,
+        name: &str,
+        since: Pane,
+    ) -> impl Iterator<Item = (&SignKey, &Sign)> {
+        let goes_on = move |(key, sign): &(&SignKey, &Sign)| {
+            key.kind == SymptomKind::Complaint && sign.last >= since
         };
-        self.of(name).map(counts).sum()
+        self.of(name).filter(goes_on)
     }
 
-    /// All complaints of a service. The panes of one complainer are mostly those of the others, so the most
+    /// All of them. The panes of one complainer are mostly those of the others, so the most
     /// that was answered during one complaint stands for all.
-    pub(super) fn complained(&self, name: &str) -> Complained {
-        let own = self.of(name).filter(|(key, _)| key.kind == SymptomKind::Complaint);
-        own.fold(Complained::default(), |sum, (_, sign)| Complained {
+    pub(super) fn complained(&self, name: &str, since: Pane) -> Complained {
+        self.complaints(name, since).fold(Complained::default(), |sum, (_, sign)| Complained {
             times: sum.times.saturating_add(sign.times),
             answered: sum.answered.max(sign.answered),
         })
@@ -136,7 +150,8 @@ impl Signs {
         let mut traces: BTreeMap<&Name, BTreeSet<TraceId>> = BTreeMap::new();
         let all = self.of.values().flatten();
         for (key, sign) in all.filter(|(key, _)| key.kind == SymptomKind::Complaint) {
-            traces.entry(&key.by).or_default().extend(&sign.exemplars);
+            let said_in = sign.said_in.iter().map(|(_, trace)| *trace);
+            traces.entry(&key.by).or_default().extend(said_in);
         }
         traces
     }
@@ -157,13 +172,17 @@ impl Signs {
             self.held += 1;
             Sign::default()
         });
+        // Who has not complained for long complains of something else now.
+        if symptom.kind == SymptomKind::Complaint && pane.since(sign.last) > GOES_ON {
+            *sign = Sign::default();
+        }
         sign.nats += symptom.nats;
         sign.times = sign.times.saturating_add(symptom.hits);
         sign.answered = sign.answered.saturating_add(answered);
         sign.last = sign.last.max(pane);
-        sign.exemplars.extend(symptom.exemplars.iter().copied());
-        while sign.exemplars.len() > EXEMPLARS_MAX {
-            sign.exemplars.pop_last();
+        sign.said_in.extend(symptom.exemplars.iter().map(|trace| (pane, *trace)));
+        while sign.said_in.len() > SIGN_TRACES_MAX {
+            sign.said_in.pop_first();
         }
         true
     }

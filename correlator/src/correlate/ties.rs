@@ -248,8 +248,14 @@ pub(super) fn onsets_in_order(
     config: &CorrelateConfig,
 ) -> bool {
     let lag_secs = effect.0.since(cause.0).saturating_mul(config.width.nanos().secs());
-    let window = if cause.1 && effect.1 { -20..=120 } else { -300..=600 };
-    window.contains(&lag_secs)
+    let is_measured = cause.1 && effect.1;
+    let earliest = if is_measured { -20 } else { -300 };
+    (earliest..=longest_lag(is_measured).secs()).contains(&lag_secs)
+}
+
+/// The longest that an effect begins after its cause, by onsets that telemetry measured or that a monitor told.
+pub(super) const fn longest_lag(is_measured: bool) -> Nanos {
+    if is_measured { Nanos::from_secs(120) } else { Nanos::from_secs(600) }
 }
 
 /// A part of a whole, at most 1; nothing of nothing is nothing.

@@ -11,7 +11,7 @@ use crate::correlate::change::Change;
 use crate::correlate::limits::WALK_HOPS_MAX;
 use crate::correlate::roots::is_blind;
 
-use super::{View, change_term, common_cause, evidence, host};
+use super::{View, change_term, common_cause, evidence, host, signs};
 
 /// Changes, and targets of one, that become candidates without showing anything.
 const CHANGED_MAX: usize = 20;
@@ -135,7 +135,13 @@ fn spoken_of_upstream(view: &View<'_>) -> Vec<Name> {
     let core = Some(view.case.core()).filter(|core| !core.is_empty());
     let core = core.unwrap_or_else(|| view.case.services());
     let needed = |name: &&Name| core.iter().any(|c| map.distance(c, name, WALK_HOPS_MAX).is_some());
-    view.world.signs.subjects().filter(needed).take(SPOKEN_OF_MAX).cloned().collect()
+    view.world
+        .signs
+        .subjects(signs::since(view))
+        .filter(needed)
+        .take(SPOKEN_OF_MAX)
+        .cloned()
+        .collect()
 }
 
 fn entity(view: &View<'_>, name: &Name) -> Entity {

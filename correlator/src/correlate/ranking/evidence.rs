@@ -64,7 +64,11 @@ impl<'a> Said<'a> {
     /// Reads alerts and signs.
     pub(super) fn new(view: &View<'a>) -> Self {
         let complaining = view.world.signs.complaining().into_iter();
-        let share = |traces, name| deeper::shared(&deeper::traces(view, name, true), &traces);
+        let share = |traces: BTreeSet<TraceId>, name| {
+            let paths = deeper::traces(view, name, true);
+            let both = paths.intersection(&traces).count();
+            ratio(both as u64, paths.len() as u64)
+        };
         Self {
             alerts: AlertKinds::new(view),
             explained: signs::explained(view),
@@ -102,11 +106,35 @@ pub(super) fn own(view: &View<'_>, said: &Said<'_>, name: &Name) -> Vec<Evidence
     for (kind, term) in KINDS {
         rows.extend(telemetry(view, said, name, kind, term));
     }
+    join_omissions(view, name, &mut rows);
     rows.extend(signs::complaints(view, name));
     rows.extend(signs::platform(view, name));
     bound_metrics(view, name, &mut rows);
     rows.extend(said.alerts.term(view, name));
     rows
+}
+
+/// Calls that a service no longer makes and log lines that it no longer writes are one departure from its usual
+/// way, seen twice: together they say what the stronger of the two says.
+fn join_omissions(view: &View<'_>, name: &Name, rows: &mut Vec<Evidence>) {
+    let mut silences = view.case.symptoms.keys().filter(|key| {
+        key.kind == SymptomKind::Silence && key.entity.service == *name && !is_void(view, key)
+    });
+    if !silences.all(is_omission) {
+        return;
+    }
+    let of = |term| move |row: &Evidence| row.term == term;
+    let said: f64 =
+        rows.iter().filter(|row| of(EvidenceTerm::LogPath)(row)).map(|row| row.nats).sum();
+    for row in rows.iter_mut().filter(|row| of(EvidenceTerm::Silence)(row)) {
+        row.nats = rounded((row.nats - said).max(0.0));
+    }
+    rows.retain(|row| row.term != EvidenceTerm::Silence || row.nats > 0.0);
+}
+
+/// Whether a silence is of calls that the service no longer makes.
+fn is_omission(key: &SymptomKey) -> bool {
+    !key.detail.is_empty() && !key.detail.starts_with(releases::DETAIL)
 }
 
 /// Metrics support: where requests tell of the case, they at most double what requests say of the

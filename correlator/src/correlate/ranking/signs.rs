@@ -7,22 +7,33 @@ use model::name::Name;
 use model::nats::Nats;
 use model::symptom::SymptomKind;
 use model::template::readable;
+use model::time::Pane;
 
 use crate::correlate::limits::WALK_HOPS_MAX;
 use crate::correlate::signs::{Sign, SignKey};
+use crate::correlate::ties;
 
 use super::{View, evidence};
 
 /// Services whose signs are asked whom they explain, the most spoken of first.
 const EXPLAINING_MAX: usize = 50;
 
+/// Complaints that ended before it are not of the case: as long before its onset as an effect comes after its
+/// cause, and longer where only monitors tell when it began.
+pub(super) fn since(view: &View<'_>) -> Pane {
+    let measured = !view.case.rests_on_metrics();
+    let lag = view.config.width.panes_in(ties::longest_lag(measured));
+    Pane(view.case.onset().0.saturating_sub(lag))
+}
+
 /// The services that need, within a few hops, one of which others or the platform speak clearly:
 /// what they log themselves may well be its failure, passed on.
 pub(super) fn explained(view: &View<'_>) -> BTreeSet<Name> {
     let signs = &view.world.signs;
+    let since = since(view);
     let mut spoken_of: Vec<(std::cmp::Reverse<Nats>, &Name)> = signs
-        .subjects()
-        .map(|name| (std::cmp::Reverse(signs.weight(name)), name))
+        .subjects(since)
+        .map(|name| (std::cmp::Reverse(signs.weight(name, since)), name))
         .filter(|(weight, _)| weight.0 >= view.config.support_level)
         .collect();
     spoken_of.sort_unstable();
@@ -33,8 +44,9 @@ pub(super) fn explained(view: &View<'_>) -> BTreeSet<Name> {
 
 /// Warnings and errors of other services that name it.
 pub(super) fn complaints(view: &View<'_>, name: &Name) -> Option<Evidence> {
-    let complained = view.world.signs.complained(name);
-    let signs = || view.world.signs.of(name).filter(|(key, _)| key.kind == SymptomKind::Complaint);
+    let since = since(view);
+    let complained = view.world.signs.complained(name, since);
+    let signs = || view.world.signs.complaints(name, since);
     let (loudest, _) = signs().max_by_key(|(key, sign)| (sign.nats, std::cmp::Reverse(*key)))?;
     let left = complained.left_of(signs().map(|(_, sign)| sign.nats).sum());
     if left == Nats::ZERO {
@@ -64,7 +76,9 @@ pub(super) fn platform(view: &View<'_>, name: &Name) -> Option<Evidence> {
             *heaviest = (key, sign);
         }
     }
-    let known = view.world.signs.subjects().count().max(view.case.services().len()).max(2) as f64;
+    let known =
+        view.world.signs.subjects(since(view)).count().max(view.case.services().len()).max(2)
+            as f64;
     let told = |reason: &str, sign: &Sign| {
         let with = view.world.signs.with_reason(reason).max(1) as f64;
         sign.nats.to_f64() * (1.0 - libm::log(with) / libm::log(known)).max(0.0)

@@ -1,6 +1,7 @@
 //! Tests of the whole machine: signals in, drawn incidents out.
 
 pub(super) mod dsl;
+mod foreign;
 mod stories;
 mod times;
 mod storm;
