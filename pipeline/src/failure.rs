@@ -33,6 +33,12 @@ pub fn told(error: &anyhow::Error, as_json: bool) -> String {
     if as_json { json_of(error).to_string() } else { format!("faultline: {error:#}") }
 }
 
+/// What is said on standard error though nothing failed.
+#[must_use]
+pub fn note(text: String, as_json: bool) -> String {
+    if as_json { json!({ "note": text }).to_string() } else { text }
+}
+
 fn json_of(error: &anyhow::Error) -> Value {
     let code = exit_code(error);
     match error.downcast_ref::<ConfigErrors>() {
@@ -73,6 +79,13 @@ mod tests {
         assert_eq!(value["error"], "f.yaml: 2 errors in the configuration");
         assert_eq!((&value["exit_code"], &value["errors"][1]), (&json!(78), &json!("log: none")));
         assert!(told(&error, false).starts_with("faultline: f.yaml: 2 errors"));
+    }
+
+    #[test]
+    fn a_note_is_no_error() {
+        let value: Value = serde_json::from_str(&note("the newest \"2\"".into(), true)).unwrap();
+        assert_eq!(value, json!({"note": "the newest \"2\""}));
+        assert_eq!(note("the newest 2".into(), false), "the newest 2");
     }
 
     #[test]

@@ -230,6 +230,50 @@ fn with_json_what_went_wrong_is_one_object_too() {
     assert!(help.status.success() && !help.stdout.is_empty(), "help is no failure");
 }
 
+/// What was said, each line an object.
+fn told(output: &Output) -> Vec<serde_json::Value> {
+    said(output).lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+#[test]
+fn with_json_each_of_several_failures_is_an_object_of_its_own() {
+    let url = ["--url", "http://127.0.0.1:9", "--author", "ann", "--json"];
+    let output = faultline(&[&["resolve", "bad1", "bad2"][..], &url].concat());
+    let told = told(&output);
+    assert_eq!((output.status.code(), told.len()), (Some(1), 2), "{told:?}");
+    for id in ["bad1", "bad2"] {
+        let is_told =
+            |one: &&serde_json::Value| one["error"].as_str().is_some_and(|e| e.contains(id));
+        assert_eq!(told.iter().filter(is_told).count(), 1, "{told:?}");
+    }
+}
+
+#[test]
+fn with_json_a_system_that_is_not_ready_is_a_failure_and_success_says_nothing_beside() {
+    use std::io::{Read as _, Write as _};
+    let double = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", double.local_addr().expect("an address"));
+    let answers = std::thread::spawn(move || {
+        let (mut asked, _) = double.accept().expect("asked");
+        let _request = asked.read(&mut [0; 4_096]).expect("a request");
+        let answer =
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        asked.write_all(answer.as_bytes()).expect("answered");
+    });
+    let output = faultline(&["health", "--json", "--url", &url]);
+    answers.join().expect("answered");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((output.status.code(), &found["status"]), (Some(1), &503.into()));
+    let told = told(&output);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0]["error"].as_str().is_some_and(|error| error.contains("503")), "{told:?}");
+
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().display().to_string();
+    let output = faultline(&["corpus", &path, "--json", "--stream", "faultline-test-001"]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", said(&output));
+}
+
 #[test]
 fn a_port_that_is_taken_is_told_and_ends_the_service() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

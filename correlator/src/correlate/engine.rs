@@ -156,6 +156,12 @@ impl Correlator {
         self.settled.map.drift(self.config.width.pane_of(self.now))
     }
 
+    /// Items of the map.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        self.settled.map.items()
+    }
+
     /// Counts since the start, without those that have to be counted first: unsettled facts and open
     /// incidents.
     #[must_use]

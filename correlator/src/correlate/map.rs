@@ -36,6 +36,11 @@ impl Map {
         self.topology.stats().learned_edges == 0
     }
 
+    /// How many items are declared.
+    pub(super) fn items(&self) -> usize {
+        self.topology.stats().items
+    }
+
     /// How many nodes it knows.
     pub(super) fn size(&self) -> usize {
         self.topology.snapshot().node_count()

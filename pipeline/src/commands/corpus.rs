@@ -31,8 +31,9 @@ pub fn corpus(args: &CorpusArgs) -> Result<()> {
         let told =
             json!({"suite": seeds.suite(), "streams": streams.len(), "directory": directory});
         writeln!(io::stdout().lock(), "{told}")?;
+    } else {
+        eprintln!("{} streams of {} in {}", streams.len(), seeds.suite(), args.directory.display());
     }
-    eprintln!("{} streams of {} in {}", streams.len(), seeds.suite(), args.directory.display());
     Ok(())
 }
 

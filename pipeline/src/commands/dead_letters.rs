@@ -15,6 +15,7 @@ use crate::cli::{
     DeadLettersShowArgs,
 };
 use crate::dead_letter::{Letter, letters, replay};
+use crate::failure;
 use crate::progress::Progress;
 use crate::tell::clean;
 
@@ -89,7 +90,9 @@ fn again(args: &DeadLettersReplayArgs, out: &mut impl Write) -> Result<()> {
             let json = args.json.then(|| as_json(letter).to_string());
             writeln!(out, "{}", json.unwrap_or_else(|| line(letter)))?;
         }
-        eprintln!("{} records would be produced again", chosen.len());
+        if !args.json {
+            eprintln!("{} records would be produced again", chosen.len());
+        }
         return Ok(());
     }
     let (mut done, mut failed) = (0_u64, 0_u64);
@@ -100,7 +103,7 @@ fn again(args: &DeadLettersReplayArgs, out: &mut impl Write) -> Result<()> {
             Ok(()) => done += 1,
             Err(error) => {
                 failed += 1;
-                progress.line(&format!("faultline: {}", clean(&format!("{error:#}"))));
+                progress.line(&clean(&failure::told(&error, args.json)));
             }
         }
         progress.at(done + failed);
@@ -108,8 +111,9 @@ fn again(args: &DeadLettersReplayArgs, out: &mut impl Write) -> Result<()> {
     progress.clear();
     if args.json {
         writeln!(out, "{}", json!({"produced": done, "failed": failed}))?;
+    } else {
+        eprintln!("{done} records were produced again");
     }
-    eprintln!("{done} records were produced again");
     if failed > 0 {
         bail!("{failed} of {} letters could not be produced again", chosen.len());
     }

@@ -9,6 +9,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::cli::HealthArgs;
+use crate::failure;
 
 /// How long the answer may take: less than a container runtime waits for a probe.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -39,8 +40,11 @@ pub fn health(args: &HealthArgs) -> Result<ExitCode> {
     if answer.status().is_success() {
         return Ok(ExitCode::SUCCESS);
     }
-    if !args.json {
-        eprintln!("{url} answers {}; {url}?verbose says why", answer.status().as_u16());
+    let why = format!("{url} answers {}; {url}?verbose says why", answer.status().as_u16());
+    if args.json {
+        eprintln!("{}", failure::told(&anyhow::anyhow!(why), true));
+    } else {
+        eprintln!("{why}");
     }
     Ok(ExitCode::FAILURE)
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use anyhow::Result;
 
 use crate::cli::IncidentsArgs;
+use crate::failure;
 use crate::remote::Remote;
 use crate::remote::send::escaped;
 use crate::tell;
@@ -29,7 +30,8 @@ pub fn incidents(args: &IncidentsArgs) -> Result<()> {
     }
     let shown = list.incidents.len();
     if shown < list.matching {
-        eprintln!("the newest {shown} of {}; --limit shows more", list.matching);
+        let note = format!("the newest {shown} of {}; --limit shows more", list.matching);
+        eprintln!("{}", failure::note(note, args.json));
     }
     Ok(())
 }

@@ -53,8 +53,9 @@ pub fn record(args: &RecordArgs) -> Result<()> {
     if args.json {
         let told = json!({ "records": count, "output": args.output.display().to_string() });
         writeln!(io::stdout().lock(), "{told}")?;
+    } else {
+        eprintln!("{count} records in {}", args.output.display());
     }
-    eprintln!("{count} records in {}", args.output.display());
     Ok(())
 }
 

@@ -17,6 +17,7 @@ use crate::clock::{self, StopWatch};
 use crate::commands::record::millis;
 use crate::commands::what_if::what_if;
 use crate::config;
+use crate::failure;
 use crate::player::Player;
 use crate::progress::{Extent, Progress};
 use crate::recording::Recordings;
@@ -59,11 +60,12 @@ pub fn replay(args: &ReplayArgs) -> Result<()> {
     let incidents = printer.last.len();
     printer.end(&player)?;
     if count > 0 && known == 0 {
-        eprintln!(
+        let note = format!(
             "none of the {count} records is of a topic that is read ({}); see `topics` in the \
              configuration",
             topics.join(", ")
         );
+        eprintln!("{}", failure::note(note, args.json));
     } else if !args.json {
         eprintln!("{count} records, {}", tell::counted(incidents, "incident"));
     }

@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::cli::SqlArgs;
 #[cfg(feature = "history")]
+use crate::failure;
+#[cfg(feature = "history")]
 use crate::progress::Progress;
 #[cfg(feature = "history")]
 use crate::remote::Remote;
@@ -43,10 +45,9 @@ pub fn sql(args: &SqlArgs) -> Result<()> {
     out.flush()?;
     if args.config.is_some() && sheet.rows.is_empty() {
         // Not everybody who has typed `-c` for other commands means the files.
-        eprintln!(
-            "asked of the files, which may lack the last `history.flush_s` seconds; without -c a running \
-             system is asked, which has them"
-        );
+        let note = "asked of the files, which may lack the last `history.flush_s` seconds; without -c a \
+                    running system is asked, which has them";
+        eprintln!("{}", failure::note(note.to_owned(), args.json));
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
+use serde_saphyr::{DefaultMessageFormatter, MessageFormatter as _};
 
 use super::check::{Checker, Secrets};
 use super::raw::RawConfig;
@@ -140,10 +141,7 @@ fn parsed(text: Option<&str>, mut value: Value, sets: &[String]) -> Result<RawCo
         // From the text: errors name line and column.
         Some(text) => serde_saphyr::from_str(text).map_err(|error| error.to_string()),
         // What was taken out and set stands in no file: errors name the key.
-        None => serde_path_to_error::deserialize(&value).map_err(|error| match error.path() {
-            path if path.iter().next().is_none() => error.inner().to_string(),
-            path => format!("{path}: {}", error.inner()),
-        }),
+        None => written_anew(&value),
     };
     match read {
         Ok(raw) if errors.is_empty() => Ok(raw),
@@ -157,6 +155,28 @@ fn parsed(text: Option<&str>, mut value: Value, sets: &[String]) -> Result<RawCo
             Err(errors)
         }
     }
+}
+
+/// Reads what is in no file, by the rules of one: an empty section is one without keys, a number may be text.
+fn written_anew(value: &Value) -> Result<RawConfig, String> {
+    let text = serde_saphyr::to_string(value).map_err(|error| error.to_string())?;
+    let mut told = None;
+    let read = serde_saphyr::with_deserializer_from_str(&text, |yaml| {
+        serde_path_to_error::deserialize(yaml).map_err(|error| {
+            // Without line and column, which are of a text that nobody has.
+            let what = DefaultMessageFormatter.format_message(error.inner()).into_owned();
+            told = Some((error.path().to_string(), what));
+            error.into_inner()
+        })
+    });
+    read.map_err(|error| {
+        let Some((key, what)) = told else { return error.to_string() };
+        // JSON's error shows the value. It is stricter, so it counts only where it is about the same key.
+        let shown = serde_path_to_error::deserialize::<_, RawConfig>(value).err();
+        let shown = shown.filter(|error| error.path().to_string() == key);
+        let what = shown.map_or(what, |error| error.inner().to_string());
+        if key == "." { what } else { format!("{key}: {what}") }
+    })
 }
 
 #[cfg(test)]
@@ -195,6 +215,24 @@ mod tests {
             "log: {kind: embedded, directory: d}\nsinks: [{teams: {name: t, url: 'http://x'}}]\n";
         let errors = super::tests::errors(sink, &[]);
         assert_eq!(errors[1], "sinks[0].teams: missing field `webhook`");
+    }
+
+    #[test]
+    fn what_the_command_line_sets_makes_no_file_stricter() {
+        let yaml = "log: {kind: embedded, directory: d}\nhttp:\n  # listen: '127.0.0.1:1'\n\
+                    topics: {prefix: 2024}\ntime: {pane_s: 30}\n";
+        let file = from_text(yaml, &[]).unwrap();
+        let sets = ["time.pane_s=20".to_owned(), "cells=[1, 2]".to_owned()];
+        let set = from_text(yaml, &sets).unwrap();
+        assert_eq!((set.time.pane_s, set.cells), (20, vec!["1".to_owned(), "2".to_owned()]));
+        assert_eq!((&*file.topics.prefix, &*set.topics.prefix), ("2024", "2024"));
+        let raw = from_text(yaml, &["topics.prefix=7".to_owned()]).unwrap();
+        assert_eq!(raw.topics.prefix, "7");
+        // Beside an unknown key, nothing of it is an error.
+        assert_eq!(errors(&format!("{yaml}zzz: 1\n"), &[]).len(), 1);
+        let text = format!("{yaml}zzz: 1\n").replace("30", "soon");
+        let errors = errors(&text, &[]);
+        assert!(errors.len() == 2 && errors[1].starts_with("time.pane_s: "), "{errors:?}");
     }
 
     #[test]

@@ -104,13 +104,18 @@ pub(super) async fn login(
         Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to(next.page())).into_response(),
         None => {
             state.metrics.add(Metric::RequestsRefused, Stage::Console, 1);
-            // Whoever has no token is not left without the other way.
-            let is_either = state.security.sign_in_issuer().is_some();
-            html(
-                StatusCode::UNAUTHORIZED,
-                if is_either { LOGIN_EITHER_FAILED } else { LOGIN_FAILED },
-            )
+            let has_issuer = state.security.sign_in_issuer().is_some();
+            html(StatusCode::UNAUTHORIZED, login_failed(state.security.has_tokens(), has_issuer))
         }
+    }
+}
+
+/// Whoever has no token is not left without the other way, and nobody is asked for one where there are none.
+const fn login_failed(has_tokens: bool, has_issuer: bool) -> &'static str {
+    match (has_tokens, has_issuer) {
+        (true, true) => LOGIN_EITHER_FAILED,
+        (false, true) => LOGIN_ISSUER,
+        (_, false) => LOGIN_FAILED,
     }
 }
 
@@ -159,6 +164,17 @@ mod tests {
         let field = form_field(b"a=1&token=x%2By+z%25%&b=2", b"token").unwrap();
         assert_eq!(field, b"x+y z%%");
         assert_eq!(form_field(b"tokens=1", b"token"), None);
+    }
+
+    #[test]
+    fn after_a_failed_sign_in_only_ways_that_exist_are_offered() {
+        let shown = |tokens, issuer| {
+            let page = login_failed(tokens, issuer);
+            (page.contains("name=\"token\""), page.contains("/login/oidc"))
+        };
+        for ways in [(true, true), (false, true), (true, false)] {
+            assert_eq!(shown(ways.0, ways.1), ways);
+        }
     }
 
     #[test]

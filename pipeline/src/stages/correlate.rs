@@ -100,6 +100,12 @@ impl CorrelateStage {
         self.correlators.iter().flat_map(Correlator::settled_ids).collect()
     }
 
+    /// Items of the maps of all cells.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        self.correlators.iter().map(Correlator::items).sum()
+    }
+
     /// What is declared and what is seen of the system's structure, and where they differ, by cell.
     #[must_use]
     pub fn drift(&self) -> serde_json::Value {

@@ -89,6 +89,12 @@ impl Line {
         self.observe.open_traces()
     }
 
+    /// Items of the map, as CORRELATE has it now.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        self.correlate.items()
+    }
+
     /// The ids of the incidents that exist in every order of arrival.
     #[must_use]
     pub fn settled_ids(&self) -> BTreeSet<IncidentId> {

@@ -104,17 +104,10 @@ struct Paged {
     incident_key: Option<String>,
     #[serde(default)]
     service: Reference,
+    /// Why it was resolved, if not because it is over: of a merge the type, and the incident that goes on. In
+    /// whatever form it comes, it keeps no entry from being read.
     #[serde(default)]
-    resolve_reason: Option<ResolveReason>,
-}
-
-/// Why an incident was resolved, if not because it is over.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ResolveReason {
-    #[serde(rename = "type")]
-    kind: String,
-    incident: Reference,
+    resolve_reason: Option<Value>,
 }
 
 /// What PagerDuty will do by itself: the end of a snooze.
@@ -176,8 +169,8 @@ impl Ear {
                 heard.more = More::Yes;
                 break;
             }
-            if let Some(target) = entry.merged_into() {
-                heard.acts.extend(self.merge(desk, *at, (entry, target), &mut asked, now)?);
+            if entry.is_merge() {
+                heard.acts.extend(self.merge(desk, *at, entry, &mut asked, now)?);
             } else {
                 let incidents = match entry.incident.own() {
                     Some(own) => vec![own],
@@ -219,11 +212,13 @@ impl Ear {
         &mut self,
         desk: &Desk<'_>,
         at: Timestamp,
-        (entry, target): (&Entry, &str),
+        entry: &Entry,
         asked: &mut Asked,
         now: Timestamp,
     ) -> Result<Option<Act>, Stop> {
-        let Some(incident) = entry.incident.own() else { return Ok(None) };
+        let (Some(incident), Some(target)) = (entry.incident.own(), entry.merged_into()) else {
+            return Ok(None);
+        };
         let own = match asked.own.get(target) {
             Some(known) => *known,
             None => {
@@ -250,9 +245,11 @@ impl Asked {
     /// Whether this entry would take a request more than one answer may take.
     fn is_full_for(&self, entry: &Entry) -> bool {
         let own = entry.incident.own();
-        let is_known = match entry.merged_into() {
-            Some(target) => own.is_none() || self.own.contains_key(target),
-            None => own.is_some() || self.alerts.contains_key(&entry.incident.id),
+        let is_known = if entry.is_merge() {
+            let target = entry.merged_into().filter(|_| own.is_some());
+            target.is_none_or(|target| self.own.contains_key(target))
+        } else {
+            own.is_some() || self.alerts.contains_key(&entry.incident.id)
         };
         !is_known && self.alerts.len() + self.own.len() >= ASKED_MAX
     }
@@ -271,13 +268,17 @@ impl Entry {
         by_user && [&self.service.id, &self.incident.service.id].contains(&&service.to_owned())
     }
 
-    /// The incident in which the alerts of this one go on, by PagerDuty's id, if it was merged.
-    fn merged_into(&self) -> Option<&str> {
+    /// Whether this is the end of an incident that was merged into another.
+    fn is_merge(&self) -> bool {
         let reason = self.incident.resolve_reason.as_ref();
-        let merged = reason.filter(|reason| reason.kind == MERGED);
-        merged
-            .filter(|_| self.kind == "resolve_log_entry")
-            .map(|reason| reason.incident.id.as_str())
+        let kind = reason.and_then(|reason| reason.get("type")?.as_str());
+        self.kind == "resolve_log_entry" && kind == Some(MERGED)
+    }
+
+    /// The incident in which the alerts of one that was merged go on, by PagerDuty's id, if that is said.
+    fn merged_into(&self) -> Option<&str> {
+        let reason = self.incident.resolve_reason.as_ref()?;
+        reason.get("incident")?.get("id")?.as_str().filter(|id| !id.is_empty())
     }
 
     /// The act of one entry on one incident, if it is one.
@@ -404,9 +405,11 @@ fn alerts(desk: &Desk<'_>, id: &str, now: Timestamp) -> Result<Vec<IncidentId>, 
     Ok(found.iter().filter_map(|alert| incident_id(alert.alert_key.as_deref()?)).collect())
 }
 
-/// Which of ours an incident is: none if its key is not ours.
+/// Which of ours an incident is: none if its key is not ours, or another service's, which may have such keys
+/// of its own.
 fn whole(desk: &Desk<'_>, id: &str, now: Timestamp) -> Result<Option<IncidentId>, Stop> {
     let path = format!("/incidents/{}", encoded(id));
     let Some(answer) = desk.rest.get_if_there(&path, now)? else { return Ok(None) };
-    Ok(parse::<Whole>(&answer)?.incident.own())
+    let paged = parse::<Whole>(&answer)?.incident;
+    Ok(paged.own().filter(|_| paged.service.id == desk.service))
 }

@@ -153,6 +153,45 @@ fn a_merge_into_another_of_ours_is_a_merge_and_no_resolve() {
 }
 
 #[test]
+fn a_merge_into_an_incident_of_another_service_is_none_of_ours() {
+    let (double, mut world) = world();
+    // Another installation pages there, with keys of the same form.
+    let other = "00000000000000cd";
+    double.lock().service.account.elsewhere.insert(format!("Q{other}"), String::from("POTHER1"));
+    double.lock().service.account.merge(&at(1).to_rfc3339(), "user", OURS, other);
+    assert_eq!(hear(&mut world, &at(0).to_rfc3339(), at(30)).0, []);
+}
+
+#[test]
+fn a_merge_that_says_not_into_what_is_no_act_and_any_other_reason_is_an_end() {
+    let (double, mut world) = world();
+    let ended = |secs, reason: Value| {
+        let incident = json!({"id": "Qx", "type": "incident", "incident_key": OURS, "resolve_reason": reason,
+                              "service": {"id": SERVICE, "type": "service_reference"}});
+        log(&double, "resolve", secs, "user", OURS, &json!({"incident": incident}));
+    };
+    let is_look_up = |path: &str| path.starts_with("/incidents/");
+    let asked = || double.lock().requests.iter().filter(|asked| is_look_up(&asked.path)).count();
+    for (secs, target) in [Value::Null, json!({}), json!({"id": ""}), json!({"id": 7}), json!("Qy")]
+        .into_iter()
+        .enumerate()
+    {
+        ended(secs as i64 + 1, json!({"type": "merge_resolve_reason", "incident": target}));
+    }
+    let (acts, cursor) = hear(&mut world, &at(0).to_rfc3339(), at(30));
+    assert_eq!((acts.len(), asked()), (0, 0), "nothing is asked for either");
+    for (secs, reason) in
+        [Value::Null, json!("over"), json!({"type": null}), json!({"incident": null}), json!(7)]
+            .into_iter()
+            .enumerate()
+    {
+        ended(secs as i64 + 31, reason);
+    }
+    let resolve = Decision::Resolve { incident: INCIDENT };
+    assert_eq!(decisions(&hear(&mut world, &cursor, at(60)).0), vec![resolve; 5]);
+}
+
+#[test]
 fn many_merges_are_all_heard_some_at_a_time() {
     let (double, mut world) = world();
     for count in 0..25_i64 {

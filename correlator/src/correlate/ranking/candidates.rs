@@ -53,12 +53,21 @@ pub(super) fn drafts(view: &View<'_>) -> Vec<Draft> {
     names.extend(changed_upstream(view, &changes));
     names.extend(spoken_of_upstream(view));
     let prior = libm::log(0.5 / names.len().max(1) as f64);
-    let corpus = super::content::Corpus::new(view, &changes);
+    let own_onset = |name: &Name| {
+        let own = view.case.onset_of(name).map(|pane| view.config.width.start(pane));
+        own.unwrap_or(onset).max(onset)
+    };
+    let onsets: Vec<Timestamp> = names.iter().map(own_onset).collect();
+    // All changes that any candidate is asked for: the latest onset may be long after the case's.
+    let latest = onsets.iter().max().copied().unwrap_or(onset);
+    let window = latest - (onset - ranking.change_window);
+    let asked_for = view.world.ledger.before(latest, window, ranking.change_skew);
+    let corpus = super::content::Corpus::new(view, &asked_for);
     let said = evidence::Said::new(view);
     // Each candidate's changes by its own onset: the case may have begun elsewhere, by other noise.
-    let mut blamed: BTreeMap<Timestamp, Vec<Change>> = BTreeMap::new();
+    let mut blamed: BTreeMap<Timestamp, Vec<Change>> = BTreeMap::from([(onset, changes)]);
     let mut drafts = Vec::new();
-    for name in &names {
+    for (name, onset) in names.iter().zip(onsets) {
         let entity = entity(view, name);
         let mut rows = vec![evidence::row(
             EvidenceTerm::Prior,
@@ -78,8 +87,6 @@ pub(super) fn drafts(view: &View<'_>) -> Vec<Draft> {
         rows.extend(evidence::coverage(view, name));
         rows.extend(evidence::absent(view, name));
         let kind = kind(view, &entity, &rows);
-        let own_onset = view.case.onset_of(name).map(|pane| view.config.width.start(pane));
-        let onset = own_onset.unwrap_or(onset).max(onset);
         let changes = blamed.entry(onset).or_insert_with(|| {
             view.world.ledger.before(onset, ranking.change_window, ranking.change_skew)
         });

@@ -50,7 +50,7 @@ pub(super) struct Corpus {
 }
 
 impl Corpus {
-    /// Reads what went wrong, and all changes. Without any, nothing will be asked.
+    /// Reads what went wrong, and all changes that a candidate will be asked for. Without any, nothing will be.
     pub(super) fn new(view: &View<'_>, changes: &[Change]) -> Self {
         if changes.is_empty() {
             return Self { anomaly: BTreeMap::new(), rarity: BTreeMap::new(), length: 1.0 };

@@ -10,6 +10,7 @@ use model::incident::Incident;
 use serde_json::{Value, json};
 
 use crate::cli::control::{Cause, CauseArgs, Control, DecideArgs, IncidentsOf};
+use crate::failure;
 use crate::remote::Remote;
 use crate::remote::send::{Write, escaped};
 use crate::tell;
@@ -20,7 +21,7 @@ use crate::tell;
 /// When no running system answers, or it refuses.
 pub fn control(command: &Control) -> Result<()> {
     let all = |of: &IncidentsOf, verb: &str, word: &str, fields: &Value| {
-        each(&of.ids, |id| one(id, &of.by, verb, word, fields))
+        each(&of.ids, of.by.json, |id| one(id, &of.by, verb, word, fields))
     };
     match command {
         Control::Ack(of) => all(of, "acknowledge", "acknowledged", &json!({})),
@@ -81,14 +82,14 @@ fn merged(mut all: Value, more: &Value) -> Value {
 }
 
 /// Does the same to several: all are tried, and the first error is the command's.
-fn each(ids: &[String], mut ask: impl FnMut(&str) -> Result<()>) -> Result<()> {
+fn each(ids: &[String], json: bool, mut ask: impl FnMut(&str) -> Result<()>) -> Result<()> {
     let mut failed = None;
     for id in ids {
         if let Err(error) = ask(id) {
             let error = error.context(tell::clean(id));
             match &failed {
                 None => failed = Some(error),
-                Some(_) => eprintln!("faultline: {error:#}"),
+                Some(_) => eprintln!("{}", failure::told(&error, json)),
             }
         }
     }

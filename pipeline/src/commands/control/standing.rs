@@ -66,7 +66,7 @@ fn end(args: &EndArgs, what: &str) -> Result<()> {
     let remote = Remote::new(&args.by.remote)?;
     let common = common(&remote, &args.by)?;
     let text = |name: &str| escaped(at(&common, name).unwrap_or_default());
-    each(&args.ids, |id| {
+    each(&args.ids, args.by.json, |id| {
         let path = format!(
             "/api/v1/{what}/{}?author={}&reason={}&via=cli",
             escaped(id),

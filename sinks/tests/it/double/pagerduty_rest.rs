@@ -21,6 +21,8 @@ pub(crate) struct Account {
     pub(crate) alerts: BTreeMap<String, Vec<String>>,
     /// Keys of incidents.
     pub(crate) keys: BTreeMap<String, String>,
+    /// Services of incidents that are not of ours.
+    pub(crate) elsewhere: BTreeMap<String, String>,
 }
 
 impl Account {
@@ -68,7 +70,11 @@ impl Account {
             ("/log_entries", _) => self.page(request),
             (_, None) if whole.is_some() => (
                 200,
-                json!({"incident": whole.map(|(id, key)| json!({"id": id, "incident_key": key}))}),
+                json!({"incident": whole.map(|(id, key)| {
+                    let service = self.elsewhere.get(id).map_or(SERVICE, String::as_str);
+                    json!({"id": id, "incident_key": key,
+                           "service": {"id": service, "type": "service_reference"}})
+                })}),
             ),
             (_, Some(id)) => match self.alerts.get(id) {
                 Some(keys) => {
