@@ -1,11 +1,8 @@
 //! Stories of changes: releases that are never heard of, diffs that speak, causes outside.
 
 use model::change::ChangeKind::{Commit, Deploy};
-use model::entity::Entity;
-use model::hypothesis::{EvidenceTerm, Hypothesis};
-use model::symptom::SymptomKind;
 
-use super::dsl::{Story, at};
+use super::dsl::Story;
 
 fn shop(secs: i64) -> Story {
     Story::new("front>cart front>ads cart>store:db", secs).traffic("front", 50, 0, secs)
@@ -47,28 +44,6 @@ fn of_two_commits_the_one_that_speaks_of_the_error_is_blamed() {
         .errors("cart", 600, 900, &["front"])
         .mentions("cart", "no such column basket in holding table", 600, 900);
     assert_eq!(first_change(&story).as_deref(), Some("mapping"));
-}
-
-#[test]
-fn a_change_that_is_younger_than_the_case_is_read_as_well() {
-    let noise = Entity::service("ads".into());
-    let story = shop(1500)
-        .symptom(noise, SymptomKind::ErrorOrigin, 20, (400, 900), &["front"])
-        .change(500, "mapping", Deploy, "cart", "rename basket column to holding")
-        .errors("cart", 600, 900, &["front"])
-        .mentions("cart", "no such column basket in holding table", 600, 900);
-    let ending = story.run();
-    // One incident, which the noise began.
-    let incident = ending.last.values().find(|i| i.services.iter().any(|s| **s == *"cart"));
-    let incident = incident.unwrap();
-    assert!(incident.onset_at < at(500), "{}", ending.drawn());
-    let is_blamed = |h: &&Hypothesis| h.change.as_ref().is_some_and(|c| &*c.id == "mapping");
-    let blamed = incident.hypotheses.iter().filter(is_blamed).flat_map(|h| &h.evidence);
-    let rows: Vec<&str> = blamed
-        .filter(|row| row.term == EvidenceTerm::ChangeContent)
-        .map(|row| row.text.as_str())
-        .collect();
-    assert!(!rows.is_empty() && rows.iter().all(|text| text.contains("basket")), "{rows:?}");
 }
 
 #[test]
