@@ -18,7 +18,6 @@ use model::symptom::SymptomKind;
 use super::case::Case;
 use super::config::CorrelateConfig;
 use super::graph;
-use super::lifecycle::GRAVE_ALERT;
 use super::limits::{PREDICTED_MAX, WALK_HOPS_MAX};
 use super::sufferers::Sufferers;
 use super::sums::EntrySum;
@@ -240,31 +239,21 @@ fn entry_term(entry: &EntryPoint) -> String {
 /// where calls take longer and no request of a user did.
 fn shown_term(view: (&World, &Case), cap: f64, service: &Name) -> (f64, String) {
     let (world, case) = view;
-    let said = monitors(view, service);
-    let sure = if shows(case, service) { sureness(case, service, cap).max(said) } else { said };
+    let sure = if shows(case, service) { sureness(case, service, cap) } else { ONLY_ALERTED };
     let weight = SHOWN * sure;
     let part = weight * tier_weight(world.map.criticality(service));
     (part, format!("{service}: {weight:.3} x tier weight = {part:.3}"))
 }
 
-/// What requests show of a service, as a share of the most that one kind of evidence may say.
+/// What requests show of a service, as a share of the most that one kind of evidence may say, and not less than
+/// what a monitor's word counts.
 fn sureness(case: &Case, service: &Name, cap: f64) -> f64 {
     let own = case
         .symptoms
         .iter()
         .filter(|(key, _)| key.entity.service == *service && key.kind != SymptomKind::Metric);
     let nats: Nats = own.map(|(_, sum)| sum.early).sum();
-    (nats.to_f64() / cap).clamp(0.0, 1.0)
-}
-
-/// What monitors say of a service: as much as their rules surprise, up to the surprise with which one alert calls
-/// somebody. A service without an alert of its own is there for what it suffers or says itself.
-fn monitors((world, case): (&World, &Case), service: &Name) -> f64 {
-    let alerts = case.heard().filter_map(|fingerprint| world.alerts.get(*fingerprint));
-    let own = alerts.filter(|state| state.binding.node() == Some(service));
-    let most = own.map(|state| world.habits.surprise(&state.alert)).max();
-    let calls = GRAVE_ALERT.to_f64();
-    most.map_or(ONLY_ALERTED, |most| ONLY_ALERTED * (most.to_f64() / calls).clamp(0.0, 1.0))
+    (nats.to_f64() / cap).clamp(ONLY_ALERTED, 1.0)
 }
 
 fn rounded(value: f64) -> f64 {

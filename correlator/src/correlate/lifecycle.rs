@@ -26,7 +26,7 @@ use super::world::{Rules, World};
 
 /// Surprise of a grave alert that opens a case alone. A rule of grave alerts keeps it as long as it fires
 /// for less than about two minutes a day: one false incident.
-pub(super) const GRAVE_ALERT: Nats = Nats(Nats::from_int(13).0 / 2);
+const GRAVE_ALERT: Nats = Nats(Nats::from_int(13).0 / 2);
 /// Surprise of different alerts together that opens a case: two rules that hardly ever fire.
 const ALERTS_TOGETHER: Nats = Nats::from_int(8);
 /// Panes with telemetry that must have shown quiet.
