@@ -4,8 +4,8 @@
 //! telemetry is no silence. A service that still answers is judged by its callers' successes
 //! only: a caller that fails early calls less. And spans are conserved: a call that nobody answers still has
 //! its span at the caller, one that is not made has none. Where the spans are missing at the caller as
-//! well, it is the caller that has changed its mind. And where its spans are there, but it calls others more often by as
-//! much as it calls one less, its requests are of another kind now: nobody is silent.
+//! well, it is the caller that has changed its mind. And where its spans are there, but it calls others more often, by at least
+//! half of what it calls one less, its requests are of another kind now: nobody is silent.
 
 use std::collections::BTreeMap;
 
