@@ -1,23 +1,26 @@
 //! Snapshots: the state of a stage with the offsets it has read to. A cache: any of them can be
 //! lost, and reading the topics again gives the same state.
 //!
-//! A file is written aside, synced and renamed; a checksum refuses what is damaged; the two newest
-//! are kept.
+//! A file is written aside, synced and renamed; a checksum refuses what is damaged; the newest few
+//! are kept. After magic and checksum come the offsets, and then the state as it is: it may be hundreds of
+//! megabytes, which nobody copies once more.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::log::TopicPartition;
 
-const MAGIC: &[u8; 8] = b"fltsnap1";
+const MAGIC: &[u8; 8] = b"fltsnap2";
+/// Of files in which offsets and state are one value in MessagePack. They are read, not written.
+const MAGIC_1: &[u8; 8] = b"fltsnap1";
 /// Snapshots of a stage that are kept: two may be damaged before the log has to be read from its begin.
 const KEPT: usize = 3;
 
 /// A stage's state and how far it has read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Snapshot {
     /// The next offset of each input partition.
     pub next_offsets: Vec<(String, u32, u64)>,
@@ -81,11 +84,15 @@ impl SnapshotStore {
         let number = files.last().map_or(0, |(number, _)| number + 1);
         let path = self.directory.join(format!("{}-{number:020}.snapshot", self.stage));
         let aside = path.with_extension("tmp");
-        let body = rmp_serde::to_vec_named(snapshot).map_err(io::Error::other)?;
+        let offsets = rmp_serde::to_vec(&snapshot.next_offsets).map_err(io::Error::other)?;
+        let length = u32::try_from(offsets.len()).map_err(io::Error::other)?.to_le_bytes();
+        let parts = [&length[..], &offsets, &snapshot.state];
+        let mut checksum = crc32fast::Hasher::new();
+        parts.iter().for_each(|part| checksum.update(part));
         let mut file = File::create(&aside)?;
         file.write_all(MAGIC)?;
-        file.write_all(&crc32fast::hash(&body).to_le_bytes())?;
-        file.write_all(&body)?;
+        file.write_all(&checksum.finalize().to_le_bytes())?;
+        parts.iter().try_for_each(|part| file.write_all(part))?;
         file.sync_all()?;
         fs::rename(&aside, &path)?;
         File::open(&self.directory)?.sync_all()?;
@@ -114,16 +121,30 @@ impl SnapshotStore {
 }
 
 fn parse(bytes: &[u8]) -> Option<Snapshot> {
-    let (checksum, body) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<4>()?;
+    let (magic, rest) = bytes.split_first_chunk::<8>()?;
+    let (checksum, body) = rest.split_first_chunk::<4>()?;
     if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
         return None;
     }
-    rmp_serde::from_slice(body).ok()
+    if magic == MAGIC_1 {
+        return rmp_serde::from_slice(body).ok();
+    }
+    let (length, body) = body.split_first_chunk::<4>().filter(|_| magic == MAGIC)?;
+    let (offsets, state) = body.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    let next_offsets = rmp_serde::from_slice(offsets).ok()?;
+    Some(Snapshot { next_offsets, state: state.to_vec() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a file of the first form holds.
+    #[derive(serde::Serialize)]
+    struct OneValue {
+        next_offsets: Vec<(String, u32, u64)>,
+        state: Vec<u8>,
+    }
 
     fn snapshot(state: &[u8]) -> Snapshot {
         let offsets = [(TopicPartition::new("panes", 3), 17)];
@@ -141,6 +162,22 @@ mod tests {
         assert_eq!(store.newest(), Some(snapshot(b"six")));
         assert_eq!(store.files().len(), KEPT);
         assert_eq!(store.newest().unwrap().next_offset(&TopicPartition::new("panes", 3)), Some(17));
+    }
+
+    #[test]
+    fn a_file_of_the_form_before_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SnapshotStore::open(directory.path(), "detect").unwrap();
+        let body = rmp_serde::to_vec_named(&OneValue {
+            next_offsets: vec![("panes".to_owned(), 3, 17)],
+            state: b"old \xff".to_vec(),
+        });
+        let body = body.unwrap();
+        let bytes = [&MAGIC_1[..], &crc32fast::hash(&body).to_le_bytes(), &body].concat();
+        fs::write(directory.path().join(format!("detect-{:020}.snapshot", 0)), bytes).unwrap();
+        assert_eq!(store.newest(), Some(snapshot(b"old \xff")));
+        store.write(&snapshot(b"new")).unwrap();
+        assert_eq!(store.newest(), Some(snapshot(b"new")));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod rows;
 mod trace;
 mod tally;
 mod table;
+mod saved;
 mod meaning;
 mod tree;
 mod retry;

@@ -2,17 +2,18 @@
 //! of two. So a new trace costs no allocation once as many were open before, and rows lie side by side.
 
 use model::id::SpanId;
-use serde::{Deserialize, Serialize};
 
 /// Rows of the smallest block.
 const BLOCK_MIN: usize = 2;
 /// Rows that are allocated at once, at least.
 const PAGE_ROWS: usize = 1_024;
+/// What a row takes, here and in a snapshot. Unit: bytes.
+pub(crate) const ROW_BYTES: usize = 28;
 /// The largest block. A trace cannot have more spans.
 pub(crate) const ROWS_MAX: usize = 1 << 15;
 
-/// A span in its trace. Four-byte parts, so that nothing is padded: 28 bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A span in its trace. Four-byte parts, so that nothing is padded: [`ROW_BYTES`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Row {
     span_id: [u32; 2],
     parent: [u32; 2],
@@ -37,6 +38,31 @@ impl Row {
     /// 0 at a root.
     pub(crate) const fn parent(&self) -> u64 {
         whole(self.parent)
+    }
+
+    /// All parts, each with its lowest byte first.
+    pub(crate) fn to_bytes(self) -> [u8; ROW_BYTES] {
+        let mut bytes = [0; ROW_BYTES];
+        for (place, part) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(self.parts()) {
+            *place = part.to_le_bytes();
+        }
+        bytes
+    }
+
+    /// The reverse of [`Self::to_bytes`].
+    pub(crate) fn from_bytes(bytes: [u8; ROW_BYTES]) -> Self {
+        let mut parts = [0; ROW_BYTES / 4];
+        for (part, bytes) in parts.iter_mut().zip(bytes.as_chunks::<4>().0) {
+            *part = u32::from_le_bytes(*bytes);
+        }
+        let [span_high, span_low, parent_high, parent_low, start, duration, shape] = parts;
+        let (span_id, parent) = ([span_high, span_low], [parent_high, parent_low]);
+        Self { span_id, parent, start, duration, shape }
+    }
+
+    const fn parts(self) -> [u32; ROW_BYTES / 4] {
+        let ([span_high, span_low], [parent_high, parent_low]) = (self.span_id, self.parent);
+        [span_high, span_low, parent_high, parent_low, self.start, self.duration, self.shape]
     }
 }
 
@@ -115,6 +141,14 @@ impl Rows {
         if let Some(slot) = rows.get_mut(at) {
             *slot = row;
         }
+    }
+
+    /// Rows that all blocks in use have room for.
+    pub(crate) fn used(&self) -> usize {
+        let room = |(class, it): (usize, &Class)| {
+            (it.used as usize - it.free.len()) * (BLOCK_MIN << class)
+        };
+        self.classes.iter().enumerate().map(room).sum()
     }
 
     /// Keeps the first rows of a block, at least one.
@@ -215,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_row_is_small_and_what_is_given_back_is_used_again() {
-        assert_eq!(size_of::<Row>(), 28);
+        assert_eq!(size_of::<Row>(), ROW_BYTES);
         let mut rows = Rows::default();
         for _ in 0..100 {
             let mut block = Block::default();

@@ -8,9 +8,7 @@
 use std::collections::BTreeMap;
 
 use model::id::{SpanId, TraceId};
-use model::name::Name;
 use model::time::{Pane, PaneWidth, Timestamp};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::index::Index;
 use super::rows::{Block, ROWS_MAX, Row, Rows};
@@ -40,8 +38,8 @@ const PAGE_SLOTS: usize = 1_024;
 const NO_LOGS: u32 = u32::MAX;
 
 /// By what the end of a trace is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-enum EndedBy {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum EndedBy {
     /// The slot is free, or its trace has just been made.
     #[default]
     Nothing,
@@ -51,15 +49,15 @@ enum EndedBy {
 
 /// 48 bytes.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
-    id: TraceId,
+pub(super) struct Slot {
+    pub(super) id: TraceId,
     /// The start of the first span that came: its rows count from there.
-    base: i64,
+    pub(super) base: i64,
     /// When the trace ended as far as seen: by its spans, else by its logs.
-    end: Timestamp,
-    spans: Block,
-    logs: u32,
-    ended_by: EndedBy,
+    pub(super) end: Timestamp,
+    pub(super) spans: Block,
+    pub(super) logs: u32,
+    pub(super) ended_by: EndedBy,
 }
 
 impl Default for Slot {
@@ -77,7 +75,7 @@ impl Default for Slot {
 
 /// Slots in pages, so that more of them never move those that are there.
 #[derive(Clone, Debug, Default)]
-struct Slots {
+pub(super) struct Slots {
     pages: Vec<Box<[Slot]>>,
     used: u32,
     free: Vec<u32>,
@@ -98,7 +96,7 @@ impl Slots {
         self.pages.get_mut(number / PAGE_SLOTS)?.get_mut(number % PAGE_SLOTS)
     }
 
-    fn all(&self) -> impl Iterator<Item = &Slot> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Slot> {
         self.pages.iter().flatten().take(self.used as usize)
     }
 
@@ -126,18 +124,18 @@ struct Filed {
 
 /// The logs of traces that have any.
 #[derive(Clone, Debug, Default)]
-struct Logs {
+pub(super) struct Logs {
     rows: Vec<Vec<LogRow>>,
     free: Vec<u32>,
 }
 
 impl Logs {
-    fn get(&self, number: u32) -> &[LogRow] {
+    pub(super) fn get(&self, number: u32) -> &[LogRow] {
         self.rows.get(number as usize).map_or(&[], Vec::as_slice)
     }
 
     /// The logs of that number, which is given if there is none.
-    fn make(&mut self, number: &mut u32) -> Option<&mut Vec<LogRow>> {
+    pub(super) fn make(&mut self, number: &mut u32) -> Option<&mut Vec<LogRow>> {
         if *number == NO_LOGS {
             *number = match self.free.pop() {
                 Some(free) => free,
@@ -163,11 +161,11 @@ impl Logs {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TraceTable {
     pub(crate) words: Words,
-    width: PaneWidth,
+    pub(super) width: PaneWidth,
     index: Index,
-    slots: Slots,
-    rows: Rows,
-    logs: Logs,
+    pub(super) slots: Slots,
+    pub(super) rows: Rows,
+    pub(super) logs: Logs,
     by_pane: BTreeMap<Pane, Filed>,
 }
 
@@ -195,6 +193,15 @@ impl TraceTable {
         let key = |number: u32| slots.get(number).map_or(0, |slot| slot.id.0);
         self.index.insert(id.0, number, key);
         Some(number)
+    }
+
+    /// Puts a trace back, with its rows and logs, that was taken out of a table; one too many is left out.
+    pub(super) fn put(&mut self, trace: Slot) {
+        let Some(number) = self.make(trace.id) else { return };
+        if let Some(slot) = self.slots.get_mut(number) {
+            *slot = trace;
+        }
+        self.file(number, None, self.width.pane_of(trace.end));
     }
 
     /// Adds a span to a trace, and files it under the pane in which it now ends. Of two spans of one id
@@ -395,79 +402,6 @@ impl Offered {
         let parent = self.parent.filter(|parent| *parent != self.span_id);
         let parent = parent.map_or(0, |parent| parent.0);
         Row::new(self.span_id, parent, (start as u32, duration as u32), shape)
-    }
-}
-
-/// An open trace in a snapshot.
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    id: TraceId,
-    base: i64,
-    end: Timestamp,
-    ended_by: EndedBy,
-    spans: Vec<Row>,
-    logs: Vec<LogRow>,
-}
-
-#[derive(Serialize)]
-struct TableOut<'t> {
-    width: PaneWidth,
-    names: &'t [Name],
-    shapes: &'t [Shape],
-    traces: Vec<Saved>,
-}
-
-#[derive(Deserialize)]
-struct TableIn {
-    width: PaneWidth,
-    names: Vec<Name>,
-    shapes: Vec<Shape>,
-    traces: Vec<Saved>,
-}
-
-impl Serialize for TraceTable {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let open = self.slots.all().filter(|slot| slot.ended_by != EndedBy::Nothing);
-        let mut open: Vec<&Slot> = open.collect();
-        open.sort_unstable_by_key(|slot| slot.id);
-        let traces = open.into_iter().map(|slot| Saved {
-            id: slot.id,
-            base: slot.base,
-            end: slot.end,
-            ended_by: slot.ended_by,
-            spans: self.rows.get(slot.spans).to_vec(),
-            logs: self.logs.get(slot.logs).to_vec(),
-        });
-        let (names, shapes) = self.words.parts();
-        let out = TableOut { width: self.width, names, shapes, traces: traces.collect() };
-        out.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for TraceTable {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let table = TableIn::deserialize(deserializer)?;
-        let mut out = Self::new(table.width);
-        out.words = Words::from_parts(&table.names, &table.shapes);
-        for saved in table.traces {
-            let Some(number) = out.make(saved.id) else { break };
-            let mut block = Block::default();
-            for (at, row) in saved.spans.iter().enumerate() {
-                out.rows.insert(&mut block, at, *row);
-            }
-            let mut logs = NO_LOGS;
-            if !saved.logs.is_empty()
-                && let Some(rows) = out.logs.make(&mut logs)
-            {
-                *rows = saved.logs;
-            }
-            if let Some(slot) = out.slots.get_mut(number) {
-                (slot.base, slot.end, slot.ended_by) = (saved.base, saved.end, saved.ended_by);
-                (slot.spans, slot.logs) = (block, logs);
-            }
-            out.file(number, None, out.width.pane_of(saved.end));
-        }
-        Ok(out)
     }
 }
 

@@ -28,6 +28,7 @@ pub mod stop;
 pub mod lag;
 pub mod monitor;
 pub mod epoch;
+mod scribe;
 pub mod worker;
 pub mod follow;
 pub mod publish;

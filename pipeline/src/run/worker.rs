@@ -15,6 +15,7 @@ use crate::clock::{self, StopWatch};
 use crate::log::{Batch, Log, LogError, LogReader, NewRecord, Record, Start, TopicPartition};
 use crate::run::lag::LagBoard;
 use crate::run::monitor::StageMonitor;
+use crate::run::scribe::{Scribe, Written};
 use crate::run::stop::Stop;
 use crate::snapshot::{Snapshot, SnapshotStore};
 use crate::stages::arrival::Arrival;
@@ -30,7 +31,7 @@ const FLUSH_BYTES: usize = 1 << 20;
 const ARRIVAL_RECORDS_MAX: usize = 200_000;
 /// Time between two snapshots, at least.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
-/// A snapshot is a cache and holds everything up while it is written: it may take one part in so
+/// A snapshot is a cache and holds everything up while it is copied out: it may take one part in so
 /// many of the time. A larger state is snapshot less often; more is repeated after a crash then.
 const SNAPSHOT_SHARE: u32 = 20;
 /// The longest between two snapshots, whatever they cost.
@@ -117,6 +118,7 @@ impl Worker {
             emits: Vec::new(),
             dirty: false,
         };
+        let mut scribe = Scribe::start(store, self.name)?;
         self.monitor.ready();
         let (mut since_snapshot, mut since_record) = (StopWatch::start(), StopWatch::start());
         let mut snapshot_after = SNAPSHOT_EVERY;
@@ -130,15 +132,24 @@ impl Worker {
                 self.flush(&mut state.emits)?;
                 since_record = StopWatch::start();
             }
-            if state.dirty && since_snapshot.elapsed() >= snapshot_after {
-                let writing = StopWatch::start();
-                self.snapshot(&store, &mut state);
-                snapshot_after = pause_after(writing.elapsed());
+            if let Some(written) = scribe.written() {
+                self.kept(written, &mut state);
+            }
+            if state.dirty && !scribe.is_busy() && since_snapshot.elapsed() >= snapshot_after {
+                let copying = StopWatch::start();
+                self.snapshot(&mut scribe, &mut state);
+                snapshot_after = pause_after(copying.elapsed());
                 since_snapshot = StopWatch::start();
             }
         }
+        if let Some(written) = scribe.finish() {
+            self.kept(written, &mut state);
+        }
         if state.dirty {
-            self.snapshot(&store, &mut state);
+            self.snapshot(&mut scribe, &mut state);
+        }
+        if let Some(written) = scribe.finish() {
+            self.kept(written, &mut state);
         }
         Ok(())
     }
@@ -312,19 +323,29 @@ impl Worker {
         Ok(false)
     }
 
-    /// A snapshot that cannot be written costs time after a crash, nothing else.
-    fn snapshot(&self, store: &SnapshotStore, state: &mut Progress) {
-        let written = self.stage.save().map_err(std::io::Error::other).and_then(|bytes| {
-            let offsets = state.next_offsets.iter().map(|(at, offset)| (at.clone(), *offset));
-            store.write(&Snapshot::new(bytes, offsets))
-        });
-        if let Err(error) = written {
-            tracing::error!(stage = self.name, %error, "snapshot was not written; free space in data_dir");
-            return;
+    /// Gives the state as it is now to the scribe.
+    fn snapshot(&self, scribe: &mut Scribe, state: &mut Progress) {
+        match self.stage.save() {
+            Ok(bytes) => {
+                let offsets = state.next_offsets.iter().map(|(at, offset)| (at.clone(), *offset));
+                scribe.write(bytes, offsets.collect());
+                state.dirty = false;
+            }
+            Err(error) => tracing::error!(stage = self.name, %error, "snapshot was not made"),
         }
-        state.dirty = false;
+    }
+
+    /// What became of a snapshot. One that cannot be written costs time after a crash, nothing else.
+    fn kept(&self, written: Written, state: &mut Progress) {
+        let offsets = match written {
+            Ok(offsets) => offsets,
+            Err(error) => {
+                tracing::error!(stage = self.name, %error, "snapshot was not written; free space in data_dir");
+                state.dirty = true;
+                return;
+            }
+        };
         self.monitor.snapshot();
-        let offsets: Vec<_> = state.next_offsets.clone().into_iter().collect();
         self.log.release(&offsets);
         if let Err(error) = self.log.publish_progress(&self.group, &offsets) {
             tracing::debug!(stage = self.name, %error, "progress was not published");
