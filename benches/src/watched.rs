@@ -41,6 +41,16 @@ impl Watched {
     pub(crate) fn passed(&self, topic: &str) -> Passed {
         lock(&self.counts).get(topic).copied().unwrap_or_default()
     }
+
+    fn watched(
+        &self,
+        reader: Box<dyn LogReader>,
+        from: &[(TopicPartition, Start)],
+    ) -> Box<dyn LogReader> {
+        let behind = from.iter().map(|(at, _)| at.clone()).collect();
+        let (counts, given) = (self.counts.clone(), BTreeMap::new());
+        Box::new(WatchedReader { reader, counts, given, behind })
+    }
 }
 
 fn lock(counts: &Counts) -> MutexGuard<'_, BTreeMap<Arc<str>, Passed>> {
@@ -76,10 +86,14 @@ impl Log for Watched {
     }
 
     fn reader(&self, from: &[(TopicPartition, Start)]) -> Result<Box<dyn LogReader>, LogError> {
-        let reader = self.log.reader(from)?;
-        let behind = from.iter().map(|(at, _)| at.clone()).collect();
-        let (counts, given) = (self.counts.clone(), BTreeMap::new());
-        Ok(Box::new(WatchedReader { reader, counts, given, behind }))
+        Ok(self.watched(self.log.reader(from)?, from))
+    }
+
+    fn reader_ahead(
+        &self,
+        from: &[(TopicPartition, Start)],
+    ) -> Result<Box<dyn LogReader>, LogError> {
+        Ok(self.watched(self.log.reader_ahead(from)?, from))
     }
 
     fn latest_by_key(&self, topic: &str) -> Result<Vec<Record>, LogError> {

@@ -10,13 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod fair;
+mod ahead;
 
 pub mod memory;
 pub mod embedded;
 pub mod kafka;
 
-/// Bound on the payload bytes of one batch; a batch holds at least one record, however large.
-pub const BATCH_BYTES_MAX: usize = 32 << 20;
+/// Bound on the payload bytes of one batch; a batch holds at least one record, however large. What was just
+/// copied is still in the processor's cache when it is decoded.
+pub const BATCH_BYTES_MAX: usize = 4 << 20;
 
 /// The largest record that the logs of our own (memory, embedded) take. Kafka has a limit of its
 /// own, which is far smaller unless the operator raises it.
@@ -212,6 +214,17 @@ pub trait Log: Send + Sync {
     /// # Errors
     /// When a topic does not exist or the log cannot be reached.
     fn reader(&self, from: &[(TopicPartition, Start)]) -> Result<Box<dyn LogReader>, LogError>;
+
+    /// A reader that may read on while what it gave is worked on: for much, not for what must come at once.
+    ///
+    /// # Errors
+    /// As [`Log::reader`].
+    fn reader_ahead(
+        &self,
+        from: &[(TopicPartition, Start)],
+    ) -> Result<Box<dyn LogReader>, LogError> {
+        self.reader(from)
+    }
 
     /// The newest record of each key of a compacted topic, sorted by key; tombstones left out.
     ///

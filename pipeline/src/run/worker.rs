@@ -27,6 +27,8 @@ const POLL_RECORDS_MAX: usize = 2_000;
 const POLL_WAIT: Duration = Duration::from_millis(50);
 /// Emitted bytes after which the log is written before more is handled.
 const FLUSH_BYTES: usize = 1 << 20;
+/// What is handled before it is looked at how much came of it. Unit: bytes.
+const PART_BYTES: usize = 4 << 20;
 /// Records that may wait for their order of arrival.
 const ARRIVAL_RECORDS_MAX: usize = 200_000;
 /// Time between two snapshots, at least.
@@ -105,7 +107,10 @@ impl Worker {
             (input.clone(), start)
         });
         let starts: Vec<_> = starts.collect();
-        let reader = self.persist("open its input", |worker| worker.log.reader(&starts))?;
+        let reader = self.persist("open its input", |worker| match worker.in_order_of_arrival {
+            true => worker.log.reader_ahead(&starts),
+            false => worker.log.reader(&starts),
+        })?;
         let mut arrival = Arrival::new(&self.inputs, ARRIVAL_RECORDS_MAX);
         for (input, offset) in &next_offsets {
             arrival.begins_at(input, *offset);
@@ -178,15 +183,13 @@ impl Worker {
         if let Some(newest) = newest {
             self.monitor.event_time(newest);
         }
-        let mut bytes = 0;
-        for record in records {
-            let emitted = state.emits.len();
-            self.stage.handle(&record, &mut state.emits);
-            bytes += state.emits.iter().skip(emitted).map(size).sum::<usize>();
-            state.next_offsets.insert(record.partition, record.offset + 1);
-            if bytes >= FLUSH_BYTES {
+        for part in parts(&records) {
+            self.stage.handle_all(part, &mut state.emits);
+            for record in part {
+                state.next_offsets.insert(record.partition.clone(), record.offset + 1);
+            }
+            if state.emits.iter().map(size).sum::<usize>() >= FLUSH_BYTES {
                 self.flush(&mut state.emits)?;
-                bytes = 0;
             }
         }
         self.flush(&mut state.emits)?;
@@ -368,6 +371,21 @@ struct Progress {
     dirty: bool,
 }
 
+/// Cuts records into parts of [`PART_BYTES`], a larger record alone.
+fn parts(mut records: &[Record]) -> impl Iterator<Item = &[Record]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |record: &&Record| {
+            bytes += record.bytes();
+            bytes <= PART_BYTES
+        };
+        let count = records.iter().take_while(fits).count().max(1);
+        let (part, rest) = records.split_at(count.min(records.len()));
+        records = rest;
+        Some(part).filter(|part| !part.is_empty())
+    })
+}
+
 fn size(emit: &Emit) -> usize {
     emit.record.value.as_ref().map_or(0, Vec::len)
 }
@@ -375,6 +393,25 @@ fn size(emit: &Emit) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn record(bytes: usize) -> Record {
+        Record {
+            partition: TopicPartition::new("spans", 0),
+            offset: 0,
+            timestamp_ms: 0,
+            key: None,
+            headers: Vec::new(),
+            value: Some(vec![0; bytes]),
+        }
+    }
+
+    #[test]
+    fn records_are_handled_in_parts_that_leave_none_out() {
+        let records = [1, PART_BYTES - 1, 1, 2 * PART_BYTES, 0, 1, PART_BYTES].map(record);
+        let lengths: Vec<usize> = parts(&records).map(<[Record]>::len).collect();
+        assert_eq!(lengths, [2, 1, 1, 2, 1]);
+        assert_eq!(parts(&[]).count(), 0);
+    }
 
     #[test]
     fn a_large_state_is_snapshot_less_often_but_still() {

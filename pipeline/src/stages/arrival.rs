@@ -19,6 +19,8 @@ use crate::log::{Batch, Record, TopicPartition};
 
 /// Records of one partition that one may hold before it should be paused.
 pub const PARTITION_BUFFER_MAX: usize = 4_096;
+/// And their bytes: a few batches.
+pub const PARTITION_BYTES_MAX: usize = 8 << 20;
 
 /// A step in the records' own time that is worth a question. Unit: milliseconds.
 const LEAP_MS: i64 = 10_000;
@@ -28,6 +30,8 @@ struct Lane {
     /// Among equal timestamps the lane with the lower rank goes first.
     rank: usize,
     heads: VecDeque<Record>,
+    /// Bytes of all of them.
+    bytes: usize,
     caught_up: bool,
     /// The offset behind its newest record.
     next: u64,
@@ -75,6 +79,7 @@ impl Arrival {
                 lane.caught_up = false;
                 lane.next = record.offset + 1;
                 lane.awaited = lane.awaited.filter(|end| lane.next < *end);
+                lane.bytes += record.bytes();
                 lane.heads.push_back(record);
                 self.buffered += 1;
             }
@@ -155,7 +160,9 @@ impl Arrival {
             .min()
             .map(|(_, partition)| partition.clone())?;
         self.buffered -= 1;
-        let record = self.lanes.get_mut(&next)?.heads.pop_front()?;
+        let lane = self.lanes.get_mut(&next)?;
+        let record = lane.heads.pop_front()?;
+        lane.bytes -= record.bytes();
         self.newest_ms = self.newest_ms.max(Some(record.timestamp_ms));
         Some(record)
     }
@@ -174,7 +181,9 @@ impl Arrival {
     /// Partitions that hold so much that reading them further only costs memory.
     #[must_use]
     pub fn full(&self) -> Vec<TopicPartition> {
-        let over = |lane: &Lane| lane.heads.len() >= PARTITION_BUFFER_MAX;
+        let over = |lane: &Lane| {
+            lane.heads.len() >= PARTITION_BUFFER_MAX || lane.bytes >= PARTITION_BYTES_MAX
+        };
         self.lanes.iter().filter(|(_, lane)| over(lane)).map(|(p, _)| p.clone()).collect()
     }
 
@@ -276,6 +285,24 @@ mod tests {
         assert_eq!(drain(&mut arrival), vec![20_000]);
         arrival.ends_at(&b, 2);
         assert!(!arrival.awaits_an_end());
+    }
+
+    #[test]
+    fn a_partition_is_full_by_records_or_by_bytes_until_they_are_handed_out() {
+        let large = |offset| Record {
+            value: Some(vec![0; PARTITION_BYTES_MAX / 2]),
+            ..record("spans", 0, offset, 1)
+        };
+        let (a, b) = (TopicPartition::new("spans", 0), TopicPartition::new("alerts", 0));
+        let mut arrival = Arrival::new(&[a.clone(), b.clone()], 10_000);
+        arrival.push(Batch { records: vec![large(0)], caught_up: vec![] });
+        assert_eq!(arrival.full(), []);
+        let small = (0..PARTITION_BUFFER_MAX as u64).map(|offset| record("alerts", 0, offset, 2));
+        let records = std::iter::once(large(1)).chain(small).collect();
+        arrival.push(Batch { records, caught_up: vec![] });
+        assert_eq!(arrival.full(), [b.clone(), a.clone()]);
+        assert!(arrival.pop().is_some());
+        assert_eq!(arrival.full(), [b]);
     }
 
     #[test]

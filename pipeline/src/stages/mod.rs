@@ -1,6 +1,6 @@
 //! The stages: bytes in, bytes out, around the pure machines. They know topics and encodings, not
-//! threads, logs or clocks; so the same stages run over Kafka, over the embedded log and in a
-//! replay.
+//! logs or clocks, and of threads only one that reads ahead ([`read`]); so the same stages run over Kafka, over
+//! the embedded log and in a replay.
 //!
 //! [`arrival`] puts the inputs in order, [`observe`] counts, [`detect`] judges, [`correlate`]
 //! folds. [`line`] joins them in one thread; `run` gives each a thread and a log between them.
@@ -11,6 +11,7 @@ use model::time::Nanos;
 pub mod settings;
 pub mod wire;
 pub mod arrival;
+mod read;
 pub mod observe;
 pub mod detect;
 pub mod correlate;
@@ -33,6 +34,13 @@ pub struct Emit {
 pub trait Stage: Send {
     /// Handles one record.
     fn handle(&mut self, record: &Record, out: &mut Vec<Emit>);
+
+    /// Handles records in their order, as [`Stage::handle`] does one after the other.
+    fn handle_all(&mut self, records: &[Record], out: &mut Vec<Emit>) {
+        for record in records {
+            self.handle(record, out);
+        }
+    }
 
     /// All inputs are read to their ends and have been silent for so long: event time goes on.
     fn idle(&mut self, _silent_for: Nanos, _out: &mut Vec<Emit>) {}

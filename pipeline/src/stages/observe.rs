@@ -13,8 +13,9 @@ use model::time::{Nanos, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::dead_letter::dead_letter;
-use crate::intake::decode::{DecodeLimits, Decoded, Decoder, Payload};
+use crate::intake::decode::{DecodeLimits, Decoded, Decoder};
 use crate::log::{Record, TopicPartition};
+use crate::stages::read::{self, Said};
 use crate::stages::settings::Settings;
 use crate::stages::{Emit, Stage, wire};
 
@@ -67,12 +68,17 @@ struct Place<'r> {
     begun: usize,
 }
 
-/// The stage.
+/// The stage: one part reads what a record says, the other works on it.
 pub struct ObserveStage {
+    decoder: Decoder,
+    work: Work,
+}
+
+/// What works on records that have been read.
+struct Work {
     settings: Arc<Settings>,
     /// The journal's topic.
     journal: Arc<str>,
-    decoder: Decoder,
     cells: Vec<CellObservers>,
     stats: ObserveStats,
     epoch: u32,
@@ -95,42 +101,81 @@ impl ObserveStage {
         let decoder = Decoder::new(DecodeLimits::default());
         let journal = settings.own.journal.as_str().into();
         let stats = ObserveStats::default();
-        Self { settings, journal, decoder, cells, stats, epoch, newest: Vec::new() }
+        let work = Work { settings, journal, cells, stats, epoch, newest: Vec::new() };
+        Self { decoder, work }
     }
 
     /// What it has done.
     #[must_use]
     pub const fn stats(&self) -> ObserveStats {
-        self.stats
+        self.work.stats
     }
 
     /// Event time of the first cell, once it has begun.
     #[must_use]
     pub fn event_time(&self) -> Option<Timestamp> {
-        self.cells.iter().filter_map(|cell| cell.clock.now()).max()
+        self.work.cells.iter().filter_map(|cell| cell.clock.now()).max()
     }
 
     /// Traces that are open now, in all cells.
     #[must_use]
     pub fn open_traces(&self) -> u64 {
-        let observers = self.cells.iter().flat_map(|cell| &cell.observers);
+        let observers = self.work.cells.iter().flat_map(|cell| &cell.observers);
         observers.map(|observer| observer.stats().open_traces).sum()
     }
 
-    fn telemetry(&mut self, arrival: Timestamp, batch: SignalBatch, out: &mut Vec<Emit>) {
+}
+
+impl Work {
+    /// Works on what was read of a record. Gives telemetry back, whose memory may be used again.
+    fn take(&mut self, record: &Record, said: Said, out: &mut Vec<Emit>) -> Option<SignalBatch> {
+        self.stats.records += u64::from(said.is_some());
+        match said? {
+            Ok(Decoded::Telemetry { batch, topology }) => {
+                if let Some(document) = topology {
+                    let what = JournalRecord::Topology(document);
+                    self.stats.encode_failures += self.for_cells(None, record, 0, &what, out);
+                }
+                self.telemetry(Timestamp::from_millis(record.timestamp_ms), &batch, out);
+                return Some(batch);
+            }
+            Ok(Decoded::Alerts(alerts)) => self.alerts(record, alerts, out),
+            Ok(Decoded::Changes(changes)) => {
+                for (item, change) in (0..).zip(changes) {
+                    self.stats.changes += 1;
+                    let environment = change.environment.clone();
+                    let environment = environment.as_ref().map(|name| name.as_str());
+                    let what = JournalRecord::Change(change);
+                    self.stats.encode_failures +=
+                        self.for_cells(environment, record, item, &what, out);
+                }
+            }
+            Ok(Decoded::Topology(document)) => {
+                let what = JournalRecord::Topology(document);
+                self.stats.encode_failures += self.for_cells(None, record, 0, &what, out);
+            }
+            Ok(Decoded::Nothing(_)) => {}
+            Err(error) => {
+                self.stats.dead_letters += 1;
+                out.push(dead_letter(&self.settings.own.dead_letters, record, &error.to_string()));
+            }
+        }
+        None
+    }
+
+    fn telemetry(&mut self, arrival: Timestamp, batch: &SignalBatch, out: &mut Vec<Emit>) {
         self.stats.spans += batch.spans.len() as u64;
         self.stats.logs += batch.logs.len() as u64;
         self.stats.metric_points += batch.metrics.len() as u64;
         self.stats.rejected_items += u64::from(batch.rejected);
-        match only_cell(&self.settings, &batch) {
-            Some(cell) => self.in_cell(cell, arrival, &batch, out),
+        match only_cell(&self.settings, batch) {
+            Some(cell) => self.in_cell(cell, arrival, batch, out),
             None => {
-                for (cell, part) in by_cell(&self.settings, &batch) {
+                for (cell, part) in by_cell(&self.settings, batch) {
                     self.in_cell(cell, arrival, &part, out);
                 }
             }
         }
-        self.decoder.take_back(batch);
     }
 
     /// Hands a batch to the observers of a cell.
@@ -265,75 +310,46 @@ impl ObserveStage {
 
 impl Stage for ObserveStage {
     fn handle(&mut self, record: &Record, out: &mut Vec<Emit>) {
-        let Some(kind) = self.settings.inputs.kind_of(&record.partition.topic) else { return };
-        let Some(value) = record.value.as_deref() else { return };
-        self.stats.records += 1;
-        let payload = Payload {
-            kind,
-            timestamp_ms: record.timestamp_ms,
-            key: record.key.as_deref(),
-            headers: &record.headers,
-            value,
-        };
-        match self.decoder.decode(&payload) {
-            Ok(Decoded::Telemetry { batch, topology }) => {
-                if let Some(document) = topology {
-                    let what = JournalRecord::Topology(document);
-                    self.stats.encode_failures += self.for_cells(None, record, 0, &what, out);
-                }
-                self.telemetry(Timestamp::from_millis(record.timestamp_ms), batch, out);
-            }
-            Ok(Decoded::Alerts(alerts)) => self.alerts(record, alerts, out),
-            Ok(Decoded::Changes(changes)) => {
-                for (item, change) in (0..).zip(changes) {
-                    self.stats.changes += 1;
-                    let environment = change.environment.clone();
-                    let environment = environment.as_ref().map(|name| name.as_str());
-                    let what = JournalRecord::Change(change);
-                    self.stats.encode_failures +=
-                        self.for_cells(environment, record, item, &what, out);
-                }
-            }
-            Ok(Decoded::Topology(document)) => {
-                let what = JournalRecord::Topology(document);
-                self.stats.encode_failures += self.for_cells(None, record, 0, &what, out);
-            }
-            Ok(Decoded::Nothing(_)) => {}
-            Err(error) => {
-                self.stats.dead_letters += 1;
-                out.push(dead_letter(&self.settings.own.dead_letters, record, &error.to_string()));
-            }
+        let said = read::one(&mut self.decoder, &self.work.settings.inputs, record);
+        if let Some(batch) = self.work.take(record, said, out) {
+            self.decoder.take_back(batch);
         }
     }
 
+    fn handle_all(&mut self, records: &[Record], out: &mut Vec<Emit>) {
+        let Self { decoder, work } = self;
+        let settings = Arc::clone(&work.settings);
+        read::each(decoder, &settings.inputs, records, |record, said| work.take(record, said, out));
+    }
+
     fn idle(&mut self, silent_for: Nanos, out: &mut Vec<Emit>) {
-        for cell in 0..self.cells.len() {
-            if let Some(state) = self.cells.get_mut(cell) {
+        for cell in 0..self.work.cells.len() {
+            if let Some(state) = self.work.cells.get_mut(cell) {
                 state.clock.idle(silent_for);
             }
-            self.advance(cell, out);
+            self.work.advance(cell, out);
         }
     }
 
     fn finish(&mut self, out: &mut Vec<Emit>) {
-        for cell in 0..self.cells.len() {
-            if let Some(state) = self.cells.get_mut(cell) {
+        for cell in 0..self.work.cells.len() {
+            if let Some(state) = self.work.cells.get_mut(cell) {
                 for observer in &mut state.observers {
                     observer.finish();
                 }
             }
-            self.drain(cell, out);
+            self.work.drain(cell, out);
         }
     }
 
     fn save(&self) -> Result<Vec<u8>, wire::WireError> {
-        wire::pack(&(&self.cells, &self.stats))
+        wire::pack(&(&self.work.cells, &self.work.stats))
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), wire::WireError> {
         let (cells, stats): (Vec<CellObservers>, ObserveStats) = wire::unpack(state)?;
-        self.cells = cells;
-        self.stats = stats;
+        self.work.cells = cells;
+        self.work.stats = stats;
         Ok(())
     }
 }

@@ -14,6 +14,7 @@ use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
+use super::ahead::Ahead;
 use super::{Log, LogError, LogReader, NewRecord, Record, Start, TopicPartition, TopicSpec};
 use crate::clock::StopWatch;
 
@@ -247,6 +248,13 @@ impl Log for KafkaLog {
             resolved.push((at.clone(), self.resolve(at, *start)?));
         }
         Ok(Box::new(KafkaReader::new(&self.config, &resolved, &self.tails)?))
+    }
+
+    fn reader_ahead(
+        &self,
+        from: &[(TopicPartition, Start)],
+    ) -> Result<Box<dyn LogReader>, LogError> {
+        Ok(Box::new(Ahead::start(self.reader(from)?)?))
     }
 
     fn latest_by_key(&self, topic: &str) -> Result<Vec<Record>, LogError> {
