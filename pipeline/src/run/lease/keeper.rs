@@ -1,0 +1,151 @@
+//! The thread that keeps a process's leases: it hears what the groups say, asks what [`Tenure`] wants to know, and
+//! tells the roles until when they are ours.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::tenure::{Step, Tenure};
+use super::{LOOK_EVERY, Lost, Place};
+use crate::http::HttpState;
+use crate::http::metrics::Stage;
+use crate::log::seat::{Seat, SeatEvent};
+use crate::run::stop::Stop;
+
+/// Where a role is waited for.
+pub(super) struct Post {
+    stage: Stage,
+    place: Arc<Place>,
+    seat: Box<dyn Seat>,
+    tenure: Tenure,
+    /// What was told of it last.
+    was_ours: bool,
+    has_begun: bool,
+    why: &'static str,
+}
+
+/// All posts of a process.
+pub(in crate::run) struct Keeper {
+    posts: Vec<Post>,
+    http: HttpState,
+}
+
+/// The keeper at work. It outlives the threads of the roles: what they finish is under a lease, too.
+pub(in crate::run) struct Keeping {
+    stop: Stop,
+    thread: JoinHandle<Result<()>>,
+}
+
+impl Keeping {
+    /// Leaves the groups.
+    ///
+    /// # Errors
+    /// [`Lost`], when a role was lost.
+    pub(in crate::run) fn end(self) -> Result<()> {
+        self.stop.set();
+        self.thread
+            .join()
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("the keeper of the leases panicked")))
+    }
+}
+
+impl Keeper {
+    pub(super) fn new(posts: Vec<Post>, http: HttpState) -> Self {
+        Self { posts, http }
+    }
+
+    /// Starts the thread; it stops the service when a role is lost.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub(in crate::run) fn start(self, service: Stop) -> Result<Keeping> {
+        let stop = Stop::default();
+        let until = stop.clone();
+        let body = move || self.keep(&until, &service);
+        let thread = std::thread::Builder::new().name("lease".into()).spawn(body);
+        Ok(Keeping { stop, thread: thread.context("cannot start a thread")? })
+    }
+
+    fn keep(mut self, stop: &Stop, service: &Stop) -> Result<()> {
+        let mut lost: Option<Lost> = None;
+        loop {
+            for post in &mut self.posts {
+                post.turn(&self.http);
+                if post.tenure.is_over() && lost.is_none() {
+                    let this = lost.insert(Lost { role: post.place.role, why: post.why });
+                    tracing::error!(role = this.role, "{this}");
+                    service.set();
+                }
+            }
+            if stop.wait(LOOK_EVERY) {
+                break;
+            }
+        }
+        for post in self.posts {
+            post.place.set(Duration::ZERO);
+            post.seat.leave();
+        }
+        lost.map_or(Ok(()), |lost| Err(lost.into()))
+    }
+}
+
+impl Post {
+    pub(super) fn new(
+        stage: Stage,
+        place: Arc<Place>,
+        seat: Box<dyn Seat>,
+        session: Duration,
+    ) -> Self {
+        let tenure = Tenure::new(session);
+        tracing::info!(role = place.role, "standing by");
+        let why = "another claimed it";
+        Self { stage, place, seat, tenure, was_ours: false, has_begun: false, why }
+    }
+
+    fn turn(&mut self, http: &HttpState) {
+        for event in self.seat.poll() {
+            let now = self.place.since.elapsed();
+            match event {
+                SeatEvent::Given => self.tenure.given(now),
+                SeatEvent::Taken => self.tenure.taken(now),
+                SeatEvent::Answered { number, is_taken } => {
+                    self.tenure.answered(number, is_taken, now);
+                }
+                SeatEvent::Failed => {
+                    self.why = "its group refuses this process";
+                    self.tenure.over();
+                }
+            }
+        }
+        match self.tenure.next(self.place.since.elapsed()) {
+            Step::Wait => {}
+            Step::Look => match self.seat.newest_term() {
+                Ok(newest) => self.tenure.found(newest, self.place.since.elapsed()),
+                Err(error) => tracing::debug!(role = self.place.role, %error, "no answer"),
+            },
+            Step::Prove { term, number } => self.seat.prove(term, number),
+        }
+        self.place.set(self.tenure.until());
+        self.tell(http);
+    }
+
+    fn tell(&mut self, http: &HttpState) {
+        let is_ours = self.place.holds();
+        if is_ours == self.was_ours {
+            return;
+        }
+        self.was_ours = is_ours;
+        http.health.set_owned(self.stage, is_ours);
+        let role = self.place.role;
+        match (is_ours, self.has_begun) {
+            (true, false) => tracing::info!(role, "at work"),
+            (true, true) => tracing::info!(role, "at work again: nobody was in between"),
+            (false, _) => {
+                tracing::warn!(role, "suspended: it cannot be proved that the role is still ours")
+            }
+        }
+        self.has_begun = true;
+    }
+}
