@@ -27,7 +27,7 @@ const SESSION: Duration = Duration::from_secs(6);
 /// How long a process may take to notice and to start its roles, beside the session.
 const SLACK: Duration = Duration::from_secs(9);
 /// The longest that anything may take.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(150);
 
 const ROLES: [&str; 4] = ["observe", "detect", "correlate", "deliver"];
 
@@ -79,14 +79,15 @@ impl Process {
     }
 
     /// Whether it does all roles, or stands by for all.
-    fn owns(&self, all: bool) -> bool {
+    fn owns(&mut self, all: bool) -> bool {
+        assert_eq!(self.ended(), None, "{}", self.said());
         let Some(metrics) = self.ask("/metrics") else { return false };
         let value = u8::from(all);
         let line = |role| format!("faultline_role_owned{{role=\"{role}\"}} {value}\n");
         ROLES.into_iter().all(|role| metrics.contains(&line(role)))
     }
 
-    fn is_ready(&self) -> bool {
+    fn is_ready(&mut self) -> bool {
         self.ask("/readyz").is_some_and(|body| body.contains("\"ready\":true"))
     }
 
@@ -164,9 +165,9 @@ impl Installation {
 
     /// The first that is started is at work, the second stands by, and is ready all the same.
     fn two(&self) -> (Process, Process) {
-        let a = self.start("a");
+        let mut a = self.start("a");
         wait_for("work", PATIENCE, || a.owns(true));
-        let b = self.start("b");
+        let mut b = self.start("b");
         wait_for("a standby that is ready", PATIENCE, || b.owns(false) && b.is_ready());
         assert!(a.owns(true), "who came second took nothing away");
         (a, b)
@@ -255,7 +256,7 @@ fn when_the_one_at_work_is_killed_another_takes_over_and_tells_the_rest() {
     let installation = Installation::new(&brokers, "killed");
     let records = story(2);
     let (first, rest) = records.split_at(records.len() / 2);
-    let (mut a, b) = installation.two();
+    let (mut a, mut b) = installation.two();
     installation.produce(first);
     wait_for("the first page", PATIENCE, || installation.ear.count("a") > 0);
     assert_eq!(installation.ear.count("b"), 0, "one tells");
@@ -275,7 +276,7 @@ fn who_was_frozen_past_its_session_does_nothing_more() {
     let installation = Installation::new(&brokers, "frozen");
     let records = story(2);
     let (first, rest) = records.split_at(records.len() / 2);
-    let (mut a, b) = installation.two();
+    let (mut a, mut b) = installation.two();
     installation.produce(first);
     wait_for("the first page", PATIENCE, || installation.ear.count("a") > 0);
 
@@ -293,7 +294,7 @@ fn who_was_frozen_past_its_session_does_nothing_more() {
     assert!(a.said().contains("is done by another process now"), "{}", a.said());
 
     // A supervisor starts it anew.
-    let again = installation.start("a");
+    let mut again = installation.start("a");
     wait_for("a standby that is ready", PATIENCE, || again.owns(false) && again.is_ready());
     installation.await_the_last_of_each();
     assert_eq!(installation.ear.count("a"), said, "it told nothing after it woke");
@@ -304,13 +305,13 @@ fn who_was_frozen_past_its_session_does_nothing_more() {
 fn who_ends_well_hands_over_at_once_and_who_comes_back_stands_by() {
     let Some(brokers) = kafka() else { return };
     let installation = Installation::new(&brokers, "ended");
-    let (mut a, b) = installation.two();
+    let (mut a, mut b) = installation.two();
     a.signal("TERM");
     wait_for("its end", PATIENCE, || a.ended().is_some());
     assert_eq!(a.ended().and_then(|status| status.code()), Some(0), "{}", a.said());
     let took = wait_for("a takeover", SESSION / 2, || b.owns(true));
     tests::say(&format!("taken over {took:?} after the end"));
-    let a = installation.start("a");
+    let mut a = installation.start("a");
     wait_for("a standby that is ready", PATIENCE, || a.owns(false) && a.is_ready());
     assert!(b.owns(true));
 }
@@ -322,7 +323,7 @@ fn who_was_killed_and_is_started_again_on_its_directory_waits_for_nobody() {
     let mut a = installation.start("a");
     wait_for("work", PATIENCE, || a.owns(true));
     a.kill();
-    let a = installation.start("a");
+    let mut a = installation.start("a");
     let took = wait_for("work", SESSION - Duration::from_secs(1), || a.owns(true));
     tests::say(&format!("at work again {took:?} after the start"));
 }
@@ -334,7 +335,7 @@ fn two_on_one_directory_stand_by_for_each_other() {
     let data = installation.directory.path().join("data");
     let mut a = installation.start_in("a", &data);
     wait_for("work", PATIENCE, || a.owns(true));
-    let b = installation.start_in("b", &data);
+    let mut b = installation.start_in("b", &data);
     wait_for("a standby that is ready", PATIENCE, || b.owns(false) && b.is_ready());
     a.kill();
     wait_for("a takeover", SESSION + SLACK, || b.owns(true));

@@ -36,13 +36,6 @@ pub enum SeatEvent {
     Given,
     /// It is taken away, or was given to another while this member was silent.
     Taken,
-    /// The answer to [`Seat::prove`].
-    Answered {
-        /// The number of the question.
-        number: u64,
-        /// Whether the group took the term: it does so from its present members alone.
-        is_taken: bool,
-    },
     /// This member can never be given anything again.
     Failed,
 }
@@ -58,8 +51,11 @@ pub trait Seat: Send {
     /// When the group does not answer within a moment.
     fn newest_term(&mut self) -> Result<Option<u64>, LogError>;
 
-    /// Writes a term; the answer comes as an event.
-    fn prove(&mut self, term: u64, number: u64);
+    /// Writes a term, which the group takes from its present members alone.
+    ///
+    /// # Errors
+    /// When the group did not take it, or did not say so in time.
+    fn prove(&mut self, term: u64) -> Result<(), LogError>;
 
     /// Leaves, so that the work is given to another at once. Waits for that for a moment.
     fn leave(self: Box<Self>);

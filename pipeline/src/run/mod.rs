@@ -174,7 +174,7 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
     threads.push(starter.watch_lag()?);
     threads.extend(tokens::watch(config, starter.stop.clone())?);
     let servers = serve::start(config, &starter, listeners)?;
-    let keeping = keeper.map(|keeper| keeper.start(starter.stop.clone())).transpose()?;
+    let keeping = keeper.map(|keeper| keeper.start(&starter.stop)).transpose()?;
     let view = http.incidents;
     Ok(Running {
         stop: starter.stop,

@@ -1,8 +1,7 @@
 //! A seat in a consumer group over a topic with one partition: who is assigned it has the work.
 //!
-//! Nothing is read. A term is the group's committed offset, with the question's number as its metadata: the
-//! coordinator takes a commit from members of the group's present generation alone, so its answer proves that
-//! this process was one. Cooperative assignment leaves the partition where it is when others come and go.
+//! Nothing is read. A term is the group's committed offset: the coordinator takes a commit from members of the
+//! group's present generation alone, so its answer proves that this process was one. Cooperative assignment leaves the partition where it is when others come and go.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -47,6 +46,8 @@ impl KafkaSeat {
         client.set("heartbeat.interval.ms", ms(spec.session / 6));
         client.set("max.poll.interval.ms", ms(POLL_EVERY_MAX.max(spec.session)));
         client.set("enable.partition.eof", "false");
+        // A proof is waited for; one that comes later than this is worth little.
+        client.set("socket.timeout.ms", ms(spec.session / 2));
         client.remove("group.instance.id");
         if let Some(identity) = &spec.identity {
             client.set("group.instance.id", identity);
@@ -61,14 +62,6 @@ impl KafkaSeat {
         let mut list = TopicPartitionList::with_capacity(1);
         list.add_partition_offset(&self.topic, 0, offset)?;
         Ok(list)
-    }
-
-    fn commit(&self, term: u64, number: u64) -> KafkaResult<()> {
-        let list = self.only(Offset::Offset(i64::try_from(term).unwrap_or(i64::MAX)))?;
-        if let Some(mut at) = list.find_partition(&self.topic, 0) {
-            at.set_metadata(number.to_string());
-        }
-        self.consumer.commit(&list, CommitMode::Async)
     }
 }
 
@@ -97,7 +90,7 @@ impl Seat for KafkaSeat {
             match event {
                 SeatEvent::Given => self.is_given = true,
                 SeatEvent::Taken => self.is_given = false,
-                SeatEvent::Answered { .. } | SeatEvent::Failed => {}
+                SeatEvent::Failed => {}
             }
         }
         if has_failed || self.consumer.client().fatal_error().is_some() {
@@ -120,11 +113,12 @@ impl Seat for KafkaSeat {
         })
     }
 
-    fn prove(&mut self, term: u64, number: u64) {
-        if let Err(error) = self.commit(term, number) {
-            tracing::debug!(%error, topic = self.topic, "kafka seat");
-            self.consumer.context().tell(SeatEvent::Answered { number, is_taken: false });
-        }
+    fn prove(&mut self, term: u64) -> Result<(), LogError> {
+        let failed = |error: KafkaError| to_log_error(&self.topic, &error);
+        let offset = Offset::Offset(i64::try_from(term).unwrap_or(i64::MAX));
+        let list = self.only(offset).map_err(failed)?;
+        // The answer to one that is not waited for is told to nobody.
+        self.consumer.commit(&list, CommitMode::Sync).map_err(failed)
     }
 
     /// A member that only closes its client, and has an identity, is waited for as one that died.
@@ -193,14 +187,5 @@ impl ConsumerContext for Events {
         if let Err(error) = done {
             tracing::warn!(%error, "an assignment of a group was not carried out");
         }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let number = offsets.elements().first().and_then(|at| at.metadata().parse().ok());
-        if let Err(error) = &result {
-            tracing::debug!(%error, "a group did not take a term");
-        }
-        let is_taken = result.is_ok();
-        self.tell(SeatEvent::Answered { number: number.unwrap_or(0), is_taken });
     }
 }

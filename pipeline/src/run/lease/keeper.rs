@@ -1,11 +1,11 @@
-//! The thread that keeps a process's leases: it hears what the groups say, asks what [`Tenure`] wants to know, and
-//! tells the roles until when they are ours.
+//! The threads that keep a process's leases, one a role: each hears what the role's group says, asks what [`Tenure`]
+//! wants to know, and tells the role until when it is ours.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use super::tenure::{Step, Tenure};
 use super::{LOOK_EVERY, Lost, Place};
@@ -35,7 +35,7 @@ pub(in crate::run) struct Keeper {
 /// The keeper at work. It outlives the threads of the roles: what they finish is under a lease, too.
 pub(in crate::run) struct Keeping {
     stop: Stop,
-    thread: JoinHandle<Result<()>>,
+    threads: Vec<JoinHandle<Result<()>>>,
 }
 
 impl Keeping {
@@ -45,9 +45,15 @@ impl Keeping {
     /// [`Lost`], when a role was lost.
     pub(in crate::run) fn end(self) -> Result<()> {
         self.stop.set();
-        self.thread
-            .join()
-            .unwrap_or_else(|_| Err(anyhow::anyhow!("the keeper of the leases panicked")))
+        let mut ended = Ok(());
+        for thread in self.threads {
+            let kept =
+                thread.join().unwrap_or_else(|_| Err(anyhow!("the keeper of a lease panicked")));
+            if ended.is_ok() {
+                ended = kept;
+            }
+        }
+        ended
     }
 }
 
@@ -56,38 +62,21 @@ impl Keeper {
         Self { posts, http }
     }
 
-    /// Starts the thread; it stops the service when a role is lost.
+    /// Starts a thread for each role, so that none waits for another's group; each stops the service when its role
+    /// is lost.
     ///
     /// # Errors
     /// When no thread can be started.
-    pub(in crate::run) fn start(self, service: Stop) -> Result<Keeping> {
+    pub(in crate::run) fn start(self, service: &Stop) -> Result<Keeping> {
         let stop = Stop::default();
-        let until = stop.clone();
-        let body = move || self.keep(&until, &service);
-        let thread = std::thread::Builder::new().name("lease".into()).spawn(body);
-        Ok(Keeping { stop, thread: thread.context("cannot start a thread")? })
-    }
-
-    fn keep(mut self, stop: &Stop, service: &Stop) -> Result<()> {
-        let mut lost: Option<Lost> = None;
-        loop {
-            for post in &mut self.posts {
-                post.turn(&self.http);
-                if post.tenure.is_over() && lost.is_none() {
-                    let this = lost.insert(Lost { role: post.place.role, why: post.why });
-                    tracing::error!(role = this.role, "{this}");
-                    service.set();
-                }
-            }
-            if stop.wait(LOOK_EVERY) {
-                break;
-            }
-        }
+        let mut threads = Vec::with_capacity(self.posts.len());
         for post in self.posts {
-            post.place.set(Duration::ZERO);
-            post.seat.leave();
+            let (http, until, service) = (self.http.clone(), stop.clone(), service.clone());
+            let body = move || post.keep(&http, &until, &service);
+            let thread = std::thread::Builder::new().name("lease".into()).spawn(body);
+            threads.push(thread.context("cannot start a thread")?);
         }
-        lost.map_or(Ok(()), |lost| Err(lost.into()))
+        Ok(Keeping { stop, threads })
     }
 }
 
@@ -104,28 +93,56 @@ impl Post {
         Self { stage, place, seat, tenure, was_ours: false, has_begun: false, why }
     }
 
-    fn turn(&mut self, http: &HttpState) {
+    fn keep(mut self, http: &HttpState, stop: &Stop, service: &Stop) -> Result<()> {
+        let mut lost: Option<Lost> = None;
+        loop {
+            self.turn(http);
+            if self.tenure.is_over() && lost.is_none() {
+                let this = lost.insert(Lost { role: self.place.role, why: self.why });
+                tracing::error!("{this}");
+                service.set();
+            }
+            if stop.wait(LOOK_EVERY) {
+                break;
+            }
+        }
+        self.place.set(Duration::ZERO);
+        self.seat.leave();
+        lost.map_or(Ok(()), |lost| Err(lost.into()))
+    }
+
+    fn hear(&mut self) {
         for event in self.seat.poll() {
             let now = self.place.since.elapsed();
             match event {
                 SeatEvent::Given => self.tenure.given(now),
                 SeatEvent::Taken => self.tenure.taken(now),
-                SeatEvent::Answered { number, is_taken } => {
-                    self.tenure.answered(number, is_taken, now);
-                }
                 SeatEvent::Failed => {
                     self.why = "its group refuses this process";
                     self.tenure.over();
                 }
             }
         }
+        self.place.set(self.tenure.until());
+    }
+
+    fn turn(&mut self, http: &HttpState) {
+        self.hear();
         match self.tenure.next(self.place.since.elapsed()) {
             Step::Wait => {}
             Step::Look => match self.seat.newest_term() {
                 Ok(newest) => self.tenure.found(newest, self.place.since.elapsed()),
                 Err(error) => tracing::debug!(role = self.place.role, %error, "no answer"),
             },
-            Step::Prove { term, number } => self.seat.prove(term, number),
+            Step::Prove { term } => {
+                let answer = self.seat.prove(term);
+                if let Err(error) = &answer {
+                    tracing::debug!(role = self.place.role, %error, "no proof");
+                }
+                // If the role was taken away in the meantime, the answer is no proof.
+                self.hear();
+                self.tenure.answered(answer.is_ok(), self.place.since.elapsed());
+            }
         }
         self.place.set(self.tenure.until());
         self.tell(http);

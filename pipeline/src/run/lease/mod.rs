@@ -2,7 +2,7 @@
 //! to which a group of the log gave it, for as long as that can be proved.
 //!
 //! A [`Lease`] is what a role's threads hold: before they begin, before each append and before each call to a
-//! destination they ask it. [`keeper`] is the one thread that speaks to the groups, [`tenure`] decides.
+//! destination they ask it. [`keeper`] speaks to the groups, [`tenure`] decides.
 //! Over a log of one process a lease is always held.
 
 use std::fs::File;

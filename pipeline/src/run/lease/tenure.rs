@@ -29,8 +29,6 @@ pub(super) enum Step {
     Prove {
         /// The term.
         term: u64,
-        /// Comes back with the answer.
-        number: u64,
     },
 }
 
@@ -48,16 +46,10 @@ pub(super) struct Tenure {
     mine: Option<u64>,
     /// Until when it is ours for sure.
     until: Duration,
-    asked: Option<Asked>,
-    number: u64,
+    /// Since when an answer is waited for.
+    asked_at: Option<Duration>,
     next_at: Duration,
     is_over: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Asked {
-    number: u64,
-    at: Duration,
 }
 
 impl Tenure {
@@ -72,8 +64,7 @@ impl Tenure {
             claim: None,
             mine: None,
             until: Duration::ZERO,
-            asked: None,
-            number: 0,
+            asked_at: None,
             next_at: Duration::ZERO,
             is_over: false,
         }
@@ -93,7 +84,7 @@ impl Tenure {
     fn turned(&mut self, is_given: bool, now: Duration) {
         self.is_given = is_given;
         self.claim = None;
-        self.asked = None;
+        self.asked_at = None;
         self.until = Duration::ZERO;
         self.next_at = now;
     }
@@ -111,13 +102,13 @@ impl Tenure {
         }
     }
 
-    /// The group took the term, or did not.
-    pub(super) fn answered(&mut self, number: u64, is_taken: bool, now: Duration) {
-        let Some(asked) = self.asked.take_if(|asked| asked.number == number) else { return };
+    /// The group took the term, or did not. What happened before that was told.
+    pub(super) fn answered(&mut self, is_taken: bool, now: Duration) {
+        let Some(asked_at) = self.asked_at.take() else { return };
         if is_taken {
             self.mine = self.claim;
-            self.until = asked.at + self.good_for;
-            self.next_at = asked.at + self.prove_every;
+            self.until = asked_at + self.good_for;
+            self.next_at = asked_at + self.prove_every;
         } else {
             self.next_at = now + ASK_AGAIN;
         }
@@ -141,12 +132,8 @@ impl Tenure {
             self.next_at = now + LOOK_EVERY;
             return Step::Look;
         };
-        if self.asked.is_some_and(|asked| now < asked.at + self.good_for) {
-            return Step::Wait;
-        }
-        self.number += 1;
-        self.asked = Some(Asked { number: self.number, at: now });
-        Step::Prove { term, number: self.number }
+        self.asked_at = Some(now);
+        Step::Prove { term }
     }
 
     /// Until when it is ours for sure; a moment that has passed if it is not.
@@ -187,8 +174,8 @@ mod tests {
                 tenure.found(newest, now);
                 serve(tenure, now, newest, is_taken)
             }
-            Step::Prove { term, number } => {
-                tenure.answered(number, is_taken, now);
+            Step::Prove { term } => {
+                tenure.answered(is_taken, now);
                 Some(term)
             }
         }
@@ -219,22 +206,22 @@ mod tests {
         assert_eq!(tenure.next(at(0)), Step::Look);
         assert_eq!(tenure.next(at(1)), Step::Wait, "one question at a time");
         tenure.found(None, at(5));
-        assert_eq!(tenure.next(at(5)), Step::Prove { term: 1, number: 1 });
+        assert_eq!(tenure.next(at(5)), Step::Prove { term: 1 });
         assert!(!is_ours(&tenure, at(6)));
-        assert_eq!(tenure.next(at(6)), Step::Wait, "one question at a time");
-        tenure.answered(1, false, at(7));
+        tenure.answered(false, at(7));
         assert!(!is_ours(&tenure, at(7)), "it was refused");
-        assert_eq!(tenure.next(at(300)), Step::Prove { term: 1, number: 2 });
-        tenure.answered(2, true, at(400));
+        assert_eq!(tenure.next(at(8)), Step::Wait);
+        assert_eq!(tenure.next(at(300)), Step::Prove { term: 1 });
+        tenure.answered(true, at(400));
         assert!(is_ours(&tenure, at(400)));
     }
 
     #[test]
     fn it_ends_before_the_group_can_give_it_away_counted_from_the_question() {
         let mut tenure = at_work();
-        let Step::Prove { number, .. } = tenure.next(at(4_000)) else { panic!("it proves itself") };
+        assert_eq!(tenure.next(at(4_000)), Step::Prove { term: 8 });
         // The answer is late, as after a pause of the whole process.
-        tenure.answered(number, true, at(9_000));
+        tenure.answered(true, at(9_000));
         assert!(is_ours(&tenure, at(12_900)));
         assert!(!is_ours(&tenure, at(4_000) + SESSION - SESSION / 4));
     }
@@ -242,33 +229,24 @@ mod tests {
     #[test]
     fn proofs_that_stay_out_suspend_it_and_one_that_comes_lets_it_go_on() {
         let mut tenure = at_work();
-        let Step::Prove { number, .. } = tenure.next(at(3_000)) else { panic!("it proves itself") };
+        assert_eq!(tenure.next(at(3_000)), Step::Prove { term: 8 });
         assert!(!is_ours(&tenure, at(11_000)), "the first proof is good for nine seconds");
-        tenure.answered(number, false, at(11_000));
+        tenure.answered(false, at(11_000));
         assert_eq!(serve(&mut tenure, at(12_000), None, true), Some(8));
         assert!(is_ours(&tenure, at(12_000)) && !tenure.is_over());
     }
 
     #[test]
-    fn an_answer_that_never_comes_is_asked_for_again() {
-        let mut tenure = at_work();
-        assert!(matches!(tenure.next(at(3_000)), Step::Prove { number: 2, .. }));
-        assert_eq!(tenure.next(at(11_000)), Step::Wait);
-        assert!(matches!(tenure.next(at(12_000)), Step::Prove { number: 3, .. }));
-        tenure.answered(2, true, at(12_100));
-        assert!(!is_ours(&tenure, at(12_100)), "that was about another question");
-    }
-
-    #[test]
     fn what_was_taken_is_not_ours_at_once_whatever_was_proved() {
         let mut tenure = at_work();
-        let Step::Prove { number, .. } = tenure.next(at(3_000)) else { panic!("it proves itself") };
+        assert_eq!(tenure.next(at(3_000)), Step::Prove { term: 8 });
         tenure.taken(at(3_100));
         assert!(!is_ours(&tenure, at(3_100)));
-        tenure.answered(number, true, at(3_200));
+        tenure.answered(true, at(3_200));
         assert!(!is_ours(&tenure, at(3_200)), "the answer is of before");
+        assert_eq!(tenure.next(at(3_200)), Step::Look);
         tenure.given(at(3_300));
-        tenure.answered(number, true, at(3_300));
+        tenure.answered(true, at(3_300));
         assert!(!is_ours(&tenure, at(3_300)), "and says nothing of the new assignment");
     }
 
@@ -300,7 +278,7 @@ mod tests {
         let mut tenure = Tenure::new(SESSION);
         tenure.given(at(0));
         tenure.found(Some(4), at(0));
-        assert!(matches!(tenure.next(at(0)), Step::Prove { term: 5, .. }));
+        assert!(matches!(tenure.next(at(0)), Step::Prove { term: 5 }));
         tenure.taken(at(10));
         assert_eq!(tenure.next(at(1_000)), Step::Wait, "it stands by");
         tenure.given(at(2_000));
