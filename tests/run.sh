@@ -56,7 +56,7 @@ with_kafka() {
   tests/kafka.sh start "$work/kafka"
   # The rest of these tests has run without it.
   FAULTLINE_TEST_KAFKA=$(cat "$work/kafka/bootstrap") \
-    cargo test --workspace --test it -- log_contract:: service::
+    cargo test --workspace --test it -- log_contract:: service:: lease::
   tests/kafka.sh stop "$work/kafka"
 }
 

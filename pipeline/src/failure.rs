@@ -6,9 +6,12 @@ use serde_json::{Value, json};
 
 use crate::commands::check::EXIT_CONFIG;
 use crate::config::ConfigErrors;
+use crate::run::lease::Lost;
 
 /// Exit code of what could not be done.
 pub const EXIT_FAILED: u8 = 1;
+/// Exit code of a service of which another has taken a role over: to be started again, to stand by.
+pub const EXIT_LOST: u8 = 75;
 /// Exit code of a wrong command line.
 pub const EXIT_USAGE: u8 = 2;
 
@@ -21,10 +24,16 @@ pub fn wants_json<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> bool {
     words.into_iter().take_while(before).any(|word| is_json(word.as_ref()))
 }
 
-/// The exit code of an error: 78 when the configuration is wrong, else 1.
+/// The exit code of an error: 78 when the configuration is wrong, 75 when another process has taken over, else 1.
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.downcast_ref::<ConfigErrors>().is_some() { EXIT_CONFIG } else { EXIT_FAILED }
+    if error.is::<ConfigErrors>() {
+        EXIT_CONFIG
+    } else if error.is::<Lost>() {
+        EXIT_LOST
+    } else {
+        EXIT_FAILED
+    }
 }
 
 /// What is said on standard error.

@@ -83,6 +83,8 @@ pub struct OwnTopics {
     pub deliveries: String,
     /// What could not be decoded, with position and reason.
     pub dead_letters: String,
+    /// Empty: whoever is given its partition by the group of a role is at work (ADR 19).
+    pub lease: String,
 }
 
 impl OwnTopics {
@@ -96,6 +98,7 @@ impl OwnTopics {
             incidents: name("incidents"),
             deliveries: name("deliveries"),
             dead_letters: name("dead-letters"),
+            lease: name("lease"),
         }
     }
 
@@ -113,6 +116,7 @@ impl OwnTopics {
             spec(&self.incidents, 1, true),
             spec(&self.deliveries, 1, true),
             spec(&self.dead_letters, 1, false),
+            spec(&self.lease, 1, false),
         ]
     }
 }

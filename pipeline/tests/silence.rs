@@ -10,6 +10,7 @@ use pipeline::log::memory::MemoryLog;
 use pipeline::log::{
     Batch, Log, LogError, LogReader, NewRecord, Record, Start, TopicPartition, TopicSpec,
 };
+use pipeline::run::lease::Lease;
 use pipeline::run::monitor::StageMonitor;
 use pipeline::run::stop::Stop;
 use pipeline::run::worker::Worker;
@@ -132,6 +133,7 @@ fn who_answers_first_after_a_silence_waits_for_the_others() {
         dead_letters: String::from("dead-letters"),
         monitor: StageMonitor::new(StageName::Observe, HttpState::default()),
         lag: Arc::default(),
+        lease: Lease::default(),
         stop: stop.clone(),
     };
     let directory = tempfile::tempdir().expect("a directory");

@@ -8,6 +8,7 @@ use model::time::{Nanos, Timestamp};
 use ureq::http::{HeaderMap, Method, Request};
 use ureq::{Agent, Error};
 
+use crate::permit;
 use crate::sink::{Trouble, Wait};
 
 /// Largest answer that is read. Unit: bytes.
@@ -15,8 +16,10 @@ const ANSWER_BYTES_MAX: u64 = 256 * 1024;
 
 /// What is said of an answer that is larger.
 pub(crate) const TOO_LARGE: &str = "too large";
-/// Steps at which a connection fails before anything was sent.
-pub(crate) const UNSENT: [&str; 3] = ["name of the host", "connect", "tls"];
+/// The step at which an exchange fails that may not be made.
+const NOT_PERMITTED: &str = "not at work";
+/// Steps at which an exchange fails before anything was sent.
+pub(crate) const UNSENT: [&str; 4] = ["name of the host", "connect", "tls", NOT_PERMITTED];
 
 /// A client of one destination.
 pub(crate) struct Client {
@@ -61,6 +64,9 @@ impl Client {
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        if !permit::is_given() {
+            return Err(Trouble::Transport(NOT_PERMITTED));
         }
         let sent = if body.is_empty() {
             let request = request.body(()).map_err(|_| Trouble::Request("header or url"))?;
@@ -143,6 +149,28 @@ fn http_date(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct No;
+
+    impl permit::Permit for No {
+        fn is_given(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_without_a_permit() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let client = Client::new(Duration::from_millis(200));
+        let send = || client.send(Method::POST, &url, &[], b"{}".to_vec(), Timestamp::EPOCH);
+        let sent = permit::under(No, send);
+        assert_eq!(sent.err(), Some(Trouble::Transport(NOT_PERMITTED)));
+        assert!(listener.accept().is_err(), "nobody came");
+        assert_eq!(send().err(), Some(Trouble::Timeout), "nobody answers");
+        assert!(listener.accept().is_ok(), "somebody came");
+    }
 
     #[test]
     fn dates_of_http_are_read_and_others_are_not() {

@@ -18,6 +18,10 @@ INPUTS = {
 }
 # Of everything that was never told before it ended: the story is older than the wall clock.
 FOR_EVER_S = 4_000_000_000
+# After so long without a sign of life a role is given to another process: the least that the broker takes.
+SESSION_S = 6
+# The exit code of one that was frozen past its session while another took over: to be started anew.
+LOST = 75
 # How soon somebody who supervises starts it again.
 RESTART_S = 0.3
 
@@ -34,7 +38,7 @@ def config(bootstrap, prefix, partitions, data_dir, webhook, itsm):
     names = topic_names(prefix)
     delivery = {"update_every_s": 0, "stale_after_s": FOR_EVER_S}
     return {
-        "log": {"kind": "kafka", "brokers": bootstrap},
+        "log": {"kind": "kafka", "brokers": bootstrap, "session_s": SESSION_S},
         "data_dir": str(data_dir),
         "topics": {key: names[recorded] for key, recorded in INPUTS.items()}
         | {"prefix": prefix, "input_partitions": partitions},
@@ -95,7 +99,7 @@ class Role:
             elif (code := self.process.poll()) is not None:
                 self.process, self.due = None, time.monotonic() + RESTART_S
                 said = self.log.read_text(errors="replace")[-2000:]
-                self.note("exit", self.name, code=code, said=said, excused=not self.broker_is_well())
+                self.note("exit", self.name, code=code, said=said, excused=code == LOST or not self.broker_is_well())
 
     def kill(self, pause=RESTART_S, lose_disk=False):
         """`kill -9`; tells whether there was something to kill."""
@@ -126,9 +130,10 @@ class Role:
         threading.Timer(seconds, thaw).start()
 
     def take_over(self, frozen_s, both_s):
-        """SIGSTOP; another process takes over; SIGCONT, so that two are at work; then SIGKILL to the first.
+        """SIGSTOP; another process stands by, and takes over if that lasts for longer than the session; SIGCONT; then
+        SIGKILL to the first, if it is still there, and the other takes over at the latest.
 
-        The other one goes on from a copy of the data directory, as on another machine: the first holds its own.
+        The other one has a copy of the data directory, as on another machine: the first holds its own.
         """
         with self.lock:
             if self.process is None or self.process.poll() is not None:

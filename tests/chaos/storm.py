@@ -53,11 +53,11 @@ def schedule(plan, dice, seconds):
         for _ in range(max(1, int(seconds / 20))):
             events.append((dice.uniform(0, seconds), "freeze", dice.choice(ROLES), dice.uniform(1, 8)))
     if plan.takeovers:
-        # DELIVER runs once: a process that is frozen inside of a request cannot be kept from ending it.
+        # Not DELIVER: a process that is frozen inside of a request cannot be kept from ending it.
         for role in ROLES[:-1]:
             at = dice.uniform(1, 8)
             while at < seconds:
-                events.append((at, "takeover", role, (dice.uniform(0.5, 6), dice.uniform(0.5, 5))))
+                events.append((at, "takeover", role, (dice.uniform(0.5, 12), dice.uniform(0.5, 5))))
                 at += dice.uniform(8, 14)
     if plan.network:
         at = dice.uniform(1, 5)

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use pipeline::clock::StopWatch;
+use pipeline::http::api::ROLE_OWNED;
 use pipeline::http::metrics::{Metric, outboxes};
 use pipeline::run::stop::Stop;
 use pipeline::topics::{InputTopics, OwnTopics};
@@ -118,7 +119,7 @@ fn rules_and_dashboards_ask_for_metrics_that_are_there() {
     let mut known: BTreeSet<String> = Metric::ALL.iter().map(|m| m.name().to_owned()).collect();
     let gauges = ["faultline_incidents", "faultline_health", "faultline_build_info"];
     known.extend(gauges.map(str::to_owned));
-    known.extend([outboxes::INCIDENTS, outboxes::OLDEST].map(str::to_owned));
+    known.extend([outboxes::INCIDENTS, outboxes::OLDEST, ROLE_OWNED].map(str::to_owned));
     for path in ["prometheus/faultline.rules.yml", "grafana/dashboards/faultline-itself.json"] {
         let asked = metrics_in(&read(&deploy(path)));
         assert!(!asked.is_empty(), "{path}");

@@ -11,6 +11,7 @@ mod casebook_decode;
 mod casebook;
 mod accuracy;
 mod service;
+mod lease;
 mod control;
 mod crash;
 mod clocks;

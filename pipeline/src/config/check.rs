@@ -1,12 +1,14 @@
 //! From what people write to what the program uses. All errors are told at once, each with the
 //! key and what to do.
 
+use std::time::Duration;
+
 use model::id::CellId;
 use model::time::{Nanos, PaneWidth};
 use sinks::config::SinkConfig;
 use sinks::config::secret::{Secret, SecretRef};
 
-use super::raw::{RawConfig, RawLog};
+use super::raw::{RawConfig, RawLog, default_session_s};
 use super::usable::{Config, LogChoice};
 use crate::control::desk::ActClock;
 use crate::grouping::Grouping;
@@ -39,6 +41,7 @@ impl Checker {
     pub(super) fn check(mut self, raw: RawConfig) -> Result<Config, Vec<String>> {
         let settings = self.settings(&raw);
         let (log, create_topics) = self.log(&raw.log);
+        let session = self.session(&raw.log);
         let http = self.http("http.listen", &raw.http);
         let intake = self.intake(&raw.intake);
         if http.address == intake.address && http.address.port() != 0 {
@@ -54,6 +57,7 @@ impl Checker {
             data_dir: raw.data_dir,
             input_partitions: raw.topics.input_partitions,
             create_topics,
+            session,
             http,
             intake,
             sinks: raw.sinks,
@@ -184,7 +188,7 @@ impl Checker {
     fn log(&mut self, raw: &RawLog) -> (LogChoice, bool) {
         match raw {
             RawLog::Embedded { directory } => (LogChoice::Embedded(directory.clone()), true),
-            RawLog::Kafka { brokers, properties, secret_properties, create_topics } => {
+            RawLog::Kafka { brokers, properties, secret_properties, create_topics, .. } => {
                 if brokers.trim().is_empty() {
                     self.error("log.brokers", "is empty; give `host:port`, joined by commas");
                 }
@@ -208,6 +212,15 @@ impl Checker {
                 (LogChoice::Kafka(config), *create_topics)
             }
         }
+    }
+
+    fn session(&mut self, raw: &RawLog) -> Duration {
+        let session_s = match raw {
+            RawLog::Kafka { session_s, .. } => *session_s,
+            RawLog::Embedded { .. } => default_session_s(),
+        };
+        // 1800: what brokers take at most, unless they are told otherwise.
+        Duration::from_secs(self.within("log.session_s", session_s.into(), 6, 1800).unsigned_abs())
     }
 
     pub(super) fn secret(&mut self, key: &str, secret: &SecretRef) -> Option<Secret> {

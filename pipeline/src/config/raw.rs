@@ -70,6 +70,10 @@ pub enum RawLog {
         /// Whether missing topics are created. Default true.
         #[serde(default = "yes")]
         create_topics: bool,
+        /// How long a process may be silent before one that stands by takes its roles over; the brokers'
+        /// `group.min.session.timeout.ms` is the least. Unit: seconds. Default 10.
+        #[serde(default = "default_session_s")]
+        session_s: u32,
     },
     /// A directory of this machine: for one machine without Kafka.
     Embedded {
@@ -175,6 +179,10 @@ fn default_data_dir() -> PathBuf {
 
 fn default_cells() -> Vec<String> {
     vec!["default".into()]
+}
+
+pub(super) const fn default_session_s() -> u32 {
+    10
 }
 
 const fn yes() -> bool {

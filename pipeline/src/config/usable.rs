@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use sinks::config::SinkConfig;
@@ -11,6 +12,7 @@ use sinks::config::SinkConfig;
 use super::HistoryConfig;
 use super::check::Checker;
 use super::listen::RawHttp;
+use super::raw::default_session_s;
 use super::read::Source;
 use crate::control::desk::ActClock;
 use crate::http::security::Security;
@@ -34,6 +36,8 @@ pub struct Config {
     pub input_partitions: u32,
     /// Whether missing topics are created.
     pub create_topics: bool,
+    /// How long a process may be silent before another takes its roles over, where several stand by.
+    pub session: Duration,
     /// Console and API.
     pub http: Listen,
     /// HTTP intake.
@@ -128,6 +132,7 @@ impl Config {
             data_dir: directory.join("data"),
             input_partitions: 1,
             create_topics: true,
+            session: Duration::from_secs(default_session_s().into()),
             http,
             intake,
             sinks: Vec::new(),

@@ -20,6 +20,9 @@ use super::view::Filter;
 use crate::auth::{Caller, Means};
 use crate::clock;
 
+/// Whether a role that one process at a time does is done by this one.
+pub const ROLE_OWNED: &str = "faultline_role_owned";
+
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1_000;
 
@@ -39,6 +42,10 @@ pub(super) async fn livez(State(state): State<HttpState>) -> Response {
 pub(super) async fn readyz(State(state): State<HttpState>, Query(params): Params) -> Response {
     let ready = state.health.is_ready();
     let mut body = json!({ "ready": ready });
+    let standing_by = state.health.standing_by();
+    if let (false, Value::Object(body)) = (standing_by.is_empty(), &mut body) {
+        body.insert("standing_by".to_owned(), json!(standing_by));
+    }
     if let (true, Value::Object(body)) = (params.contains_key("verbose"), &mut body) {
         body.insert("checks".to_owned(), json!(state.health.checks()));
         body.insert("lag".to_owned(), lag(&state));
@@ -65,6 +72,10 @@ pub(super) async fn metrics(State(state): State<HttpState>) -> Response {
     render_gauge(&mut text, name, "Incidents held by the view.", "state", &counts);
     let ready = [("ready", u64::from(state.health.is_ready()))];
     render_gauge(&mut text, "faultline_health", "1 if it holds.", "condition", &ready);
+    let owned = state.health.owned().into_iter();
+    let owned: Vec<_> = owned.map(|(role, is_ours)| (role.label(), u64::from(is_ours))).collect();
+    let help = "1 if this process does the role, 0 if it stands by.";
+    render_gauge(&mut text, ROLE_OWNED, help, "role", &owned);
     let version = [(env!("CARGO_PKG_VERSION"), 1)];
     render_gauge(&mut text, "faultline_build_info", "The version that runs.", "version", &version);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()

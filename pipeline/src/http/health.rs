@@ -1,6 +1,7 @@
 //! Health: whether the program lives, and whether it is ready, with the reasons by name.
 //!
-//! Ready means: for every stage that runs here, its partitions are known and its state is restored.
+//! Ready means: for every stage that runs here, its partitions are known and its state is restored, or another process
+//! is at work and this one stands by: it would begin at once, and nothing has to wait for it.
 //! What is deliberately absent: lag as a reason (a slow program must not be restarted for it).
 
 use std::collections::BTreeMap;
@@ -42,6 +43,8 @@ pub struct Check {
 pub struct Health {
     dead: AtomicBool,
     checks: RwLock<BTreeMap<(Stage, Condition), bool>>,
+    /// Of each role that one process at a time does: whether it is this one.
+    owned: RwLock<BTreeMap<Stage, bool>>,
 }
 
 impl Health {
@@ -57,6 +60,24 @@ impl Health {
     pub fn set(&self, stage: Stage, condition: Condition, holds: bool) {
         let mut checks = self.checks.write().unwrap_or_else(PoisonError::into_inner);
         checks.insert((stage, condition), holds);
+    }
+
+    /// A role that one process at a time does is ours, or is not.
+    pub fn set_owned(&self, stage: Stage, is_ours: bool) {
+        self.owned.write().unwrap_or_else(PoisonError::into_inner).insert(stage, is_ours);
+    }
+
+    /// Of each role of this process that one process at a time does: whether it is ours.
+    #[must_use]
+    pub fn owned(&self) -> Vec<(Stage, bool)> {
+        let owned = self.owned.read().unwrap_or_else(PoisonError::into_inner);
+        owned.iter().map(|(stage, is_ours)| (*stage, *is_ours)).collect()
+    }
+
+    /// The roles that are done by another process, for which this one stands by.
+    #[must_use]
+    pub fn standing_by(&self) -> Vec<Stage> {
+        self.owned().into_iter().filter(|(_, is_ours)| !is_ours).map(|(stage, _)| stage).collect()
     }
 
     /// The program is broken beyond repair and should be restarted.
@@ -80,11 +101,16 @@ impl Health {
             .collect()
     }
 
-    /// Whether every expected condition holds; false while no stage is expected yet.
+    /// Whether every expected condition holds, but those of roles that another process does; false while no
+    /// stage is expected yet.
     #[must_use]
     pub fn is_ready(&self) -> bool {
+        let standing_by = self.standing_by();
         let checks = self.checks.read().unwrap_or_else(PoisonError::into_inner);
-        self.is_live() && !checks.is_empty() && checks.values().all(|&holds| holds)
+        let is_met = |((stage, _), holds): (&(Stage, Condition), &bool)| {
+            *holds || standing_by.contains(stage)
+        };
+        self.is_live() && !checks.is_empty() && checks.iter().all(is_met)
     }
 }
 
@@ -105,6 +131,21 @@ mod tests {
         assert!(!health.is_ready(), "another stage joins");
         health.expect(Stage::Observe);
         assert!(health.checks().iter().filter(|c| c.stage == Stage::Observe).all(|c| c.holds));
+    }
+
+    #[test]
+    fn who_stands_by_is_ready_and_who_takes_over_is_when_its_state_is_restored() {
+        let health = Health::default();
+        health.expect(Stage::Observe);
+        health.set_owned(Stage::Observe, false);
+        assert!(health.is_ready());
+        assert_eq!(health.standing_by(), [Stage::Observe]);
+        health.set_owned(Stage::Observe, true);
+        assert!(!health.is_ready() && health.standing_by().is_empty());
+        for condition in Condition::ALL {
+            health.set(Stage::Observe, condition, true);
+        }
+        assert!(health.is_ready());
     }
 
     #[test]

@@ -4,13 +4,16 @@
 //! A topic has partitions; a partition is a sequence of records with growing offsets (gaps are
 //! allowed, as Kafka has them). On a compacted topic a key belongs to one partition: whoever
 //! appends chooses the partition by the key. What is deliberately absent: transactions, consumer
-//! groups as a means of correctness, any knowledge of what a record means.
+//! groups as a means of sharing partitions, any knowledge of what a record means.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::seat::Seats;
+
 mod fair;
 mod ahead;
+pub mod seat;
 
 pub mod memory;
 pub mod embedded;
@@ -245,6 +248,11 @@ pub trait Log: Send + Sync {
     /// Tells that records before these offsets will not be read again by this process. A log that
     /// keeps records for this process alone may drop them; others ignore it.
     fn release(&self, _before: &[(TopicPartition, u64)]) {}
+
+    /// Who decides which of several processes has the work. `None`: this log is one process's alone.
+    fn seats(&self) -> Option<&dyn Seats> {
+        None
+    }
 }
 
 /// Reads partitions of a log. Fair between partitions: none starves while others have records.

@@ -6,7 +6,7 @@
 //! are with a position, decoded, and also those that no incident took.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -24,8 +24,10 @@ use model::journal::JournalEntry;
 use crate::clock;
 use crate::config::HistoryConfig;
 use crate::http::metrics::{Metric, Stage as StageName};
+use crate::http::sql::SqlSlot;
 use crate::log::{Log, LogError, LogReader, Record, Start, TopicPartition};
 use crate::run::Starter;
+use crate::run::lease::Lease;
 use crate::run::monitor::StageMonitor;
 use crate::run::stop::Stop;
 use crate::stages::settings::Settings;
@@ -40,7 +42,23 @@ const PAUSE_OPENING: Duration = Duration::from_secs(5);
 /// Records of one turn.
 const RECORDS: usize = 500;
 
-/// Starts the thread, and the PostgreSQL protocol where it is configured.
+/// The PostgreSQL protocol, as long as it is served.
+#[derive(Clone, Default)]
+pub struct PgSlot(Arc<Mutex<Option<PgServer>>>);
+
+impl PgSlot {
+    fn set(&self, server: Option<PgServer>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = server;
+    }
+
+    /// Ends it, when it has done what it has in hand.
+    pub(super) fn clear(&self) {
+        self.set(None);
+    }
+}
+
+/// Starts the thread, and the PostgreSQL protocol where it is configured. Where others may be at work, the history
+/// is opened when it is our turn.
 ///
 /// # Errors
 /// When the place cannot be used, the address is taken, or a topic cannot be found. A storage that
@@ -48,35 +66,57 @@ const RECORDS: usize = 500;
 pub fn start(
     starter: &Starter<'_>,
     config: &HistoryConfig,
-) -> Result<(JoinHandle<Result<()>>, Option<PgServer>)> {
-    let store = Store::open(&config.recorder.place).context("cannot open the history")?;
-    let place = Opening { store, settings: config.recorder.clone(), shared: Shared::default() };
-    let first = place.attempt().context("cannot open the history")?;
-    let engine = Engine::new(&place.store, place.shared.clone(), config.limits)?;
-    starter.http.sql.set(engine.clone());
-    let pg = config
-        .pg
-        .as_ref()
-        .map(|settings| PgServer::start(&engine, settings))
-        .transpose()
-        .context("cannot serve the PostgreSQL protocol")?;
-    if let Some(pg) = &pg {
-        tracing::info!(server = "postgresql", address = %pg.address(), "listening");
-    }
+    pg: &PgSlot,
+) -> Result<JoinHandle<Result<()>>> {
     let own = &starter.settings.own;
     let mut sources = Vec::new();
     for topic in [&own.journal, &own.incidents, &own.deliveries] {
         sources.extend(starter.partitions_of(topic)?);
     }
+    let (config, sql, pg) = (config.clone(), starter.http.sql.clone(), pg.clone());
+    let open = move || opened(&config, &sql, &pg);
+    let (mut open, mut ready) = (Some(open), None);
+    if !starter.leases.are_shared() {
+        ready = open.take().map(|open| open()).transpose()?;
+    }
     let (log, settings, stop) =
         (starter.log.clone(), starter.settings.clone(), starter.stop.clone());
-    let metrics = starter.http.metrics.clone();
-    let thread = starter.thread(StageName::History, move |monitor| {
+    let (lease, metrics) = (starter.leases.of(StageName::History), starter.http.metrics.clone());
+    starter.thread(StageName::History, move |monitor| {
+        let later = open.map(|open| open()).transpose().inspect_err(|error| {
+            let error: &(dyn std::error::Error + 'static) = error.as_ref();
+            monitor.dead(error);
+        })?;
+        let Some((place, first)) = ready.or(later) else { return Ok(()) };
         let Some(recorder) = place.opened(first, &stop, monitor)? else { return Ok(()) };
         let unproven = BTreeMap::new();
-        Scribe { recorder, log, settings, stop, metrics, sources, unproven }.run(monitor)
-    })?;
-    Ok((thread, pg))
+        let scribe = Scribe { recorder, log, settings, lease, stop, metrics, sources, unproven };
+        scribe.run(monitor)
+    })
+}
+
+/// Opens the history and serves SQL over it.
+fn opened(
+    config: &HistoryConfig,
+    sql: &SqlSlot,
+    pg: &PgSlot,
+) -> Result<(Opening, Option<Recorder>)> {
+    let store = Store::open(&config.recorder.place).context("cannot open the history")?;
+    let place = Opening { store, settings: config.recorder.clone(), shared: Shared::default() };
+    let first = place.attempt().context("cannot open the history")?;
+    let engine = Engine::new(&place.store, place.shared.clone(), config.limits)?;
+    sql.set(engine.clone());
+    let server = config
+        .pg
+        .as_ref()
+        .map(|settings| PgServer::start(&engine, settings))
+        .transpose()
+        .context("cannot serve the PostgreSQL protocol")?;
+    if let Some(server) = &server {
+        tracing::info!(server = "postgresql", address = %server.address(), "listening");
+    }
+    pg.set(server);
+    Ok((place, first))
 }
 
 /// What is needed to open the history.
@@ -119,6 +159,7 @@ struct Scribe {
     recorder: Recorder,
     log: Arc<dyn Log>,
     settings: Arc<Settings>,
+    lease: Lease,
     stop: Stop,
     metrics: Arc<crate::http::metrics::Metrics>,
     sources: Vec<TopicPartition>,
@@ -131,7 +172,7 @@ impl Scribe {
     fn run(mut self, monitor: &StageMonitor) -> Result<()> {
         let mut reader = self.open()?;
         monitor.ready();
-        while !self.stop.is_set() {
+        while !self.stop.is_set() && self.lease.wait(&self.stop) {
             if self.recorder.is_full() {
                 let _stopped = self.stop.wait(PAUSE);
             } else {
@@ -153,6 +194,9 @@ impl Scribe {
                 }
             }
             self.turn(monitor)?;
+        }
+        if !self.lease.holds() {
+            return Ok(());
         }
         if let Err(error) = self.recorder.flush(clock::now()) {
             tracing::warn!(%error, "the last rows are not in files; they are read again at the next start");

@@ -29,6 +29,7 @@ pub mod lag;
 pub mod monitor;
 pub mod epoch;
 mod scribe;
+pub mod lease;
 pub mod worker;
 pub mod follow;
 pub mod publish;
@@ -50,7 +51,8 @@ pub struct Running {
     pub view: Arc<IncidentView>,
     threads: Vec<JoinHandle<Result<()>>>,
     servers: serve::Servers,
-    _held: held::Held,
+    keeping: Option<lease::keeper::Keeping>,
+    _leases: Arc<lease::Leases>,
     #[cfg(feature = "history")]
     history: HistoryServed,
 }
@@ -60,7 +62,7 @@ pub struct Running {
 #[derive(Default)]
 struct HistoryServed {
     sql: Arc<crate::http::sql::SqlSlot>,
-    pg: Option<::history::pg::server::PgServer>,
+    pg: history::PgSlot,
 }
 
 impl Running {
@@ -87,11 +89,17 @@ impl Running {
                 ended = result;
             }
         }
+        // What the stages finished was under their leases.
+        if let Some(kept) = self.keeping.map(lease::keeper::Keeping::end)
+            && ended.is_ok()
+        {
+            ended = kept;
+        }
         self.servers.end();
         // The PostgreSQL protocol first waits for what it has in hand.
         #[cfg(feature = "history")]
         {
-            drop(self.history.pg);
+            self.history.pg.clear();
             self.history.sql.clear();
         }
         ended
@@ -106,7 +114,13 @@ impl Running {
 /// made.
 pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Running> {
     let listeners = serve::listen(config, roles)?;
-    let held = held::hold(&config.data_dir, roles)?;
+    let wanted = lease::Wanted {
+        roles,
+        data_dir: &config.data_dir,
+        own: &config.settings.own,
+        session: config.session,
+    };
+    let reserved = lease::reserve(&wanted, &*log)?;
     let (sinks, hooks) = deliver::build(config, &log, roles)?;
     let mut sinks = Some(sinks);
     prepare(config, &*log)?;
@@ -123,8 +137,10 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
         security: Arc::new(config.http.security.clone()),
         ..HttpState::default()
     };
+    let (leases, keeper) = lease::join(reserved, &wanted, &*log, &http)?;
     let starter = Starter {
         config,
+        leases: Arc::new(leases),
         settings,
         log,
         http: http.clone(),
@@ -133,7 +149,7 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
     };
     let mut threads = Vec::new();
     #[cfg(feature = "history")]
-    let mut history = HistoryServed { sql: http.sql.clone(), pg: None };
+    let history = HistoryServed { sql: http.sql.clone(), pg: history::PgSlot::default() };
     for role in roles {
         match role {
             Role::Observe => threads.push(starter.observe()?),
@@ -149,9 +165,7 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
             #[cfg(feature = "history")]
             Role::History => {
                 let config = config.history.as_ref().context("`history:` is not configured")?;
-                let (thread, pg) = history::start(&starter, config)?;
-                threads.push(thread);
-                history.pg = pg;
+                threads.push(history::start(&starter, config, &history.pg)?);
             }
             #[cfg(not(feature = "history"))]
             Role::History => anyhow::bail!("this build has no history"),
@@ -161,13 +175,15 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
     threads.push(starter.watch_lag()?);
     threads.extend(tokens::watch(config, starter.stop.clone())?);
     let servers = serve::start(config, &starter, listeners)?;
+    let keeping = keeper.map(|keeper| keeper.start(&starter.stop)).transpose()?;
     let view = http.incidents;
     Ok(Running {
         stop: starter.stop,
         view,
         threads,
         servers,
-        _held: held,
+        keeping,
+        _leases: starter.leases,
         #[cfg(feature = "history")]
         history,
     })
@@ -180,20 +196,26 @@ pub struct Starter<'a> {
     log: Arc<dyn Log>,
     http: HttpState,
     lag: Arc<lag::LagBoard>,
+    leases: Arc<lease::Leases>,
     stop: Stop,
 }
 
 impl Starter<'_> {
     fn observe(&self) -> Result<JoinHandle<Result<()>>> {
-        let epoch = epoch::next(&self.config.data_dir, &*self.log, &self.settings)?;
-        let stage = ObserveStage::new(self.settings.clone(), epoch);
         let inputs = partitions(&*self.log, &self.settings.inputs)?;
-        self.stage(StageName::Observe, Box::new(stage), inputs)
+        let (data_dir, settings) = (self.config.data_dir.clone(), self.settings.clone());
+        let (log, is_shared) = (self.log.clone(), self.leases.are_shared());
+        let make = move || {
+            let epoch = epoch::next(&data_dir, &*log, &settings, is_shared)?;
+            Ok(Box::new(ObserveStage::new(settings, epoch)) as Box<dyn Stage>)
+        };
+        self.stage(StageName::Observe, make, inputs)
     }
 
     fn detect(&self) -> Result<JoinHandle<Result<()>>> {
         let inputs = self.partitions_of(&self.settings.own.panes)?;
-        self.stage(StageName::Detect, Box::new(DetectStage::new(self.settings.clone())), inputs)
+        let stage = DetectStage::new(self.settings.clone());
+        self.stage(StageName::Detect, || Ok(Box::new(stage)), inputs)
     }
 
     fn correlate(&self) -> Result<JoinHandle<Result<()>>> {
@@ -202,7 +224,7 @@ impl Starter<'_> {
         let stage = CorrelateStage::new(self.settings.clone())
             .with_drift_told(Box::new(move |report| drift.set(report)))
             .with_acts_told(acts::counted(&self.http));
-        self.stage(StageName::Correlate, Box::new(stage), inputs)
+        self.stage(StageName::Correlate, || Ok(Box::new(stage)), inputs)
     }
 
     fn partitions_of(&self, topic: &str) -> Result<Vec<TopicPartition>> {
@@ -210,26 +232,31 @@ impl Starter<'_> {
         Ok((0..count).map(|partition| TopicPartition::new(topic, partition)).collect())
     }
 
+    /// `make` makes the stage when the role is ours.
     fn stage(
         &self,
         name: StageName,
-        stage: Box<dyn Stage>,
+        make: impl FnOnce() -> Result<Box<dyn Stage>> + Send + 'static,
         inputs: Vec<TopicPartition>,
     ) -> Result<JoinHandle<Result<()>>> {
-        let worker = Worker {
-            name: name.label(),
-            stage,
-            log: self.log.clone(),
-            inputs,
-            in_order_of_arrival: name == StageName::Observe,
-            group: format!("faultline-{}", name.label()),
-            dead_letters: self.settings.own.dead_letters.clone(),
-            monitor: StageMonitor::new(name, self.http.clone()),
-            lag: self.lag.clone(),
-            stop: self.stop.clone(),
-        };
+        let (log, lag, http) = (self.log.clone(), self.lag.clone(), self.http.clone());
+        let (lease, stop) = (self.leases.of(name), self.stop.clone());
+        let dead_letters = self.settings.own.dead_letters.clone();
         let data_dir = self.config.data_dir.clone();
         self.thread(name, move |monitor| {
+            let worker = Worker {
+                name: name.label(),
+                stage: make()?,
+                log,
+                inputs,
+                in_order_of_arrival: name == StageName::Observe,
+                group: format!("faultline-{}", name.label()),
+                dead_letters,
+                monitor: StageMonitor::new(name, http),
+                lag,
+                lease,
+                stop,
+            };
             let ended = worker.run(&data_dir);
             if let Err(error) = &ended {
                 monitor.dead(error);
@@ -242,16 +269,20 @@ impl Starter<'_> {
         lag::watch(self.lag.clone(), self.log.clone(), self.http.clone(), self.stop.clone())
     }
 
-    /// A thread that stops the whole service when it fails: a service without one of its stages
-    /// only looks alive.
+    /// A thread that begins when the stage is ours to do, and stops the whole service when it fails: a service
+    /// without one of its stages only looks alive.
     fn thread(
         &self,
         name: StageName,
         body: impl FnOnce(&StageMonitor) -> Result<()> + Send + 'static,
     ) -> Result<JoinHandle<Result<()>>> {
         let (stop, monitor) = (self.stop.clone(), StageMonitor::new(name, self.http.clone()));
+        let lease = self.leases.of(name);
         let body = move || {
-            let ended = body(&monitor);
+            let ended = match lease.begin(&stop) {
+                Ok(true) => body(&monitor),
+                not_ours => not_ours.map(drop),
+            };
             if ended.is_err() {
                 stop.set();
             }

@@ -2,7 +2,8 @@
 //!
 //! Invariant: an offset goes into a snapshot only after everything that records before it caused
 //! is durable in the log. After a crash the stage repeats what lies behind its newest snapshot;
-//! stamps, positions and revisions make the repetition harmless.
+//! stamps, positions and revisions make the repetition harmless. And nothing is appended, and no snapshot
+//! written, while the role may be another process's.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,6 +15,7 @@ use model::time::{Nanos, Timestamp};
 use crate::clock::{self, StopWatch};
 use crate::log::{Batch, Log, LogError, LogReader, NewRecord, Record, Start, TopicPartition};
 use crate::run::lag::LagBoard;
+use crate::run::lease::Lease;
 use crate::run::monitor::StageMonitor;
 use crate::run::scribe::{Scribe, Written};
 use crate::run::stop::Stop;
@@ -57,9 +59,9 @@ pub enum WorkerError {
     /// The snapshot directory cannot be used.
     #[error("cannot use the snapshot directory: {0}")]
     Snapshot(#[from] std::io::Error),
-    /// It was told to stop while the log did not answer: what it had emitted is not durable, and
-    /// no offset may go beyond it.
-    #[error("stopped before the log answered")]
+    /// It was told to stop while the log did not answer, or the role was not ours any more: what it had
+    /// emitted is not durable, and no offset may go beyond it.
+    #[error("stopped before the log had everything")]
     Stopped,
 }
 
@@ -83,6 +85,8 @@ pub struct Worker {
     pub monitor: StageMonitor,
     /// Where it tells how far it has come.
     pub lag: Arc<LagBoard>,
+    /// Whether the role is ours.
+    pub lease: Lease,
     /// When to stop.
     pub stop: Stop,
 }
@@ -107,9 +111,10 @@ impl Worker {
             (input.clone(), start)
         });
         let starts: Vec<_> = starts.collect();
-        let reader = self.persist("open its input", |worker| match worker.in_order_of_arrival {
-            true => worker.log.reader_ahead(&starts),
-            false => worker.log.reader(&starts),
+        let reader = self.persist("open its input", |worker| {
+            let ahead = worker.in_order_of_arrival;
+            let log = &worker.log;
+            Ok(if ahead { log.reader_ahead(&starts)? } else { log.reader(&starts)? })
         })?;
         let mut arrival = Arrival::new(&self.inputs, ARRIVAL_RECORDS_MAX);
         for (input, offset) in &next_offsets {
@@ -248,7 +253,12 @@ impl Worker {
         }
         for (to, records) in by_partition {
             let count = records.len() as u64;
-            self.persist("append", |worker| worker.log.append(&to, records.clone()))?;
+            self.persist("append", |worker| {
+                if !worker.lease.wait(&worker.stop) {
+                    return Err(WorkerError::Stopped);
+                }
+                Ok(worker.log.append(&to, records.clone())?)
+            })?;
             self.monitor.written(count);
             if *to.topic == *self.dead_letters {
                 self.monitor.dead_letters(count);
@@ -261,7 +271,7 @@ impl Worker {
     fn persist<T>(
         &self,
         what: &'static str,
-        mut attempt: impl FnMut(&Self) -> Result<T, LogError>,
+        mut attempt: impl FnMut(&Self) -> Result<T, WorkerError>,
     ) -> Result<T, WorkerError> {
         let mut pause = Duration::from_millis(50);
         loop {
@@ -270,14 +280,14 @@ impl Worker {
                     self.monitor.well();
                     return Ok(done);
                 }
-                Err(LogError::Unavailable(reason)) => {
-                    self.monitor.trouble(what, &LogError::Unavailable(reason));
+                Err(WorkerError::Log(error @ LogError::Unavailable(_))) => {
+                    self.monitor.trouble(what, &error);
                     if self.stop.wait(pause) {
                         return Err(WorkerError::Stopped);
                     }
                     pause = (pause * 2).min(BACKOFF_MAX);
                 }
-                Err(refused) => return Err(refused.into()),
+                Err(refused) => return Err(refused),
             }
         }
     }
@@ -309,8 +319,8 @@ impl Worker {
     fn is_ahead_of_the_log(&self, snapshot: &Snapshot) -> Result<bool, WorkerError> {
         for input in &self.inputs {
             let Some(read) = snapshot.next_offset(input) else { continue };
-            let end =
-                self.persist("ask for the end of a partition", |worker| worker.log.end(input))?;
+            let end = self
+                .persist("ask for the end of a partition", |worker| Ok(worker.log.end(input)?))?;
             if read > end {
                 tracing::error!(
                     stage = self.name,
@@ -326,8 +336,12 @@ impl Worker {
         Ok(false)
     }
 
-    /// Gives the state as it is now to the scribe.
+    /// Gives the state as it is now to the scribe, while the role is ours: a snapshot that is written late may
+    /// replace a newer one, of the process that took over on the same directory.
     fn snapshot(&self, scribe: &mut Scribe, state: &mut Progress) {
+        if !self.lease.holds() {
+            return;
+        }
         match self.stage.save() {
             Ok(bytes) => {
                 let offsets = state.next_offsets.iter().map(|(at, offset)| (at.clone(), *offset));

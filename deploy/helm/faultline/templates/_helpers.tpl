@@ -51,8 +51,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{/*
-The workloads of the installation, as {"list": [...]}. `once`: the role runs exactly once per
-installation, so its old process ends before a new one begins.
+The workloads of the installation, as {"list": [...]}. `once`: one process is at work and others, if there are
+any (`roleReplicas`), stand by: so a new one may be started before the old one ends.
 */}}
 {{- define "faultline.workloads" -}}
 {{- if eq .Values.mode "single" }}

@@ -1,8 +1,8 @@
 //! The log in Kafka, by librdkafka.
 //!
 //! Deliberately absent: transactions (a delayed commit can act on a later transaction, and nothing
-//! here needs them) and consumer groups as a means of correctness. Readers are told what to read;
-//! committed offsets are written for lag dashboards and never read back.
+//! here needs them) and consumer groups as a means of sharing partitions. Readers are told what to read;
+//! committed offsets are written for lag dashboards and never read back, but for those of [`seat`], which are none.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,12 +15,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::ahead::Ahead;
+use super::seat::{Seat, SeatSpec, Seats};
 use super::{Log, LogError, LogReader, NewRecord, Record, Start, TopicPartition, TopicSpec};
 use crate::clock::StopWatch;
 
 mod client;
 mod producer;
 mod reader;
+mod seat;
 mod stall;
 mod tail;
 mod wait;
@@ -29,6 +31,7 @@ pub use client::KafkaConfig;
 use client::{Consumer, Context, to_log_error};
 use producer::Producer;
 use reader::KafkaReader;
+use seat::KafkaSeat;
 use tail::Tails;
 
 /// How long reading a compacted topic may go without a record before it is given up.
@@ -318,6 +321,16 @@ impl Log for KafkaLog {
             .context()
             .take_failed_commit()
             .map_or(Ok(()), |error| Err(unavailable(error)))
+    }
+
+    fn seats(&self) -> Option<&dyn Seats> {
+        Some(self)
+    }
+}
+
+impl Seats for KafkaLog {
+    fn join(&self, spec: &SeatSpec) -> Result<Box<dyn Seat>, LogError> {
+        Ok(Box::new(KafkaSeat::join(&self.config, spec)?))
     }
 }
 

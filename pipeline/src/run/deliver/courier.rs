@@ -15,6 +15,7 @@ use sinks::config::SinkConfig;
 use sinks::delivery::outbox::{Done, DoneResult, Due, Outbox, OutboxLimits};
 use sinks::delivery::record::Delivered;
 use sinks::heard::{Heard, HeardRecord};
+use sinks::permit;
 use sinks::retry::Jitter;
 use sinks::sink::{Sink, Trouble, Wait};
 
@@ -23,6 +24,7 @@ use crate::http::hooks::Bell;
 use crate::http::metrics::{Metric, Stage as StageName};
 use crate::log::{Log, LogReader, NewRecord, Start, TopicPartition};
 use crate::run::Starter;
+use crate::run::lease::Lease;
 use crate::run::listening::Listening;
 use crate::run::monitor::StageMonitor;
 use crate::run::places::Places;
@@ -41,6 +43,7 @@ pub(super) struct Courier {
     outbox: Outbox,
     log: Arc<dyn Log>,
     settings: Arc<Settings>,
+    lease: Lease,
     stop: Stop,
     http: Arc<crate::http::metrics::Metrics>,
     /// How often it is asked what people did; `None`: never.
@@ -61,7 +64,7 @@ pub(super) struct Courier {
 #[must_use]
 enum Kept {
     Yes,
-    /// The process stops while the log does not answer: nothing may follow.
+    /// The process stops while the log does not answer or the role is not ours: nothing may follow.
     Stopped,
 }
 
@@ -79,6 +82,7 @@ impl Courier {
             outbox: Outbox::new(name, policy, retry, OutboxLimits::default()),
             log: starter.log.clone(),
             settings: starter.settings.clone(),
+            lease: starter.leases.of(StageName::Deliver),
             stop: starter.stop.clone(),
             http: starter.http.metrics.clone(),
             listen_every: config.listen_every(),
@@ -155,8 +159,9 @@ impl Courier {
 
     /// Asks what people did. The acts are durable before it is noted how far they were heard.
     fn listen(&mut self, ear: &mut Listening, monitor: &StageMonitor) -> Result<()> {
-        let Heard { acts, cursor, more, notes } = match self.sink.listen(ear.cursor(), clock::now())
-        {
+        let (sink, now) = (&mut self.sink, clock::now());
+        let heard = permit::under(self.lease.clone(), || sink.listen(ear.cursor(), now));
+        let Heard { acts, cursor, more, notes } = match heard {
             Ok(heard) => heard,
             Err((wait, trouble)) => {
                 self.unheard(ear, wait, &trouble);
@@ -244,14 +249,18 @@ impl Courier {
     }
 
     /// Says one incident. The intent is durable before the sink is called, the outcome before the
-    /// next one is.
+    /// next one is. Each call that the sink makes is made under the lease.
     fn say(&mut self, due: &Due) -> Result<()> {
         if let Some(intent) = &due.intent
             && self.keep(intent)? == Kept::Stopped
         {
             return Ok(());
         }
-        let outcome = self.sink.deliver(&due.request(clock::now()));
+        if !self.lease.wait(&self.stop) {
+            return Ok(());
+        }
+        let (sink, request) = (&mut self.sink, due.request(clock::now()));
+        let outcome = permit::under(self.lease.clone(), || sink.deliver(&request));
         let now = clock::now();
         let seed = stable_hash(&[due.idempotency_key.as_bytes(), &now.0.to_le_bytes()]);
         let done = self.outbox.on_outcome(due, outcome, now, Jitter(seed as u32));
@@ -315,6 +324,9 @@ impl Courier {
     /// Tries until the log has it or the process stops: what was said must be remembered.
     fn append(&self, to: TopicPartition, record: NewRecord) -> Result<Kept> {
         loop {
+            if !self.lease.wait(&self.stop) {
+                return Ok(Kept::Stopped);
+            }
             match self.log.append(&to, vec![record.clone()]) {
                 Ok(_) => return Ok(Kept::Yes),
                 Err(crate::log::LogError::Unavailable(reason)) => {
