@@ -51,6 +51,19 @@ impl ChangeKind {
             Self::Other => "change",
         }
     }
+
+    /// A change of this kind by its title, in a sentence. A title that begins with the kind itself does not say it
+    /// twice: `deploy "checkout 4.3.1"`.
+    #[must_use]
+    pub fn named(self, title: &str) -> String {
+        let label = self.label();
+        let begins =
+            title.get(..label.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(label));
+        let rest =
+            title.get(label.len()..).filter(|_| begins).and_then(|rest| rest.strip_prefix(' '));
+        let name = rest.map(str::trim).filter(|rest| !rest.is_empty()).unwrap_or(title);
+        format!("{label} \"{name}\"")
+    }
 }
 
 /// How a change went, as far as its source says.
@@ -115,5 +128,22 @@ impl ChangeEvent {
     #[must_use]
     pub fn is_observed(&self) -> bool {
         self.id.starts_with(OBSERVED_PREFIX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_said_once() {
+        let named = |title: &str| ChangeKind::Deploy.named(title);
+        assert_eq!(named("deploy checkout 4.3.1"), "deploy \"checkout 4.3.1\"");
+        assert_eq!(named("Deploy checkout"), "deploy \"checkout\"");
+        for title in
+            ["checkout 4.3.1", "deployment of checkout", "deploy", "deploy ", "", "d\u{e9}ploy"]
+        {
+            assert_eq!(named(title), format!("deploy \"{title}\""));
+        }
     }
 }

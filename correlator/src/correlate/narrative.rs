@@ -38,12 +38,8 @@ pub(super) fn title(incident: &Incident) -> String {
         }
         Some(first) => match &first.change {
             Some(change) => {
-                format!(
-                    "{}: {what} after {} \"{}\"{reach}",
-                    first.entity.service,
-                    change.kind.label(),
-                    change.title
-                )
+                let change = change.kind.named(&change.title);
+                format!("{}: {what} after {change}{reach}", first.entity.service)
             }
             None => format!("{}: {what}{reach}", first.entity.service),
         },

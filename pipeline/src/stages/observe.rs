@@ -123,7 +123,6 @@ impl ObserveStage {
         let observers = self.work.cells.iter().flat_map(|cell| &cell.observers);
         observers.map(|observer| observer.stats().open_traces).sum()
     }
-
 }
 
 impl Work {

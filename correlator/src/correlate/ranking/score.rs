@@ -161,8 +161,8 @@ fn summary(name: &Name, kind: CauseKind, change: Option<&Change>, evidence: &[Ev
     let why = heaviest.map(|text| format!(": {}", text.trim_end_matches('.'))).unwrap_or_default();
     if let Some(change) = change {
         let at = change.at.to_hms();
-        let label = change.event.kind.label();
-        return format!("The {label} \"{}\" at {at} broke {name}{why}.", change.event.title);
+        let change = change.event.kind.named(&change.event.title);
+        return format!("The {change} at {at} broke {name}{why}.");
     }
     match kind {
         CauseKind::Change | CauseKind::Code => format!("{name} itself misbehaves{why}."),

@@ -132,9 +132,8 @@ fn thought_of(cause: &CauseRef, ledger: &ChangeLedger) -> Hypothesis {
 fn summary(service: &Name, change: Option<&SuspectedChange>) -> String {
     match change {
         Some(change) => format!(
-            "The {} \"{}\" at {} broke {service}, as a person said.",
-            change.kind.label(),
-            change.title,
+            "The {} at {} broke {service}, as a person said.",
+            change.kind.named(&change.title),
             change.at.to_hms()
         ),
         None => format!("{service} itself was the cause, as a person said."),
