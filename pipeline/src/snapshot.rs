@@ -3,7 +3,7 @@
 //!
 //! A file is written aside, synced and renamed; a checksum refuses what is damaged; the newest few
 //! are kept. After magic and checksum come the offsets, and then the state as it is: it may be hundreds of
-//! megabytes, which nobody copies once more.
+//! megabytes, which are not encoded once more.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -67,7 +67,7 @@ impl SnapshotStore {
     #[must_use]
     pub fn newest(&self) -> Option<Snapshot> {
         self.files().into_iter().rev().find_map(|(_, path)| {
-            let whole = fs::read(&path).ok().and_then(|bytes| parse(&bytes));
+            let whole = fs::read(&path).ok().and_then(parse);
             if whole.is_none() {
                 tracing::warn!(path = %path.display(), "snapshot is damaged, using an older one");
             }
@@ -120,7 +120,7 @@ impl SnapshotStore {
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<Snapshot> {
+fn parse(mut bytes: Vec<u8>) -> Option<Snapshot> {
     let (magic, rest) = bytes.split_first_chunk::<8>()?;
     let (checksum, body) = rest.split_first_chunk::<4>()?;
     if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
@@ -132,7 +132,10 @@ fn parse(bytes: &[u8]) -> Option<Snapshot> {
     let (length, body) = body.split_first_chunk::<4>().filter(|_| magic == MAGIC)?;
     let (offsets, state) = body.split_at_checked(u32::from_le_bytes(*length) as usize)?;
     let next_offsets = rmp_serde::from_slice(offsets).ok()?;
-    Some(Snapshot { next_offsets, state: state.to_vec() })
+    // The rest is the state, in the memory that it was read into.
+    let before = bytes.len() - state.len();
+    bytes.drain(..before);
+    Some(Snapshot { next_offsets, state: bytes })
 }
 
 #[cfg(test)]

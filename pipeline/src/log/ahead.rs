@@ -1,7 +1,8 @@
 //! A reader that reads on, on a thread of its own, while what it gave is being worked on: to take records
 //! out of a client and copy them is a fifth of what a stage does with telemetry.
 //!
-//! Bound: one batch in hand and one that waits, each of [`super::BATCH_BYTES_MAX`] at most.
+//! Bound: three batches of about [`super::BATCH_BYTES_MAX`]: one that is being worked on, one that waits, and one that the
+//! thread holds until there is room.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,7 +75,8 @@ impl Orders {
 
 impl LogReader for Ahead {
     fn poll(&mut self, records_max: usize, wait: Duration) -> Answer {
-        let gone = || LogError::Unavailable("the thread that reads on is gone".to_owned());
+        // It ends by a panic alone: trying again would not help.
+        let gone = || LogError::Corrupt("the thread that reads on is gone".to_owned());
         let batch = match self.rest.take() {
             Some(rest) => rest,
             None => match self.answers.as_ref().ok_or_else(gone)?.recv_timeout(wait) {
@@ -170,30 +172,43 @@ mod tests {
         drop(ahead);
         let reader = log.reader(&[(at, Start::Newest)]).unwrap();
         let mut idle = Ahead::start(reader).unwrap();
-        while !idle.poll(1, PATIENCE).unwrap().caught_up.is_empty() {}
+        while idle.poll(1, PATIENCE).unwrap().caught_up.is_empty() {}
         drop(idle);
     }
 
     #[test]
-    fn a_partition_that_is_paused_is_read_no_further() {
+    fn a_partition_that_is_paused_is_read_no_further_until_it_is_not() {
         let (log, at) = log();
         let other = TopicPartition::new("spans", 1);
         let from = [(at.clone(), Start::Oldest), (other.clone(), Start::Oldest)];
         let mut ahead = Ahead::start(log.reader(&from).unwrap()).unwrap();
-        ahead.pause(std::slice::from_ref(&at));
-        // The order is heeded with the next turn of the thread.
         let mut ends = 0;
         while ends < 2 {
             ends += ahead.poll(10, PATIENCE).unwrap().caught_up.len();
         }
         ahead.pause(std::slice::from_ref(&at));
-        let _turn = ahead.poll(10, WAIT * 3).unwrap();
+        // The order is heeded with the next turn of the thread, and nothing comes meanwhile.
+        assert_eq!(ahead.poll(10, WAIT * 4).unwrap(), Batch::default());
         append(&log, &at, 0..5);
         append(&log, &other, 0..5);
-        let batch = ahead.poll(10, PATIENCE).unwrap();
-        assert!(batch.records.iter().all(|record| record.partition == other), "{batch:?}");
+        let from_which = |batch: &Batch| {
+            batch.records.iter().map(|record| record.partition.partition).collect::<Vec<_>>()
+        };
+        assert_eq!(from_which(&ahead.poll(10, PATIENCE).unwrap()), [1; 5]);
         ahead.pause(&[]);
-        let batch = ahead.poll(10, PATIENCE).unwrap();
-        assert!(!batch.records.is_empty() || !batch.caught_up.is_empty());
+        assert_eq!(from_which(&ahead.poll(10, PATIENCE).unwrap()), [0; 5]);
+    }
+
+    #[test]
+    fn a_thread_that_is_gone_is_no_log_that_is_away() {
+        struct Breaks;
+        impl LogReader for Breaks {
+            fn poll(&mut self, _: usize, _: Duration) -> Answer {
+                panic!("a bug")
+            }
+            fn pause(&mut self, _: &[TopicPartition]) {}
+        }
+        let mut ahead = Ahead::start(Box::new(Breaks)).unwrap();
+        assert!(matches!(ahead.poll(1, PATIENCE), Err(LogError::Corrupt(_))));
     }
 }

@@ -29,7 +29,8 @@ const POLL_RECORDS_MAX: usize = 2_000;
 const POLL_WAIT: Duration = Duration::from_millis(50);
 /// Emitted bytes after which the log is written before more is handled.
 const FLUSH_BYTES: usize = 1 << 20;
-/// What is handled before it is looked at how much came of it. Unit: bytes.
+/// What OBSERVE is given to handle at once, so that it can read ahead; what comes of it is about as much. The others
+/// make much of little: they get one record at a time. Unit: bytes.
 const PART_BYTES: usize = 4 << 20;
 /// Records that may wait for their order of arrival.
 const ARRIVAL_RECORDS_MAX: usize = 200_000;
@@ -144,6 +145,7 @@ impl Worker {
             }
             if let Some(written) = scribe.written() {
                 self.kept(written, &mut state);
+                since_snapshot = StopWatch::start();
             }
             if state.dirty && !scribe.is_busy() && since_snapshot.elapsed() >= snapshot_after {
                 let copying = StopWatch::start();
@@ -168,6 +170,7 @@ impl Worker {
     fn turn(&mut self, state: &mut Progress) -> Result<bool, WorkerError> {
         let batch = match state.reader.poll(POLL_RECORDS_MAX, POLL_WAIT) {
             Ok(batch) => batch,
+            Err(error @ LogError::Corrupt(_)) => return Err(error.into()),
             Err(error) => {
                 self.monitor.trouble("read", &error);
                 let _stopped = self.stop.wait(Duration::from_millis(500));
@@ -188,7 +191,12 @@ impl Worker {
         if let Some(newest) = newest {
             self.monitor.event_time(newest);
         }
-        for part in parts(&records) {
+        let at_once = if self.in_order_of_arrival { PART_BYTES } else { 0 };
+        for part in parts(&records, at_once) {
+            if self.stop.is_set() {
+                // What is not handled is read again at the next start.
+                break;
+            }
             self.stage.handle_all(part, &mut state.emits);
             for record in part {
                 state.next_offsets.insert(record.partition.clone(), record.offset + 1);
@@ -364,6 +372,10 @@ impl Worker {
         };
         self.monitor.snapshot();
         self.log.release(&offsets);
+        if !self.lease.holds() {
+            // How far the role has come is the new owner's to say.
+            return;
+        }
         if let Err(error) = self.log.publish_progress(&self.group, &offsets) {
             tracing::debug!(stage = self.name, %error, "progress was not published");
         }
@@ -385,13 +397,13 @@ struct Progress {
     dirty: bool,
 }
 
-/// Cuts records into parts of [`PART_BYTES`], a larger record alone.
-fn parts(mut records: &[Record]) -> impl Iterator<Item = &[Record]> {
+/// Cuts records into parts of so many bytes, a larger record alone.
+fn parts(mut records: &[Record], bytes_max: usize) -> impl Iterator<Item = &[Record]> {
     std::iter::from_fn(move || {
         let mut bytes = 0;
         let fits = |record: &&Record| {
             bytes += record.bytes();
-            bytes <= PART_BYTES
+            bytes <= bytes_max
         };
         let count = records.iter().take_while(fits).count().max(1);
         let (part, rest) = records.split_at(count.min(records.len()));
@@ -422,9 +434,10 @@ mod tests {
     #[test]
     fn records_are_handled_in_parts_that_leave_none_out() {
         let records = [1, PART_BYTES - 1, 1, 2 * PART_BYTES, 0, 1, PART_BYTES].map(record);
-        let lengths: Vec<usize> = parts(&records).map(<[Record]>::len).collect();
-        assert_eq!(lengths, [2, 1, 1, 2, 1]);
-        assert_eq!(parts(&[]).count(), 0);
+        let lengths = |bytes| parts(&records, bytes).map(<[Record]>::len).collect::<Vec<_>>();
+        assert_eq!(lengths(PART_BYTES), [2, 1, 1, 2, 1]);
+        assert_eq!(lengths(0), [1; 7]);
+        assert_eq!(parts(&[], PART_BYTES).count(), 0);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::log::{Batch, Record, TopicPartition};
 
 /// Records of one partition that one may hold before it should be paused.
 pub const PARTITION_BUFFER_MAX: usize = 4_096;
-/// And their bytes: a few batches.
+/// And their bytes. What was read already when it was found to be so much comes on top: some batches.
 pub const PARTITION_BYTES_MAX: usize = 8 << 20;
 
 /// A step in the records' own time that is worth a question. Unit: milliseconds.
