@@ -14,6 +14,7 @@ mod service;
 mod control;
 mod crash;
 mod clocks;
+mod loud;
 mod upgrade;
 mod history;
 mod rt;
