@@ -82,12 +82,12 @@ impl SnapshotStore {
         let path = self.directory.join(format!("{}-{number:020}.snapshot", self.stage));
         let aside = path.with_extension("tmp");
         let body = rmp_serde::to_vec_named(snapshot).map_err(io::Error::other)?;
-        let mut file = File::create(&aside)?;
-        file.write_all(MAGIC)?;
-        file.write_all(&crc32fast::hash(&body).to_le_bytes())?;
-        file.write_all(&body)?;
-        file.sync_all()?;
-        fs::rename(&aside, &path)?;
+        let written = write_aside(&aside, &body).and_then(|()| fs::rename(&aside, &path));
+        if let Err(error) = written {
+            // What is left of it takes the room that others wait for.
+            fs::remove_file(&aside).ok();
+            return Err(error);
+        }
         File::open(&self.directory)?.sync_all()?;
         let surplus = (files.len() + 1).saturating_sub(KEPT);
         for (_, old) in files.into_iter().take(surplus) {
@@ -111,6 +111,14 @@ impl SnapshotStore {
         files.sort();
         files
     }
+}
+
+fn write_aside(path: &Path, body: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(MAGIC)?;
+    file.write_all(&crc32fast::hash(body).to_le_bytes())?;
+    file.write_all(body)?;
+    file.sync_all()
 }
 
 fn parse(bytes: &[u8]) -> Option<Snapshot> {

@@ -2,7 +2,10 @@
 //! state changes. Names are typed; nothing from outside becomes a label.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use crate::clock::StopWatch;
 use crate::http::HttpState;
 use crate::http::health::Condition;
 use crate::http::metrics::{Metric, Stage};
@@ -16,12 +19,32 @@ pub struct StageMonitor {
     troubled: AtomicBool,
 }
 
+    unwritten: AtomicBool,
+    told: Mutex<Told>,
+}
+
+/// What bounds took is said at most so often.
+const SAID_EVERY: Duration = Duration::from_secs(60);
+
+/// What was told of a stage's work.
+#[derive(Default)]
+struct Told {
+    tally: Tally,
+    /// What bounds took and was not said aloud yet.
+    unsaid: u64,
+    said: Option<StopWatch>,
 impl StageMonitor {
     /// A monitor; from now on readiness waits for the stage.
     #[must_use]
     pub fn new(stage: Stage, http: HttpState) -> Self {
         http.health.expect(stage);
-        Self { stage, http, troubled: AtomicBool::new(false) }
+        Self {
+            stage,
+            http,
+            troubled: AtomicBool::new(false),
+            unwritten: AtomicBool::new(false),
+            told: Mutex::default(),
+        }
     }
 
     /// Whose it is.
@@ -75,7 +98,7 @@ impl StageMonitor {
         self.http.metrics.set(Metric::Open, self.stage, items);
     }
 
-    /// A snapshot was written.
+    /// A snapshot was written. Said when the one before was not.
     pub fn snapshot(&self) {
         self.http.metrics.add(Metric::Snapshots, self.stage, 1);
     }

@@ -99,6 +99,7 @@ impl Worker {
     fn work(mut self, data_dir: &Path) -> Result<(), WorkerError> {
         let store = SnapshotStore::open(&data_dir.join("snapshots"), self.name)?;
         let next_offsets = self.restore(&store)?;
+        self.monitor.resumes(&self.stage.tally());
         let starts = self.inputs.iter().map(|input| {
             let start = next_offsets.get(input).map_or(Start::Oldest, |offset| Start::At(*offset));
             (input.clone(), start)
@@ -187,6 +188,9 @@ impl Worker {
         Ok(any)
     }
 
+        if any {
+            self.monitor.tally(&self.stage.tally());
+        }
     /// Takes in a batch, and hands out what is in order now.
     fn in_order(&self, state: &mut Progress, batch: Batch) -> Vec<Record> {
         state.arrival.push(batch);
@@ -256,8 +260,8 @@ impl Worker {
                     self.monitor.well();
                     return Ok(done);
                 }
-                Err(LogError::Unavailable(reason)) => {
-                    self.monitor.trouble(what, &LogError::Unavailable(reason));
+                Err(error) if error.may_pass() => {
+                    self.monitor.trouble(what, &error);
                     if self.stop.wait(pause) {
                         return Err(WorkerError::Stopped);
                     }
@@ -319,7 +323,7 @@ impl Worker {
             store.write(&Snapshot::new(bytes, offsets))
         });
         if let Err(error) = written {
-            tracing::error!(stage = self.name, %error, "snapshot was not written; free space in data_dir");
+            self.monitor.no_snapshot(&error);
             return;
         }
         state.dirty = false;
