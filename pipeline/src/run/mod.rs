@@ -158,7 +158,7 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
         }
     }
     threads.push(starter.watch_lag()?);
-    threads.extend(tokens::watch(config, starter.stop.clone())?);
+    threads.extend(tokens::watch(config, http.metrics.clone(), starter.stop.clone())?);
     let servers = serve::start(config, &starter, listeners)?;
     let view = http.incidents;
     Ok(Running {
