@@ -65,6 +65,7 @@ impl Checker {
         self.errors.extend(sinks::config::validate(&raw.sinks).iter().map(ToString::to_string));
         self.sink_topics(&raw.sinks, &settings);
         let history = raw.history.as_ref().and_then(|raw| super::history::check(raw, &mut self));
+        let telemetry = self.telemetry(&raw.telemetry, intake.address);
         self.done()?;
         Ok(Config {
             settings,
@@ -77,6 +78,7 @@ impl Checker {
             sinks: raw.sinks,
             act_clock: ActClock::Wall,
             history,
+            telemetry,
             source: None,
         })
     }
@@ -234,8 +236,6 @@ impl Checker {
         }
         secret.read().map_err(|error| self.error(key, &error)).ok()
     }
-}
-
 
     /// A token's secret; `Err`, told as well, when its file says nothing at the moment.
     pub(super) fn token(
@@ -259,6 +259,8 @@ impl Checker {
             _ => Ok(None),
         }
     }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -161,13 +161,16 @@ impl Worker {
             batch.records
         };
         let any = !records.is_empty();
-        let read = records.iter().map(|r| r.value.as_ref().map_or(0, Vec::len) as u64).sum();
+        let read: u64 = records.iter().map(|r| r.value.as_ref().map_or(0, Vec::len) as u64).sum();
         self.monitor.read(records.len() as u64, read);
         let newest = records.iter().map(|record| record.timestamp_ms).max();
         let newest = newest.map(Timestamp::from_millis);
         if let Some(newest) = newest {
             self.monitor.event_time(newest);
         }
+        let begun = if any { self.monitor.batch_begins() } else { None };
+        let topic = records.first().map(|record| Arc::clone(&record.partition.topic));
+        let of_batch = (records.len() as u64, read);
         let mut bytes = 0;
         for record in records {
             let emitted = state.emits.len();
@@ -180,17 +183,18 @@ impl Worker {
             }
         }
         self.flush(&mut state.emits)?;
+        self.monitor.batch_ends(begun, topic.as_deref().unwrap_or_default(), of_batch);
         if any {
             self.lag.at(self.monitor.stage(), &state.next_offsets, newest, clock::now());
         }
         state.dirty |= any;
+        if any {
+            self.monitor.tally(&self.stage.tally());
+        }
         self.monitor.open(state.arrival.waiting());
         Ok(any)
     }
 
-        if any {
-            self.monitor.tally(&self.stage.tally());
-        }
     /// Takes in a batch, and hands out what is in order now.
     fn in_order(&self, state: &mut Progress, batch: Batch) -> Vec<Record> {
         state.arrival.push(batch);
