@@ -5,9 +5,13 @@
 
 // what a metric speaks of
 mod sense;
+// what bounds took, and from whom
+mod losses;
 // telemetry -> counts per pane
 pub mod observe;
 // counts per pane -> symptoms
 pub mod detect;
 // symptoms, alerts, changes, map -> incidents
 pub mod correlate;
+
+pub use losses::Losses;

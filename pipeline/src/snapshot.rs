@@ -84,17 +84,12 @@ impl SnapshotStore {
         let number = files.last().map_or(0, |(number, _)| number + 1);
         let path = self.directory.join(format!("{}-{number:020}.snapshot", self.stage));
         let aside = path.with_extension("tmp");
-        let offsets = rmp_serde::to_vec(&snapshot.next_offsets).map_err(io::Error::other)?;
-        let length = u32::try_from(offsets.len()).map_err(io::Error::other)?.to_le_bytes();
-        let parts = [&length[..], &offsets, &snapshot.state];
-        let mut checksum = crc32fast::Hasher::new();
-        parts.iter().for_each(|part| checksum.update(part));
-        let mut file = File::create(&aside)?;
-        file.write_all(MAGIC)?;
-        file.write_all(&checksum.finalize().to_le_bytes())?;
-        parts.iter().try_for_each(|part| file.write_all(part))?;
-        file.sync_all()?;
-        fs::rename(&aside, &path)?;
+        let written = write_aside(&aside, snapshot).and_then(|()| fs::rename(&aside, &path));
+        if let Err(error) = written {
+            // What is left of it takes the room that others wait for.
+            fs::remove_file(&aside).ok();
+            return Err(error);
+        }
         File::open(&self.directory)?.sync_all()?;
         let surplus = (files.len() + 1).saturating_sub(KEPT);
         for (_, old) in files.into_iter().take(surplus) {
@@ -118,6 +113,19 @@ impl SnapshotStore {
         files.sort();
         files
     }
+}
+
+fn write_aside(path: &Path, snapshot: &Snapshot) -> io::Result<()> {
+    let offsets = rmp_serde::to_vec(&snapshot.next_offsets).map_err(io::Error::other)?;
+    let length = u32::try_from(offsets.len()).map_err(io::Error::other)?.to_le_bytes();
+    let parts = [&length[..], &offsets, &snapshot.state];
+    let mut checksum = crc32fast::Hasher::new();
+    parts.iter().for_each(|part| checksum.update(part));
+    let mut file = File::create(path)?;
+    file.write_all(MAGIC)?;
+    file.write_all(&checksum.finalize().to_le_bytes())?;
+    parts.iter().try_for_each(|part| file.write_all(part))?;
+    file.sync_all()
 }
 
 fn parse(mut bytes: Vec<u8>) -> Option<Snapshot> {

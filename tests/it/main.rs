@@ -15,6 +15,8 @@ mod lease;
 mod control;
 mod crash;
 mod clocks;
+mod loud;
+mod full_disk;
 mod upgrade;
 mod history;
 mod rt;

@@ -95,6 +95,8 @@ pub(super) struct ActiveNode {
     /// Whether what is abnormal here says enough to tie it to others: requests show it, something is used up,
     /// or an alert fires that seldom does. Where the cell has no requests at all, its metrics do.
     pub(super) ties: bool,
+    /// Whether the map or telemetry knows it, not only the alert that names it.
+    pub(super) is_known: bool,
     /// Whether something of it is used up: that needs no request to suffer from it yet.
     pub(super) is_saturated: bool,
     /// Sequential evidence of metrics of requests, where a change was just made: it may open.
@@ -178,7 +180,7 @@ impl Activity {
     }
 
     /// All nodes that are abnormal at the end of a pane, sorted by key, at most
-    /// [`ACTIVE_NODES_MAX`], the strongest first kept. Alerts in `fired` count even if they were
+    /// [`ACTIVE_NODES_MAX`], the strongest first kept, then those that are known. Alerts in `fired` count even if they were
     /// resolved inside the pane: no alert is dropped. Those in `muted` do not count.
     pub(super) fn nodes(
         &self,
@@ -210,13 +212,14 @@ impl Activity {
             if !node.measured {
                 node.onset = node.onset.min(onset);
             }
+            node.is_known |= state.binding.known().is_some();
             node.ties |= habits.surprise(&state.alert) >= TELLING_ALERT;
             node.alerts.push(fingerprint);
             node.keys.extend(state.alert.group.clone());
         }
         let mut nodes: Vec<ActiveNode> = nodes.into_values().collect();
         if nodes.len() > ACTIVE_NODES_MAX {
-            nodes.sort_by(|a, b| (b.level, &a.key).cmp(&(a.level, &b.key)));
+            nodes.sort_by(|a, b| (b.level, b.is_known, &a.key).cmp(&(a.level, a.is_known, &b.key)));
             nodes.truncate(ACTIVE_NODES_MAX);
             nodes.sort_by(|a, b| a.key.cmp(&b.key));
         }
@@ -239,6 +242,7 @@ fn alerted_node(key: NodeKey, onset: Pane) -> ActiveNode {
         level: Nats::ZERO,
         metric_level: Nats::ZERO,
         ties: false,
+        is_known: false,
         is_saturated: false,
         fresh_level: Nats::ZERO,
         symptoms: Vec::new(),
@@ -288,6 +292,7 @@ fn measured_node(
         level: shown(),
         metric_level: metrics.map(|track| track.level).sum(),
         ties: false,
+        is_known: true,
         is_saturated: tracks.iter().any(|(key, track)| {
             key.kind == SymptomKind::Metric
                 && key.detail.ends_with(AT_LIMIT)

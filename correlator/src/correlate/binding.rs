@@ -37,6 +37,16 @@ impl Binding {
             Self::Unbound => None,
         }
     }
+
+    /// The service, if the map knows it: nobody can make such a name up.
+    pub(super) fn known(&self) -> Option<&Name> {
+        match self {
+            Self::Label { node, .. } | Self::Trace { node } | Self::Mentioned { node } => {
+                Some(node)
+            }
+            Self::Unmapped { .. } | Self::Unbound => None,
+        }
+    }
 }
 
 /// Labels whose value is a place, not a name of software: good only if the map knows it.

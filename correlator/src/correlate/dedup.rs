@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::activity::NodeKey;
 use super::binding::Binding;
 use super::facts::AlertFact;
-use super::limits::{ALERTS_MAX, HABITS_MAX, TRANSITIONS_MAX};
+use super::limits::{ALERTS_MAX, CROWD_ALERTS_MAX, HABITS_MAX, TRANSITIONS_MAX};
+use crate::losses::Losses;
 
 /// More transitions than this inside [`FLAPPING_WITHIN`] are flapping.
 const FLAPPING_ABOVE: usize = 4;
@@ -61,6 +62,12 @@ pub(super) struct AlertState {
     /// Whether it is an event: see [`Speech`].
     #[serde(default)]
     is_event: bool,
+    /// The service that it named when it was first heard.
+    #[serde(default)]
+    named: Option<Name>,
+    /// Whether the map knew that service.
+    #[serde(default)]
+    is_known: bool,
 }
 
 impl AlertState {
@@ -81,6 +88,13 @@ impl AlertState {
         let last = self.transitions.last().copied();
         let all = self.transitions.iter().copied();
         all.filter(move |at| last.is_some_and(|last| last - *at <= FLAPPING_WITHIN))
+    }
+
+    /// With whom it shares a bound: with the others of its service; and with those of its rule, unless the map knows the
+    /// service, for names can be made up.
+    fn crowds(&self) -> impl Iterator<Item = NodeKey> {
+        let rule = (!self.is_known).then(|| NodeKey::Rule(self.alert.name.clone()));
+        self.named.clone().map(NodeKey::Service).into_iter().chain(rule)
     }
 
     /// Since when what it says is news: since it began to fire, or since it was clear that it fires for good.
@@ -131,6 +145,9 @@ pub(super) struct Alerts {
     /// What is known of the rules of these alerts.
     #[serde(default)]
     rules: BTreeMap<Name, Speech>,
+    /// How many there are of each crowd: nobody may fill the memory that all share.
+    #[serde(default)]
+    crowds: BTreeMap<NodeKey, u32>,
 }
 
 impl Alerts {
@@ -148,6 +165,9 @@ impl Alerts {
             }
             let is_event = self.rules.get(&alert.name) == Some(&Speech::Events);
             let state = AlertState { is_event, ..first(fact, binding()) };
+            for crowd in state.crowds() {
+                *self.crowds.entry(crowd).or_default() += 1;
+            }
             self.states.insert(alert.fingerprint, Arc::new(state));
             return AlertChange::Firing;
         };
@@ -227,26 +247,59 @@ impl Alerts {
         self.states.iter().map(|(fingerprint, state)| (*fingerprint, state.as_ref()))
     }
 
-    /// Forgets resolved alerts older than `horizon`, and the oldest above the bound. Returns how
-    /// many still firing alerts had to go.
-    pub(super) fn forget(&mut self, horizon: Timestamp) -> u64 {
-        self.states
-            .retain(|_, state| state.status == AlertStatus::Firing || state.last_seen >= horizon);
-        self.shed_oldest(ALERTS_MAX)
+    /// Forgets resolved alerts older than `horizon`, and the oldest above the bounds. Returns how many had to go for
+    /// those, and says of whom.
+    pub(super) fn forget(&mut self, horizon: Timestamp, losses: &mut Losses) -> u64 {
+        let crowds = &mut self.crowds;
+        self.states.retain(|_, state| {
+            let stays = state.status == AlertStatus::Firing || state.last_seen >= horizon;
+            if !stays {
+                leave(crowds, state);
+            }
+            stays
+        });
+        self.shed_crowds(CROWD_ALERTS_MAX, losses) + self.shed_oldest(ALERTS_MAX, losses)
     }
 
-    /// Forgets the oldest above a bound: all at once, for a storm brings many times the bound. Returns how many.
-    fn shed_oldest(&mut self, alerts_max: usize) -> u64 {
+    /// Forgets the oldest of each crowd above its bound.
+    fn shed_crowds(&mut self, crowd_max: u32, losses: &mut Losses) -> u64 {
+        let full = self.crowds.iter().filter(|(_, count)| **count > crowd_max);
+        let full: Vec<NodeKey> = full.map(|(crowd, _)| crowd.clone()).collect();
+        let mut shed = 0;
+        for crowd in full {
+            // What left one crowd has left the other, too.
+            let count = self.crowds.get(&crowd).copied().unwrap_or(0);
+            let over = count.saturating_sub(crowd_max);
+            let is_of_it = |state: &AlertState| state.crowds().any(|one| one == crowd);
+            let states = self.states.iter().filter(|(_, state)| is_of_it(state));
+            let ages = states.map(|(of, state)| (state.last_seen, *of)).collect();
+            for (_, fingerprint) in first_of(ages, over as usize) {
+                self.drop_alert(fingerprint, losses);
+                shed += 1;
+            }
+        }
+        shed
+    }
+
+    fn drop_alert(&mut self, fingerprint: Fingerprint, losses: &mut Losses) {
+        if let Some(state) = self.states.remove(&fingerprint) {
+            leave(&mut self.crowds, &state);
+            losses.add(state.named.as_ref().unwrap_or(&state.alert.name), 1);
+        }
+    }
+
+    /// Forgets those above a bound: all at once, for a storm brings many times the bound. The oldest go first, but
+    /// those of services that the map knows stay longest: a name that nobody knows can be made up. Returns how many.
+    fn shed_oldest(&mut self, alerts_max: usize, losses: &mut Losses) -> u64 {
         let over = self.states.len().saturating_sub(alerts_max);
-        let Some(newest) = over.checked_sub(1) else { return 0 };
-        let mut ages: Vec<(Timestamp, Fingerprint)> = self
-            .states
-            .iter()
-            .map(|(fingerprint, state)| (state.last_seen, *fingerprint))
-            .collect();
-        ages.select_nth_unstable(newest);
-        for (_, fingerprint) in ages.iter().take(over) {
-            self.states.remove(fingerprint);
+        if over == 0 {
+            return 0;
+        }
+        let age = |(of, state): (&Fingerprint, &Arc<AlertState>)| {
+            ((state.binding.known().is_some(), state.last_seen), *of)
+        };
+        for (_, fingerprint) in first_of(self.states.iter().map(age).collect(), over) {
+            self.drop_alert(fingerprint, losses);
         }
         over as u64
     }
@@ -257,9 +310,32 @@ fn begin(fact: &AlertFact) -> Timestamp {
     fact.alert.starts_at.min(fact.at)
 }
 
+/// The smallest so many, in no order.
+fn first_of<T: Ord + Copy>(mut all: Vec<(T, Fingerprint)>, count: usize) -> Vec<(T, Fingerprint)> {
+    if count < all.len() {
+        all.select_nth_unstable(count);
+        all.truncate(count);
+    }
+    all
+}
+
+/// One of its crowds is forgotten.
+fn leave(crowds: &mut BTreeMap<NodeKey, u32>, state: &AlertState) {
+    for crowd in state.crowds() {
+        if let Some(count) = crowds.get_mut(&crowd) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                crowds.remove(&crowd);
+            }
+        }
+    }
+}
+
 fn first(fact: &AlertFact, binding: Binding) -> AlertState {
     AlertState {
         alert: Arc::clone(&fact.alert),
+        named: binding.node().cloned(),
+        is_known: binding.known().is_some(),
         binding,
         status: AlertStatus::Firing,
         since: begin(fact),
@@ -320,8 +396,41 @@ mod tests {
             }
             let mut slow = alerts.clone();
             let shed = shed_one_by_one(&mut slow, alerts_max);
-            prop_assert_eq!(alerts.shed_oldest(alerts_max), shed);
+            prop_assert_eq!(alerts.shed_oldest(alerts_max, &mut Losses::default()), shed);
             prop_assert_eq!(alerts.states, slow.states);
         }
+    }
+
+    fn bound(name: &str) -> Binding {
+        Binding::Label { label: "service".into(), node: name.into() }
+    }
+
+    #[test]
+    fn one_service_that_fires_new_alerts_all_the_time_is_cut_and_others_are_heard() {
+        let mut alerts = Alerts::default();
+        alerts.apply(&fired(1, 0), || bound("cart"));
+        alerts.apply(&fired(2, 0), || Binding::Unbound);
+        for fingerprint in 10..60 {
+            alerts.apply(&fired(fingerprint, fingerprint as i64), || bound("loud"));
+        }
+        let mut losses = Losses::default();
+        assert_eq!(alerts.shed_crowds(20, &mut losses), 30);
+        assert_eq!(losses.loudest(), Some((&"loud".into(), 30)));
+        assert!(alerts.get(Fingerprint(1)).is_some() && alerts.get(Fingerprint(2)).is_some());
+        assert!(alerts.get(Fingerprint(39)).is_none() && alerts.get(Fingerprint(40)).is_some());
+        assert_eq!(alerts.crowds.get(&NodeKey::Service("loud".into())), Some(&20));
+        assert_eq!(alerts.shed_crowds(20, &mut losses), 0, "who left has made room");
+    }
+
+    #[test]
+    fn alerts_of_services_that_the_map_knows_are_forgotten_last() {
+        let mut alerts = Alerts::default();
+        alerts.apply(&fired(1, 1), || bound("cart"));
+        for fingerprint in 2..50 {
+            let made_up = || Binding::Unmapped { label: "service".into(), node: "x".into() };
+            alerts.apply(&fired(fingerprint, 9), made_up);
+        }
+        assert_eq!(alerts.shed_oldest(10, &mut Losses::default()), 39);
+        assert!(alerts.get(Fingerprint(1)).is_some());
     }
 }

@@ -16,13 +16,14 @@ use topology::DriftReport;
 
 use super::binding;
 use super::config::CorrelateConfig;
-use super::facts::{AlertFact, BatchVerdict, Ring};
+use super::facts::{AlertFact, AlertVerdict, BatchVerdict, Ring};
 use super::lifecycle;
 use super::output::{CorrelateStats, Output, ShedReason};
 use super::people::{ActsSeen, Standing};
 use super::publish::Registry;
 use super::stamps::Stamps;
 use super::world::{Rules, World};
+use crate::losses::Losses;
 
 mod acts;
 mod looks;
@@ -61,6 +62,9 @@ pub struct Correlator {
     #[serde(default)]
     looks: Looks,
     stats: CorrelateStats,
+    /// Whose alerts bounds took.
+    #[serde(default)]
+    losses: Losses,
 }
 
 impl Correlator {
@@ -86,6 +90,7 @@ impl Correlator {
             derived_pane: None,
             looks: Looks::default(),
             stats: CorrelateStats::default(),
+            losses: Losses::default(),
         }
     }
 
@@ -169,6 +174,12 @@ impl Correlator {
         self.stats
     }
 
+    /// Whose alerts bounds took: part of what [`CorrelateStats::shed`] counts.
+    #[must_use]
+    pub const fn losses(&self) -> &Losses {
+        &self.losses
+    }
+
     /// Counts since the start.
     #[must_use]
     pub fn stats(&self) -> CorrelateStats {
@@ -208,9 +219,21 @@ impl Correlator {
     fn take_alert(&mut self, alert: Alert, arrival: Timestamp) -> Option<Scope> {
         let fact = AlertFact::new(alert, arrival, self.config.alert_lateness);
         let (at, alert) = (fact.at, Arc::clone(&fact.alert));
-        if !self.ring.put_alert(fact, self.config.width) {
-            self.stats.repeats += 1;
-            return None;
+        let known = || {
+            let bound = binding::bind(&alert, &self.config.bindings, &self.settled.map, |_| None);
+            bound.known().cloned()
+        };
+        match self.ring.put_alert(fact, self.config.width, known) {
+            AlertVerdict::News => {}
+            AlertVerdict::Repeat => {
+                self.stats.repeats += 1;
+                return None;
+            }
+            AlertVerdict::Crowded => {
+                self.losses.add(&alert.name, 1);
+                self.shed(ShedReason::Limit, 1);
+                return None;
+            }
         }
         self.newest_arrival = self.newest_arrival.max(Some(arrival));
         self.now = self.now.max(arrival);

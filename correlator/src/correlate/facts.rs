@@ -14,6 +14,7 @@ use model::symptom::{EntryObservation, Symptom, SymptomBatch, VersionObservation
 use model::time::{Nanos, Pane, PaneWidth, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::limits::{PANE_RULE_ALERTS_MAX, PANE_RULES_MAX};
 use super::people::Decree;
 use super::signs;
 
@@ -65,6 +66,9 @@ pub(super) struct PaneFacts {
     /// What people decided about which services are one incident, sorted.
     #[serde(default)]
     pub(super) decrees: Vec<Decree>,
+    /// Alerts by rule; those of rules beyond a bound as one.
+    #[serde(default)]
+    rules: BTreeMap<Name, u32>,
     #[serde(skip)]
     summary: Option<Arc<PaneSummary>>,
 }
@@ -204,6 +208,20 @@ pub(super) enum BatchVerdict {
     TooLate,
 }
 
+/// What became of an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AlertVerdict {
+    /// It is a new fact.
+    News,
+    /// The same was said already.
+    Repeat,
+    /// Its rule says more in its pane than any rule may.
+    Crowded,
+}
+
+/// Rules that find no place of their own in a pane.
+const OTHER_RULES: &str = "(other)";
+
 /// The unsettled panes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Ring {
@@ -231,16 +249,37 @@ impl Ring {
         BatchVerdict::News
     }
 
-    /// Puts an alert in, at the first unsettled pane if its own is settled.
-    pub(super) fn put_alert(&mut self, fact: AlertFact, width: PaneWidth) -> bool {
+    /// Puts an alert in, at the first unsettled pane if its own is settled. `known` is the service that it speaks of, if
+    /// the map knows it: asked only where there are too many rules to tell them apart.
+    pub(super) fn put_alert(
+        &mut self,
+        fact: AlertFact,
+        width: PaneWidth,
+        known: impl FnOnce() -> Option<Name>,
+    ) -> AlertVerdict {
         let facts = self.place(width.pane_of(fact.at));
         let place = facts.alerts.partition_point(|other| other.order() < fact.order());
         if facts.alerts.get(place) == Some(&fact) {
-            return false;
+            return AlertVerdict::Repeat;
         }
+        let rules = facts.rules.len();
+        let rule = match facts.rules.get_mut(fact.alert.name.as_str()) {
+            Some(rule) => rule,
+            None if rules < PANE_RULES_MAX => {
+                facts.rules.entry(fact.alert.name.clone()).or_default()
+            }
+            None => {
+                let together = known().unwrap_or_else(|| OTHER_RULES.into());
+                facts.rules.entry(together).or_default()
+            }
+        };
+        if *rule >= PANE_RULE_ALERTS_MAX {
+            return AlertVerdict::Crowded;
+        }
+        *rule += 1;
         facts.alerts.insert(place, fact);
         self.facts += 1;
-        true
+        AlertVerdict::News
     }
 
     /// Puts a change in, by its arrival.

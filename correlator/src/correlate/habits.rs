@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::CorrelateConfig;
 use super::dedup::{Alerts, EVENT_LASTS};
-use super::limits::HABITS_MAX;
+use super::limits::{HABITS_MAX, SERVICE_HABITS_MAX, STRANGER_HABITS_MAX};
 
 /// Surprise from which an alert says anything: its rule fires less than one time in twenty.
 pub(super) const TELLING_ALERT: Nats = Nats::from_int(3);
@@ -34,6 +34,9 @@ pub(super) struct Habits {
     rules: BTreeMap<Name, u64>,
     panes: u64,
     last: Option<Pane>,
+    /// How many of the rules each service brought; those of strangers under the empty name.
+    #[serde(default)]
+    brought: BTreeMap<Name, u32>,
 }
 
 impl Habits {
@@ -51,17 +54,19 @@ impl Habits {
         let passed = u64::try_from(passed).unwrap_or(0);
         self.panes += passed;
         let lasts = EVENT_LASTS.max(config.width.nanos());
-        let firing: BTreeSet<&Name> = alerts
-            .iter()
-            .filter(|(fingerprint, state)| {
-                state.holds(now, lasts) && !explained.contains(fingerprint)
-            })
-            .map(|(_, state)| &state.alert.name)
-            .collect();
-        for rule in firing {
+        // Of the services that a rule fires for, the first by name has brought it.
+        let mut firing: BTreeMap<&Name, Option<&Name>> = BTreeMap::new();
+        for (fingerprint, state) in alerts.iter() {
+            if state.holds(now, lasts) && !explained.contains(&fingerprint) {
+                let by = state.binding.known();
+                let known = firing.entry(&state.alert.name).or_insert(by);
+                *known = (*known).into_iter().chain(by).min();
+            }
+        }
+        for (rule, by) in firing {
             if let Some(panes) = self.rules.get_mut(rule) {
                 *panes += passed;
-            } else if self.rules.len() < HABITS_MAX {
+            } else if self.has_room(by) {
                 self.rules.insert(rule.clone(), passed);
             }
         }
@@ -69,6 +74,18 @@ impl Habits {
             self.panes /= 2;
             self.rules.values_mut().for_each(|panes| *panes /= 2);
         }
+    }
+
+    /// Whether one more rule of a service can be learned; takes its place.
+    fn has_room(&mut self, by: Option<&Name>) -> bool {
+        let max = if by.is_some() { SERVICE_HABITS_MAX } else { STRANGER_HABITS_MAX };
+        let by = by.cloned().unwrap_or_default();
+        let brought = self.brought.get(by.as_str()).copied().unwrap_or(0);
+        let has_room = brought < max && self.rules.len() < HABITS_MAX;
+        if has_room {
+            self.brought.insert(by, brought + 1);
+        }
+        has_room
     }
 
     /// What it says that an alert fires.

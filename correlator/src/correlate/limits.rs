@@ -7,8 +7,20 @@
 pub(super) const RING_FACTS_MAX: usize = 200_000;
 /// Alerts that are remembered at once. Above it the longest resolved ones go first.
 pub(super) const ALERTS_MAX: usize = 100_000;
+/// Alerts of one crowd ([`super::dedup::AlertState`]) that are remembered at once: as many as one incident lists. Above it
+/// that crowd's oldest go, so that one source that puts ids into its labels makes nobody else's forgotten.
+pub(super) const CROWD_ALERTS_MAX: u32 = 10_000;
+/// Alerts of one rule that one unsettled pane takes in: 500 a second of panes of ten seconds, so that the panes of the
+/// lateness hold less than [`RING_FACTS_MAX`] of it.
+pub(super) const PANE_RULE_ALERTS_MAX: u32 = 5_000;
+/// Rules that are told apart in one unsettled pane; all further ones count as one rule.
+pub(super) const PANE_RULES_MAX: usize = 5_000;
 /// Rules of alerts whose habits are known; the first stay.
 pub(super) const HABITS_MAX: usize = 10_000;
+/// Those of one service, so that one whose rules have ids in their names leaves room for others.
+pub(super) const SERVICE_HABITS_MAX: u32 = 1_000;
+/// Those of alerts that name no service of the map, all together.
+pub(super) const STRANGER_HABITS_MAX: u32 = 5_000;
 /// Alerts listed in one incident: a page of JSON must stay readable by its consumers.
 pub(super) const CASE_ALERTS_MAX: usize = 10_000;
 /// Symptom keys of one incident; (service, operation, test) of a large system fit in.

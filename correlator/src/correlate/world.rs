@@ -31,6 +31,7 @@ use super::people::{self, Muted, Standing};
 use super::releases::{self, Releases};
 use super::signs::Signs;
 use super::traffic::{Rush, Traffic};
+use crate::losses::Losses;
 
 /// How long changes are remembered: a day before any onset that still matters.
 const LEDGER_KEEPS: Nanos = Nanos::from_secs(26 * 3600);
@@ -104,6 +105,9 @@ pub(super) struct World {
     infant: bool,
     /// What bounds took.
     pub(super) shed: u64,
+    /// Whose alerts bounds took.
+    #[serde(default)]
+    pub(super) losses: Losses,
 }
 
 /// Telemetry that showed a fault so many panes ago still explains its alerts: monitors look back over
@@ -286,7 +290,7 @@ impl World {
             }
         }
         if let Some(last) = facts.alerts.last() {
-            self.shed += self.alerts.forget(last.at - ALERTS_KEEP);
+            self.shed += self.alerts.forget(last.at - ALERTS_KEEP, &mut self.losses);
         }
         fired
     }

@@ -119,6 +119,14 @@ impl ServiceBaseline {
         }
     }
 
+    /// Series of a pane that find no room in the baseline: they are never judged.
+    pub(crate) fn series_without_room(&self, counts: &ServiceCounts) -> u64 {
+        if self.series.len() < SERIES_MAX {
+            return 0;
+        }
+        counts.series.keys().filter(|key| !self.series.contains_key(*key)).count() as u64
+    }
+
     /// Takes out entries whose failures or durations are abnormal: what users see suffers from
     /// faults of other services, for which this one is not in quarantine.
     fn hold_entries(&mut self, learned: &mut ServiceCounts, config: &DetectConfig) {

@@ -14,13 +14,14 @@ use serde::{Deserialize, Serialize};
 
 use super::bounded::bounded;
 use super::judge::{Baselines, has_trials, judge};
-use super::limits::{BORDER_PANES, DetectConfig, RING_MAX};
+use super::limits::{BORDER_PANES, CALLEES_MAX, DetectConfig, RING_MAX};
 use super::quarantine::{Held, Learning, Lesson, learn};
 use super::ring::Slot;
 use super::sequential::{Runs, step};
 use super::telling;
 use super::versions::{Versions, changes};
-use crate::observe::{PaneCounts, PaneRecord, SeriesKey};
+use crate::losses::Losses;
+use crate::observe::{PaneCounts, PaneRecord, SeriesKey, ServiceCounts};
 
 /// What a detector did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +78,12 @@ pub struct Detector {
     is_stale: bool,
     ready: VecDeque<SymptomBatch>,
     stats: DetectorStats,
+    /// How many names have a baseline that only a caller speaks of, by that caller.
+    #[serde(default)]
+    callees: BTreeMap<Name, u32>,
+    /// Whose series, log templates and callees bounds took.
+    #[serde(default)]
+    losses: Losses,
 }
 
 impl Detector {
@@ -100,6 +107,8 @@ impl Detector {
             is_stale: false,
             ready: VecDeque::new(),
             stats: DetectorStats::default(),
+            callees: BTreeMap::new(),
+            losses: Losses::default(),
         }
     }
 
@@ -144,6 +153,12 @@ impl Detector {
             runs: self.runs.len() as u64,
             ..self.stats
         }
+    }
+
+    /// What bounds took of settled panes (metric series, log templates, names that are called), and whose they were.
+    #[must_use]
+    pub const fn losses(&self) -> &Losses {
+        &self.losses
     }
 
     /// A changed pane makes the evidence of all later ones stale: rates look back.
@@ -308,8 +323,17 @@ impl Detector {
         let mut accepted: BTreeSet<Name> = BTreeSet::new();
         // A known service that is not in the pane took no calls: that is a fact of its callers.
         for (name, counts) in present.chain(silent.into_iter().map(|name| (name, &absent))) {
+            if !self.has_room(&name, counts) {
+                continue;
+            }
             let baseline = self.baselines.entry(name.clone()).or_default();
+            let said = counts.templates.len();
             let counts = bounded(counts, Some(baseline));
+            let lost =
+                (said - counts.templates.len()) as u64 + baseline.series_without_room(&counts);
+            if lost > 0 {
+                self.losses.add(&name, lost);
+            }
             let level = levels.get(&name).copied().unwrap_or_default();
             let lesson = Lesson { counts: &counts, activity: &pane.activity, level };
             match learn(baseline, &mut self.held, &name, &lesson, &self.config) {
@@ -326,6 +350,25 @@ impl Detector {
         if !accepted.is_empty() {
             self.runs.retain(|key, _| !accepted.contains(&key.entity.service));
         }
+    }
+
+    /// Whether an owner has a baseline or may have one: whoever speaks for itself may, what only callers name as long as
+    /// the first of them has not named too many.
+    fn has_room(&mut self, name: &Name, counts: &ServiceCounts) -> bool {
+        let speaks = !counts.operations.is_empty()
+            || !counts.series.is_empty()
+            || !counts.templates.is_empty();
+        if speaks || self.baselines.contains_key(name.as_str()) {
+            return true;
+        }
+        let Some(caller) = counts.callers.keys().next() else { return true };
+        let brought = self.callees.entry(caller.clone()).or_default();
+        if *brought >= CALLEES_MAX {
+            self.losses.add(caller, 1);
+            return false;
+        }
+        *brought += 1;
+        true
     }
 
     /// Says a batch if it is the first of its pane or says something new.

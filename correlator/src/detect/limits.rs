@@ -60,6 +60,9 @@ pub(crate) const BORDER_PANES: i64 = 12;
 pub(crate) const OPERATIONS_MAX: usize = 64;
 /// Callers of one service; the rest counts as one.
 pub(crate) const CALLERS_MAX: usize = 256;
+/// Names with a baseline that one caller alone brought: they come from attributes of its spans, where ids may stand, and a
+/// baseline stays.
+pub(crate) const CALLEES_MAX: u32 = 2048;
 /// Log templates of one service.
 pub(crate) const TEMPLATES_MAX: usize = 512;
 /// Pairs of log templates of one operation.

@@ -11,7 +11,7 @@ use model::signal::SpanKind;
 use super::counts::{EdgeCounts, OperationCounts, coarse};
 use super::critical_path::{PathMemory, dominant};
 use super::histogram::Histogram;
-use super::limits::OPERATIONS_MAX;
+use super::limits::{OPERATIONS_MAX, ORIGINS_MAX};
 use super::log_path;
 use super::retry::superseded;
 use super::split::trace_hash;
@@ -30,7 +30,7 @@ pub(crate) fn fold_trace(
 ) -> u64 {
     pane.signals += (spans.len() + logs.len()) as u64;
     for log in logs {
-        log_path::count_template(pane.logged(log), log, id);
+        pane.log(log, id);
     }
     if spans.is_empty() {
         return 0;
@@ -122,8 +122,11 @@ impl<'t, 'a> Attribution<'t, 'a> {
     fn call(&mut self, pane: &mut PaneTally, index: usize, span: &'a SpanRow<'a>) {
         let answer = self.tree.answer(index).and_then(|a| self.tree.span(a).map(|s| (a, s)));
         let callee = match (answer, span.callee) {
-            (Some((_, answer)), _) => Some((EntityKind::Service, answer.service)),
-            (None, callee) => callee,
+            (Some((_, answer)), _) => Some((EntityKind::Service, answer.service.number)),
+            (None, Some((kind, name))) => {
+                Some((kind, pane.callee(span.service.number, name.number)))
+            }
+            (None, None) => None,
         };
         let deepest = self.is_deepest_failure(index);
         let Some((kind, to)) = callee else {
@@ -157,7 +160,7 @@ impl<'t, 'a> Attribution<'t, 'a> {
         if guilty {
             edge.errors += 1;
             edge.error_exemplars.offer_ranked(hash, id);
-            self.memory.origins.push((to.number, index));
+            self.memory.origins.push((to, index));
         }
     }
 
@@ -170,13 +173,14 @@ impl<'t, 'a> Attribution<'t, 'a> {
             }
             return;
         };
+        let queue = pane.callee(span.service.number, queue.number);
         let edge = edge(pane, span.service, kind, queue);
         count_call(edge, deepest, self.is_superseded(index));
         edge.gap.add(span.duration_ns());
         if deepest {
             edge.errors += 1;
             edge.error_exemplars.offer_ranked(self.hash, self.id);
-            self.memory.origins.push((queue.number, index));
+            self.memory.origins.push((queue, index));
         }
     }
 
@@ -187,6 +191,7 @@ impl<'t, 'a> Attribution<'t, 'a> {
             .filter(|sender| sender.callee.is_none() && sender.service != span.service)
             .map(|sender| (EntityKind::Service, sender.service));
         if let Some((kind, to)) = span.callee.or(from_sender) {
+            let to = pane.callee(span.service.number, to.number);
             count_call(edge(pane, span.service, kind, to), false, false);
         }
     }
@@ -196,7 +201,7 @@ impl<'t, 'a> Attribution<'t, 'a> {
         let Some(parent) = self.tree.parent(index) else { return };
         let Some(caller) = self.tree.span(parent) else { return };
         if self.tree.role(parent) != Role::Call && caller.service != span.service {
-            let edge = edge(pane, caller.service, EntityKind::Service, span.service);
+            let edge = edge(pane, caller.service, EntityKind::Service, span.service.number);
             count_call(edge, self.has_failed(index), self.is_superseded(index));
         }
     }
@@ -256,18 +261,19 @@ impl<'t, 'a> Attribution<'t, 'a> {
             let activity = pane.activity.slot(span.service.number);
             activity.calls += 1;
             activity.failed += u64::from(self.has_failed(index));
-            if let Some(name) = span.version {
-                let service = pane.service(span.service.number, EntityKind::Service);
-                let version = service.versions.slot(name.number);
+            if let Some(name) = span.version
+                && let Some(version) = pane.version(span.service.number, name.number)
+            {
                 version.calls += 1;
                 version.local_time.add(self.memory.local_ns.get(index).copied().unwrap_or(0));
             }
         }
         for &(_, index) in &self.memory.origins {
             let Some(span) = self.tree.span(index) else { continue };
-            if let (Some(name), Role::Entry | Role::Local) = (span.version, self.tree.role(index)) {
-                let service = pane.service(span.service.number, EntityKind::Service);
-                service.versions.slot(name.number).failed += 1;
+            if let (Some(name), Role::Entry | Role::Local) = (span.version, self.tree.role(index))
+                && let Some(version) = pane.version(span.service.number, name.number)
+            {
+                version.failed += 1;
             }
         }
     }
@@ -302,7 +308,8 @@ impl<'t, 'a> Attribution<'t, 'a> {
         rows.dedup();
         let mut counted = None;
         for &(origin, reached) in &*rows {
-            let counts = entry.origins.slot(origin);
+            let fits = entry.origins.len() < ORIGINS_MAX || entry.origins.contains(origin);
+            let counts = entry.origins.slot(if fits { origin } else { OTHER_NUMBER });
             if counted != Some(origin) {
                 counted = Some(origin);
                 count_request(&mut counts.failed, &mut counts.durations, failed, bucket);
@@ -351,9 +358,9 @@ fn edge<'p>(
     pane: &'p mut PaneTally,
     from: Word<'_>,
     kind: EntityKind,
-    to: Word<'_>,
+    to: u32,
 ) -> &'p mut EdgeCounts {
-    pane.service(to.number, kind).callers.slot(from.number)
+    pane.service(to, kind).callers.slot(from.number)
 }
 
 fn operation<'p>(pane: &'p mut PaneTally, span: &SpanRow<'_>) -> &'p mut OperationCounts {

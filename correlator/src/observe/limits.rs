@@ -38,6 +38,15 @@ impl Default for ObserveLimits {
 /// Operations of one service in one pane of one task; a hint of ids inside operation names. The
 /// detector folds much earlier; this bound keeps the record itself small.
 pub(crate) const OPERATIONS_MAX: usize = 1024;
+/// Names that one service calls and no span answers for, in one pane of one task; the rest counts as one. They come from
+/// attributes (an address, a host), where ids may stand.
+pub(crate) const CALLEES_MAX: u64 = 1024;
+/// Origins of the traces of one entry operation in one pane of one task; the rest counts as one.
+pub(crate) const ORIGINS_MAX: usize = 1024;
+/// Versions of one service in one pane of one task. The detector knows fewer.
+pub(crate) const VERSIONS_MAX: usize = 256;
+/// Log templates of one service in one pane of one task, inside of traces.
+pub(crate) const TRACED_TEMPLATES_MAX: usize = 1024;
 /// Distinct bigrams of one operation in one pane of one task.
 pub(crate) const BIGRAMS_MAX: usize = 256;
 /// Log records of one span that take part in its log path.

@@ -83,13 +83,21 @@ fn count_pair(
     counts.exemplars.offer_ranked(trace.0, trace.1);
 }
 
-/// Counts a log record under its owner's templates.
-pub(crate) fn count_template(owner: &mut ServiceCounts, log: &LogRow, trace: TraceId) {
+/// Counts a log record under its owner's templates; false when the owner has `max` others.
+pub(crate) fn count_template(
+    owner: &mut ServiceCounts,
+    log: &LogRow,
+    trace: TraceId,
+    max: usize,
+) -> bool {
     let key = TemplateKey {
         severity: log.severity,
         template: log.template,
         of_platform: log.of_platform,
     };
+    if owner.templates.len() >= max && !owner.templates.contains_key(&key) {
+        return false;
+    }
     let counts = owner.templates.entry(key).or_default();
     if counts.records == 0 || log.skeleton < counts.skeleton {
         counts.skeleton = log.skeleton.clone();
@@ -100,6 +108,7 @@ pub(crate) fn count_template(owner: &mut ServiceCounts, log: &LogRow, trace: Tra
     counts.records += 1;
     counts.traced += u64::from(trace.0 != 0);
     counts.exemplars.offer(trace);
+    true
 }
 
 fn first_entries<'a>(tree: &TraceTree<'a>) -> BTreeMap<&'a Name, usize> {

@@ -8,7 +8,7 @@ use model::signal::{LogRecord, MetricPoint, Resource};
 use model::time::{Pane, PaneWidth};
 
 use super::counts::{Merge, PaneCounts, SeriesCounts, SeriesKey, slot};
-use super::limits::ObserveLimits;
+use super::limits::{ObserveLimits, VERSIONS_MAX};
 use super::log_path::count_template;
 use super::trace::{LogRow, owner_of};
 
@@ -37,17 +37,12 @@ pub(crate) fn count_log(
     let Some((kind, name)) = owner_of(resource) else { return Counted::NoOwner };
     let pane = width.pane_of(log.time);
     let Some(counts) = pane_counts(panes, limits, pane) else { return Counted::Dropped };
-    let owner = counts.service(name, kind);
-    if owner.templates.len() >= limits.templates {
-        let known = owner.templates.keys().any(|key| key.template == log.template);
-        if !known {
-            return Counted::Dropped;
-        }
+    let row = LogRow::new(log, (kind, name.clone()));
+    if !count_template(counts.service(name, kind), &row, TraceId(0), limits.templates) {
+        return Counted::Dropped;
     }
     note_version(counts, name, resource);
     counts.signals += 1;
-    let row = LogRow::new(log, (kind, name.clone()));
-    count_template(counts.service(&row.owner.1, row.owner.0), &row, TraceId(0));
     Counted::In(pane)
 }
 
@@ -90,6 +85,7 @@ pub(crate) fn count_point(
 fn note_version(counts: &mut PaneCounts, name: &Name, resource: &Resource) {
     if let (Some(version), false) = (&resource.version, resource.service.is_empty())
         && let Some(owner) = counts.services.get_mut(name.as_str())
+        && (owner.versions.len() < VERSIONS_MAX || owner.versions.contains_key(version.as_str()))
     {
         slot(&mut owner.versions, version);
     }

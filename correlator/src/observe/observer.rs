@@ -7,13 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::id::TraceId;
+use model::name::Name;
 use model::signal::{LogRecord, Resource, SignalBatch};
 use model::time::{Nanos, Pane, PaneWidth, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::attribute::fold_trace;
 use super::counts::{Merge, PaneCounts};
-use super::limits::ObserveLimits;
+use super::limits::{OTHER, ObserveLimits};
 use super::loose::{Counted, LoosePanes, count_log, count_point};
 use super::meaning::Meaning;
 use super::record::PaneRecord;
@@ -21,6 +22,7 @@ use super::split::share_of_service;
 use super::table::{Moved, TraceTable};
 use super::tally::PaneTally;
 use super::trace::{Joined, LogRow, owner_of};
+use crate::losses::Losses;
 
 /// How an observer counts. All tasks of a cell must have the same configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +109,9 @@ pub struct Observer {
     settled_through: Option<Pane>,
     ready: VecDeque<PaneRecord>,
     stats: ObserverStats,
+    /// Whose signals bounds took.
+    #[serde(default)]
+    losses: Losses,
     /// What the names of a batch mean here: nothing between two batches.
     #[serde(skip)]
     meaning: Meaning,
@@ -128,6 +133,7 @@ impl Observer {
             settled_through: None,
             ready: VecDeque::new(),
             stats: ObserverStats::default(),
+            losses: Losses::default(),
             meaning: Meaning::default(),
         }
     }
@@ -148,7 +154,7 @@ impl Observer {
             }
             let (limits, width) = (self.config.limits, self.config.width);
             let counted = count_point(&mut self.loose, &limits, width, point, resource);
-            self.note(counted);
+            self.note(counted, resource);
         }
     }
 
@@ -202,6 +208,12 @@ impl Observer {
         ObserverStats { open_traces: self.table.len() as u64, ..self.stats }
     }
 
+    /// What bounds took, and whose it was.
+    #[must_use]
+    pub const fn losses(&self) -> &Losses {
+        &self.losses
+    }
+
     fn spans(&mut self, batch: &SignalBatch) {
         let mut meaning = std::mem::take(&mut self.meaning);
         meaning.begin(batch);
@@ -213,9 +225,15 @@ impl Observer {
                 continue;
             };
             let pane = self.config.width.pane_of(offered.end);
+            let dropped = self.stats.dropped;
             if let Some(number) = self.place(span.trace_id, pane) {
                 let joined = self.table.join_span(number, &offered, max);
                 self.joined(joined);
+            }
+            if self.stats.dropped > dropped
+                && let Some(owner) = self.table.words.names.word(offered.shape.service)
+            {
+                self.losses.add(owner.name, self.stats.dropped - dropped);
             }
         }
         self.meaning = meaning;
@@ -231,16 +249,20 @@ impl Observer {
                     self.stats.no_owner += 1;
                     return;
                 };
+                let dropped = self.stats.dropped;
                 if let Some(number) = self.place(trace_id, pane) {
                     let row = LogRow::new(log, (kind, name.clone()));
                     let joined = self.table.join_log(number, row, limits.logs_per_trace);
                     self.joined(joined);
                 }
+                if self.stats.dropped > dropped {
+                    self.losses.add(name, self.stats.dropped - dropped);
+                }
             }
             None if self.is_late(pane) => {}
             None => {
                 let counted = count_log(&mut self.loose, &limits, width, log, resource);
-                self.note(counted);
+                self.note(counted, resource);
             }
         }
     }
@@ -278,11 +300,29 @@ impl Observer {
         }
     }
 
-    fn note(&mut self, counted: Counted) {
+    fn note(&mut self, counted: Counted, resource: &Resource) {
         match counted {
             Counted::In(pane) => self.mark(pane),
             Counted::NoOwner => self.stats.no_owner += 1,
-            Counted::Dropped => self.stats.dropped += 1,
+            Counted::Dropped => {
+                self.stats.dropped += 1;
+                if let Some((_, name)) = owner_of(resource) {
+                    self.losses.add(name, 1);
+                }
+            }
+        }
+    }
+
+    /// What is counted without its name because its owner has too many: told when the pane is counted for the first
+    /// time.
+    fn note_folded(&mut self, counts: &PaneCounts, lost: &BTreeMap<Name, u64>) {
+        for (name, items) in lost {
+            self.losses.add(name, *items);
+        }
+        for (name, service) in &counts.services {
+            if let Some(other) = service.operations.get(OTHER) {
+                self.losses.add(name, other.calls);
+            }
         }
     }
 
@@ -320,6 +360,7 @@ impl Observer {
 
     /// Counts a pane, whole, and emits one record per share.
     fn count(&mut self, pane: Pane, last: Last) {
+        let is_first = !self.revisions.contains_key(&pane);
         let mut counts = self.loose.get(&pane).cloned().unwrap_or_default();
         let mut traced = PaneTally::default();
         let mut cyclic = 0;
@@ -327,9 +368,13 @@ impl Observer {
             cyclic += fold_trace(&mut traced, id, spans, logs);
         });
         self.stats.cyclic += cyclic;
+        let lost = traced.take_lost(&self.table.words);
         traced.add_to(&mut counts, &self.table.words);
         let shares = self.config.shares.max(1);
         let revision = self.next_revision(pane);
+        if is_first {
+            self.note_folded(&counts, &lost);
+        }
         if shares == 1 {
             self.emit(0, (pane, revision), counts, last);
             return;

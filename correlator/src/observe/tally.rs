@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use model::entity::EntityKind;
+use model::id::TraceId;
 use model::name::Name;
 
 use super::attribute::FoldMemory;
@@ -14,8 +15,10 @@ use super::counts::{
 };
 use super::histogram::Histogram;
 use super::index::Index;
+use super::limits::{CALLEES_MAX, TRACED_TEMPLATES_MAX, VERSIONS_MAX};
+use super::log_path::count_template;
 use super::trace::LogRow;
-use super::words::Words;
+use super::words::{OTHER_NUMBER, Words};
 
 /// So many values are found faster by looking at all of them.
 const FEW: usize = 8;
@@ -31,6 +34,10 @@ pub(crate) struct Numbered<V> {
 impl<V: Default> Numbered<V> {
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    pub(crate) fn get(&self, number: u32) -> Option<&V> {
+        self.rows.get(self.find(number)?).map(|(_, value)| value)
     }
 
     pub(crate) fn contains(&self, number: u32) -> bool {
@@ -124,6 +131,11 @@ pub(crate) struct PaneTally {
     services: Numbered<ServiceTally>,
     /// What the logs of traces say, by owner.
     logged: BTreeMap<Name, ServiceCounts>,
+    /// Names that no span answers for, by who called them.
+    callees: Numbered<u64>,
+    /// What the bounds of one service took, by who said it.
+    lost: Numbered<u64>,
+    lost_lines: BTreeMap<Name, u64>,
     /// Of the trace that is folded.
     pub(crate) memory: FoldMemory,
 }
@@ -136,12 +148,49 @@ impl PaneTally {
         counts
     }
 
-    /// The counts of what the owner of a log record logged, made if missing.
-    pub(crate) fn logged(&mut self, log: &LogRow) -> &mut ServiceCounts {
+    /// The number under which a call of a name is counted that no span answers for: its own, or the common one when
+    /// the caller has called too many.
+    pub(crate) fn callee(&mut self, from: u32, to: u32) -> u32 {
+        if self.services.get(to).is_some_and(|callee| callee.callers.contains(from)) {
+            return to;
+        }
+        let callees = self.callees.slot(from);
+        if *callees >= CALLEES_MAX {
+            *self.lost.slot(from) += 1;
+            return OTHER_NUMBER;
+        }
+        *callees += 1;
+        to
+    }
+
+    /// The counts of one version of a service, made if missing; `None` when it has too many.
+    pub(crate) fn version(&mut self, service: u32, version: u32) -> Option<&mut VersionCounts> {
+        let known = self.services.get(service);
+        let is_full = known.is_some_and(|known| {
+            known.versions.len() >= VERSIONS_MAX && !known.versions.contains(version)
+        });
+        if is_full {
+            *self.lost.slot(service) += 1;
+            return None;
+        }
+        Some(self.service(service, EntityKind::Service).versions.slot(version))
+    }
+
+    /// Counts what the owner of a log record logged inside of a trace.
+    pub(crate) fn log(&mut self, log: &LogRow, trace: TraceId) {
         let (kind, name) = &log.owner;
         let counts = self.logged.entry(name.clone()).or_default();
         counts.kind = counts.kind.min(*kind);
-        counts
+        if !count_template(counts, log, trace, TRACED_TEMPLATES_MAX) {
+            *self.lost_lines.entry(name.clone()).or_default() += 1;
+        }
+    }
+
+    /// What the bounds of single services took, by service.
+    pub(crate) fn take_lost(&mut self, words: &Words) -> BTreeMap<Name, u64> {
+        let mut lost = std::mem::take(&mut self.lost).named(words, |items| items);
+        lost.absorb(&std::mem::take(&mut self.lost_lines));
+        lost
     }
 
     /// Adds everything to what else was counted in the pane.

@@ -95,6 +95,7 @@ fn security() -> anyhow::Result<Security> {
         name: Some(role.word().into()),
         role,
         secret: Secret::new(&format!("the-token-of-the-{role}")),
+        file: None,
     });
     Ok(Security::default().with_tokens(Keyring::new(&tokens)?))
 }

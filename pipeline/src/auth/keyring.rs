@@ -6,6 +6,7 @@
 //! of the installation knows it, and it ends with the token.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
@@ -43,6 +44,19 @@ pub struct Token {
     pub role: Role,
     /// The token itself.
     pub secret: Secret,
+    /// The file that it was read from, if it was one.
+    pub file: Option<PathBuf>,
+}
+
+/// A token whose file cannot be read at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Whose it is.
+    pub name: Option<Name>,
+    /// What its holder may do.
+    pub role: Role,
+    /// Where it is.
+    pub file: PathBuf,
 }
 
 /// Why tokens are refused.
@@ -59,11 +73,13 @@ pub enum KeyringError {
     Digest(#[from] InvalidLength),
 }
 
+#[derive(Clone)]
 struct Entry {
     name: Option<Name>,
     role: Role,
     digest: Digest,
     session_key: Digest,
+    file: Option<PathBuf>,
 }
 
 impl Entry {
@@ -115,6 +131,31 @@ impl Keyring {
         for (half, drawn) in key.chunks_exact_mut(16).zip([Uuid::new_v4(), Uuid::new_v4()]) {
             half.copy_from_slice(drawn.as_bytes());
         }
+        Self::under(key, tokens)
+    }
+
+    /// As [`Keyring::new`]; of tokens that cannot be read at the moment, what this ring knows is good on, under the name
+    /// and the role that they have now.
+    ///
+    /// # Errors
+    /// As [`Keyring::new`].
+    pub fn renewed(&self, tokens: &[Token], unread: &[Unread]) -> Result<Self, KeyringError> {
+        let known = self.held();
+        let renewed = Self::under(known.key, tokens)?;
+        let mut entries = renewed.held().entries.clone();
+        for one in unread {
+            let file = Some(&one.file);
+            let is_it = |entry: &&Entry| entry.file.as_ref() == file;
+            let (name, role) = (one.name.clone(), one.role);
+            // One secret under two lines says nothing about who asks, whenever it came.
+            let is_new = |entry: &&Entry| entries.iter().all(|other| other.digest != entry.digest);
+            let kept = known.entries.iter().filter(is_it).find(is_new).cloned();
+            entries.extend(kept.map(|entry| Entry { name, role, ..entry }));
+        }
+        Ok(Self { held: Arc::new(RwLock::new(Held { key: known.key, entries }.into())) })
+    }
+
+    fn under(key: Digest, tokens: &[Token]) -> Result<Self, KeyringError> {
         let mut entries: Vec<Entry> = Vec::with_capacity(tokens.len());
         for token in tokens {
             let secret = token.secret.expose().as_bytes();
@@ -126,7 +167,13 @@ impl Keyring {
                 return Err(KeyringError::Same);
             }
             let session_key = keyed(secret, SESSION_KEY)?.finalize().into_bytes().into();
-            entries.push(Entry { name: token.name.clone(), role: token.role, digest, session_key });
+            entries.push(Entry {
+                name: token.name.clone(),
+                role: token.role,
+                digest,
+                session_key,
+                file: token.file.clone(),
+            });
         }
         let held = Held { key, entries };
         Ok(Self { held: Arc::new(RwLock::new(held.into())) })
@@ -140,13 +187,19 @@ impl Keyring {
     /// good no more, nor are its sessions. Tells whether anything changed.
     pub fn replace(&self, other: &Self) -> bool {
         let (old, new) = (self.held(), other.held());
-        let same = |a: &Entry, b: &Entry| {
-            // Derived from the token alone, so equal for equal tokens whatever the ring's own key.
-            (&a.name, a.role, a.session_key) == (&b.name, b.role, b.session_key)
-        };
-        let is_same = old.entries.len() == new.entries.len()
-            && old.entries.iter().zip(&new.entries).all(|(a, b)| same(a, b));
-        if !is_same {
+        // The session's key is derived from the token alone, so equal for equal tokens whatever the ring's own key.
+        fn all(held: &Held) -> Vec<(Digest, &Option<Name>, Role)> {
+            let entries = held.entries.iter();
+            let mut all: Vec<_> =
+                entries.map(|one| (one.session_key, &one.name, one.role)).collect();
+            all.sort();
+            all
+        }
+        let is_same = all(&old) == all(&new);
+        // Files may have changed places without any token having changed.
+        let files =
+            |held: &Held| held.entries.iter().map(|one| one.file.clone()).collect::<Vec<_>>();
+        if !is_same || files(&old) != files(&new) {
             *self.held.write().unwrap_or_else(PoisonError::into_inner) = new;
         }
         !is_same
@@ -209,7 +262,7 @@ mod tests {
     const BOB: &str = "bob-has-that-long-token";
 
     fn token(name: &str, role: Role, secret: &str) -> Token {
-        Token { name: Some(name.into()), role, secret: Secret::new(secret) }
+        Token { name: Some(name.into()), role, secret: Secret::new(secret), file: None }
     }
 
     fn ring() -> Keyring {
@@ -299,6 +352,33 @@ mod tests {
         assert_eq!(shared.by_session(&bob, at(1001)).unwrap().role, Role::Viewer);
         assert!(ring.replace(&Keyring::default()));
         assert_eq!((shared.count(), shared.by_token(BOB.as_bytes())), (0, None));
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_read_is_good_on_as_it_is_known_from_its_file() {
+        let from = |name: &str, secret: &str, file: &str| Token {
+            file: Some(file.into()),
+            ..token(name, Role::Viewer, secret)
+        };
+        let ring = Keyring::new(&[from("ann", ANN, "/a"), from("bob", BOB, "/b")]).unwrap();
+        let session = ring.session(ANN.as_bytes(), at(1000)).unwrap();
+        let unread = |file: &str| Unread {
+            name: Some("ann".into()),
+            role: Role::Responder,
+            file: file.into(),
+        };
+        let kept = ring.renewed(&[from("bob", BOB, "/b")], &[unread("/a")]).unwrap();
+        assert_eq!(
+            kept.by_token(ANN.as_bytes()).unwrap().role,
+            Role::Responder,
+            "as its line says"
+        );
+        assert!(kept.by_session(&session, at(1001)).is_some());
+        assert!(kept.by_token(BOB.as_bytes()).is_some());
+        let another = ring.renewed(&[from("bob", BOB, "/b")], &[unread("/c")]).unwrap();
+        assert_eq!((another.count(), another.by_token(ANN.as_bytes())), (1, None));
+        let moved = ring.renewed(&[from("bob", ANN, "/b")], &[unread("/a")]).unwrap();
+        assert_eq!(moved.count(), 1, "one token twice");
     }
 
     #[test]

@@ -8,5 +8,5 @@ pub mod role;
 pub mod keyring;
 pub mod oidc;
 
-pub use keyring::{Keyring, KeyringError, Token};
+pub use keyring::{Keyring, KeyringError, Token, Unread};
 pub use role::{Access, Caller, Means, Role};

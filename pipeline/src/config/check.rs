@@ -1,15 +1,18 @@
 //! From what people write to what the program uses. All errors are told at once, each with the
 //! key and what to do.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use model::id::CellId;
 use model::time::{Nanos, PaneWidth};
 use sinks::config::SinkConfig;
-use sinks::config::secret::{Secret, SecretRef};
+use sinks::config::secret::{Secret, SecretError, SecretRef};
 
 use super::raw::{RawConfig, RawLog, default_session_s};
 use super::usable::{Config, LogChoice};
+use crate::auth::Keyring;
 use crate::control::desk::ActClock;
 use crate::grouping::Grouping;
 use crate::log::kafka::KafkaConfig;
@@ -31,11 +34,25 @@ pub(super) enum Secrets {
 pub(super) struct Checker {
     errors: Vec<String>,
     secrets: Secrets,
+    pub(super) kept: Kept,
+}
+
+/// What is known of tokens from before, for files that cannot be read at the moment.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// Of the API and the console.
+    pub(super) callers: Option<Keyring>,
+    /// Of the intake.
+    pub(super) senders: Option<Keyring>,
+    /// Files that could not be read for too long.
+    pub(super) given_up: BTreeSet<PathBuf>,
+    /// Files of tokens that could not be read, by this checker.
+    pub(super) unread: Vec<PathBuf>,
 }
 
 impl Checker {
     pub(super) fn new(secrets: Secrets) -> Self {
-        Self { errors: Vec::new(), secrets }
+        Self { secrets, ..Self::default() }
     }
 
     pub(super) fn check(mut self, raw: RawConfig) -> Result<Config, Vec<String>> {
@@ -50,6 +67,7 @@ impl Checker {
         self.errors.extend(sinks::config::validate(&raw.sinks).iter().map(ToString::to_string));
         self.sink_topics(&raw.sinks, &settings);
         let history = raw.history.as_ref().and_then(|raw| super::history::check(raw, &mut self));
+        let telemetry = self.telemetry(&raw.telemetry, intake.address);
         self.done()?;
         Ok(Config {
             settings,
@@ -63,6 +81,7 @@ impl Checker {
             sinks: raw.sinks,
             act_clock: ActClock::Wall,
             history,
+            telemetry,
             source: None,
         })
     }
@@ -228,6 +247,29 @@ impl Checker {
             return None;
         }
         secret.read().map_err(|error| self.error(key, &error)).ok()
+    }
+
+    /// A token's secret; `Err`, told as well, when its file says nothing at the moment.
+    pub(super) fn token(
+        &mut self,
+        key: &str,
+        secret: &SecretRef,
+    ) -> Result<Option<Secret>, PathBuf> {
+        if self.secrets == Secrets::Left {
+            return Ok(None);
+        }
+        let error = match secret.look() {
+            Ok(secret) => return Ok(Some(secret)),
+            Err(error) => error,
+        };
+        self.error(key, &error.to_string());
+        match (error, secret) {
+            (SecretError::Unread(_), SecretRef::File(file)) => {
+                self.kept.unread.push(file.clone());
+                Err(file.clone())
+            }
+            _ => Ok(None),
+        }
     }
 }
 

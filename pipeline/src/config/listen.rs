@@ -12,7 +12,7 @@ use super::check::Checker;
 use super::oidc::RawOidc;
 use super::usable::{Intake, Listen, address};
 use crate::auth::oidc::Oidc;
-use crate::auth::{Keyring, Role, Token};
+use crate::auth::{Keyring, Role, Token, Unread};
 use crate::http::check_listen;
 use crate::http::security::{Proxy, Security};
 use crate::intake::http::Door;
@@ -179,7 +179,8 @@ impl Checker {
             secret: &token.secret,
         });
         let written: Vec<_> = shared.chain(named).collect();
-        (!written.is_empty()).then(|| self.keyring(&written))
+        let held = self.kept.callers.take();
+        (!written.is_empty()).then(|| self.keyring(&written, held.as_ref()))
     }
 
     /// The tokens of the intake, where there are some.
@@ -192,7 +193,8 @@ impl Checker {
             secret: &token.secret,
         });
         let written: Vec<_> = shared.chain(named).collect();
-        (!written.is_empty()).then(|| self.keyring(&written))
+        let held = self.kept.senders.take();
+        (!written.is_empty()).then(|| self.keyring(&written, held.as_ref()))
     }
 
     /// The intake's address and who may send.
@@ -230,16 +232,31 @@ impl Checker {
         })
     }
 
-    /// What cannot be read is left out: the ring then lets in fewer, never more.
-    fn keyring(&mut self, written: &[Written<'_>]) -> Keyring {
+    /// What cannot be read is left out: the ring then lets in fewer, never more. What the ring that is `held` knows of a
+    /// file that says nothing at the moment stays.
+    fn keyring(&mut self, written: &[Written<'_>], held: Option<&Keyring>) -> Keyring {
         if let Some(one) = written.get(TOKENS_MAX) {
             self.error(&one.key, &format!("is one too many; {TOKENS_MAX} tokens can be had"));
         }
-        let mut tokens: Vec<Token> = Vec::new();
+        let (mut tokens, mut unread): (Vec<Token>, Vec<Unread>) = (Vec::new(), Vec::new());
         for one in written.iter().take(TOKENS_MAX) {
             let is_named_well = self.is_named_well(one, written);
-            let Some(secret) = self.secret(&one.key, one.secret) else { continue };
-            tokens.push(Token { name: one.name.map(Name::from), role: one.role, secret });
+            let (name, role) = (one.name.map(Name::from), one.role);
+            let secret = match self.token(&one.key, one.secret) {
+                Ok(Some(secret)) => secret,
+                Ok(None) => continue,
+                Err(file) => {
+                    if is_named_well && !self.kept.given_up.contains(&file) {
+                        unread.push(Unread { name, role, file });
+                    }
+                    continue;
+                }
+            };
+            let file = match one.secret {
+                SecretRef::File(file) => Some(file.clone()),
+                SecretRef::Env(_) => None,
+            };
+            tokens.push(Token { name, role, secret, file });
             if let Err(refused) = Keyring::new(&tokens) {
                 self.error(&one.key, &refused.to_string());
                 tokens.pop();
@@ -247,7 +264,10 @@ impl Checker {
                 tokens.pop();
             }
         }
-        Keyring::new(&tokens).unwrap_or_default()
+        match held {
+            Some(held) => held.renewed(&tokens, &unread).unwrap_or_default(),
+            None => Keyring::new(&tokens).unwrap_or_default(),
+        }
     }
 
     fn is_named_well(&mut self, one: &Written<'_>, all: &[Written<'_>]) -> bool {

@@ -7,6 +7,7 @@
 
 pub mod history;
 mod oidc;
+pub mod telemetry;
 pub mod listen;
 pub mod raw;
 pub mod schema;

@@ -10,6 +10,7 @@ use sinks::config::secret::SecretRef;
 
 use crate::config::history::RawHistory;
 use crate::config::listen::{RawHttp, RawIntake};
+use crate::config::telemetry::RawTelemetry;
 use crate::grouping::RawRule;
 
 /// The file.
@@ -51,6 +52,9 @@ pub struct RawConfig {
     /// How incidents are kept and asked for in SQL. Without it, they are not.
     #[serde(default)]
     pub history: Option<RawHistory>,
+    /// Where faultline's own telemetry goes beside `/metrics` and standard error.
+    #[serde(default)]
+    pub telemetry: RawTelemetry,
 }
 
 /// Where the topics are.

@@ -1,6 +1,7 @@
 //! Reads a configuration file: what it says, what the command line sets over it, and everything that
 //! is wrong with both.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -67,20 +68,39 @@ pub struct Tokens {
     pub senders: Option<Keyring>,
     /// What is wrong with others, with their keys.
     pub problems: Vec<String>,
+    /// Files of tokens that could not be read, though they may be there.
+    pub unread: Vec<PathBuf>,
+}
+
+/// What is known of tokens from before.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Of the API and the console.
+    pub callers: Option<Keyring>,
+    /// Of the intake.
+    pub senders: Option<Keyring>,
+    /// Files that could not be read for so long that what was in them is good no more.
+    pub given_up: BTreeSet<PathBuf>,
 }
 
 impl Source {
-    /// Reads the tokens again, and nothing else: a token whose secret cannot be read is left out.
+    /// Reads the tokens again, and nothing else: a token without a secret is left out, of one whose file cannot be
+    /// read what is known stays.
     ///
     /// # Errors
     /// Everything that keeps the file from being read at all.
-    pub fn tokens(&self) -> Result<Tokens, ConfigErrors> {
+    pub fn tokens(&self, known: &Known) -> Result<Tokens, ConfigErrors> {
         let (file, text) = text(&self.path)?;
         let raw =
             from_text(&text, &self.sets).map_err(|errors| ConfigErrors::new(&file, errors))?;
         let mut checker = Checker::new(Secrets::Read);
+        checker.kept.callers.clone_from(&known.callers);
+        checker.kept.senders.clone_from(&known.senders);
+        checker.kept.given_up.clone_from(&known.given_up);
         let (callers, senders) = (checker.callers(&raw.http), checker.senders(&raw.intake));
-        Ok(Tokens { callers, senders, problems: checker.done().err().unwrap_or_default() })
+        let unread = std::mem::take(&mut checker.kept.unread);
+        let problems = checker.done().err().unwrap_or_default();
+        Ok(Tokens { callers, senders, problems, unread })
     }
 }
 

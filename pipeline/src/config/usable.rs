@@ -21,6 +21,7 @@ use crate::log::embedded::{Durability, EmbeddedLog};
 use crate::log::kafka::{KafkaConfig, KafkaLog};
 use crate::log::{Log, LogError};
 use crate::stages::settings::Settings;
+use crate::telemetry;
 use crate::tell::counted;
 
 /// A configuration that can be used.
@@ -48,6 +49,8 @@ pub struct Config {
     pub act_clock: ActClock,
     /// How incidents are kept; `None`: they are not.
     pub history: Option<HistoryConfig>,
+    /// Where our own telemetry is sent; `None`: nowhere.
+    pub telemetry: Option<telemetry::Settings>,
     /// Where it was read, so that its tokens can be read again; `None`: from no file.
     pub source: Option<Source>,
 }
@@ -138,6 +141,7 @@ impl Config {
             sinks: Vec::new(),
             act_clock: ActClock::Story,
             history: None,
+            telemetry: None,
             source: None,
         })
     }

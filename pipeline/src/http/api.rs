@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::HttpState;
 use super::control::find_incident;
 use super::error::ApiError;
+use super::health::Condition;
 use super::metrics::{Metric, Stage, UNKNOWN, UNMEASURED, render_gauge};
 use super::summary::STATES;
 use super::view::Filter;
@@ -70,7 +71,9 @@ pub(super) async fn metrics(State(state): State<HttpState>) -> Response {
     let counts = state.incidents.counts().map(|(is, count)| (is.label(), count));
     let name = "faultline_incidents";
     render_gauge(&mut text, name, "Incidents held by the view.", "state", &counts);
-    let ready = [("ready", u64::from(state.health.is_ready()))];
+    let mut ready = vec![("ready", u64::from(state.health.is_ready()))];
+    let conditions = Condition::ALL.into_iter();
+    ready.extend(conditions.map(|one| (one.label(), u64::from(state.health.holds(one)))));
     render_gauge(&mut text, "faultline_health", "1 if it holds.", "condition", &ready);
     let owned = state.health.owned().into_iter();
     let owned: Vec<_> = owned.map(|(role, is_ours)| (role.label(), u64::from(is_ours))).collect();

@@ -1,7 +1,8 @@
 //! Health: whether the program lives, and whether it is ready, with the reasons by name.
 //!
-//! Ready means: for every stage that runs here, its partitions are known and its state is restored, or another process
-//! is at work and this one stands by: it would begin at once, and nothing has to wait for it.
+//! Ready means: for every stage that runs here, its partitions are known, its state is restored, and what it writes
+//! finds room; or it is not this process's to do, and this one stands by: it would begin at once, and nothing has to
+//! wait for it.
 //! What is deliberately absent: lag as a reason (a slow program must not be restarted for it).
 
 use std::collections::BTreeMap;
@@ -20,11 +21,32 @@ pub enum Condition {
     PartitionsKnown,
     /// Its state is that of the offsets it reads from.
     StateRestored,
+    /// The log has room for what it writes.
+    LogHasRoom,
+    /// Its newest snapshot could be written.
+    SnapshotsWritten,
 }
 
 impl Condition {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::PartitionsKnown, Self::StateRestored];
+    pub const ALL: [Self; 4] =
+        [Self::PartitionsKnown, Self::StateRestored, Self::LogHasRoom, Self::SnapshotsWritten];
+
+    /// Whether it holds until somebody says that it does not.
+    const fn is_presumed(self) -> bool {
+        matches!(self, Self::LogHasRoom | Self::SnapshotsWritten)
+    }
+
+    /// Its word, in the checks and in `faultline_health`.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::PartitionsKnown => "partitions_known",
+            Self::StateRestored => "state_restored",
+            Self::LogHasRoom => "log_has_room",
+            Self::SnapshotsWritten => "snapshots_written",
+        }
+    }
 }
 
 /// One line of the verbose answer.
@@ -52,7 +74,7 @@ impl Health {
     pub fn expect(&self, stage: Stage) {
         let mut checks = self.checks.write().unwrap_or_else(PoisonError::into_inner);
         for condition in Condition::ALL {
-            checks.entry((stage, condition)).or_insert(false);
+            checks.entry((stage, condition)).or_insert(condition.is_presumed());
         }
     }
 
@@ -78,6 +100,20 @@ impl Health {
     #[must_use]
     pub fn standing_by(&self) -> Vec<Stage> {
         self.owned().into_iter().filter(|(_, is_ours)| !is_ours).map(|(stage, _)| stage).collect()
+    }
+
+    /// A condition begins or ceases to hold for all stages that run here.
+    pub fn set_for_all(&self, condition: Condition, holds: bool) {
+        let mut checks = self.checks.write().unwrap_or_else(PoisonError::into_inner);
+        let of_it = checks.iter_mut().filter(|((_, known), _)| *known == condition);
+        of_it.for_each(|(_, check)| *check = holds);
+    }
+
+    /// Whether a condition holds for every stage that runs here.
+    #[must_use]
+    pub fn holds(&self, condition: Condition) -> bool {
+        let checks = self.checks.read().unwrap_or_else(PoisonError::into_inner);
+        checks.iter().filter(|((_, known), _)| *known == condition).all(|(_, &holds)| holds)
     }
 
     /// The program is broken beyond repair and should be restarted.
@@ -145,6 +181,24 @@ mod tests {
         for condition in Condition::ALL {
             health.set(Stage::Observe, condition, true);
         }
+        assert!(health.is_ready());
+    }
+
+    #[test]
+    fn a_program_without_room_is_not_ready_until_there_is_some() {
+        let health = Health::default();
+        for stage in [Stage::Observe, Stage::Intake] {
+            health.expect(stage);
+            health.set(stage, Condition::PartitionsKnown, true);
+            health.set(stage, Condition::StateRestored, true);
+        }
+        assert!(health.is_ready() && health.holds(Condition::LogHasRoom));
+        health.set_for_all(Condition::LogHasRoom, false);
+        health.set(Stage::Observe, Condition::SnapshotsWritten, false);
+        assert!(!health.is_ready() && !health.holds(Condition::LogHasRoom));
+        health.set_for_all(Condition::LogHasRoom, true);
+        assert!(!health.is_ready() && !health.holds(Condition::SnapshotsWritten));
+        health.set(Stage::Observe, Condition::SnapshotsWritten, true);
         assert!(health.is_ready());
     }
 

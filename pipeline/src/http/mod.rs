@@ -71,6 +71,8 @@ pub struct HttpState {
     pub hooks: Arc<hooks::Hooks>,
     /// The engine behind `POST /api/v1/sql`.
     pub sql: Arc<sql::SqlSlot>,
+    /// Batches of the stages that are told as spans.
+    pub batches: crate::telemetry::Batches,
     /// Who may ask, and by which host names.
     pub security: Arc<security::Security>,
 }

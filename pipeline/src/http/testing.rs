@@ -77,7 +77,7 @@ fn guarded(tokens: &[Token]) -> HttpState {
 
 /// One token that all share.
 pub(crate) fn with_token() -> HttpState {
-    guarded(&[Token { name: None, role: Role::Admin, secret: Secret::new(TOKEN) }])
+    guarded(&[Token { name: None, role: Role::Admin, secret: Secret::new(TOKEN), file: None }])
 }
 
 /// One token of each role, with a name.
@@ -86,6 +86,7 @@ pub(crate) fn with_people() -> HttpState {
         name: Some(role.word().into()),
         role,
         secret: Secret::new(&token_of(role)),
+        file: None,
     }))
 }
 

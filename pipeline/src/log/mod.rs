@@ -168,10 +168,26 @@ pub enum LogError {
     /// The log is there but did not answer as it should; trying again may help.
     #[error("the log did not answer: {0}")]
     Unavailable(String),
+    /// There is no room for more. Nothing was written; trying again helps when somebody has made room.
+    #[error("{directory} takes nothing more: its disk is full; free {missing} bytes or more")]
+    Full {
+        /// Where the log is.
+        directory: String,
+        /// What is missing. Unit: bytes.
+        missing: u64,
+    },
     /// What was read is damaged, or the storage failed to keep what was written. Trying again does
     /// not help: say so, and stop.
     #[error("the log is damaged: {0}")]
     Corrupt(String),
+}
+
+impl LogError {
+    /// Whether trying again may help.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Full { .. })
+    }
 }
 
 /// A log.
@@ -244,6 +260,11 @@ pub trait Log: Send + Sync {
         group: &str,
         next_offsets: &[(TopicPartition, u64)],
     ) -> Result<(), LogError>;
+
+    /// Whether it takes records, as far as room is concerned; true where it cannot tell.
+    fn has_room(&self) -> bool {
+        true
+    }
 
     /// Tells that records before these offsets will not be read again by this process. A log that
     /// keeps records for this process alone may drop them; others ignore it.

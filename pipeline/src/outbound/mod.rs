@@ -1,5 +1,5 @@
 //! The guarded HTTP client, for addresses that come from outside as well as from the configuration: those that
-//! an OpenID issuer's own document names.
+//! an OpenID issuer's own document names, and where our own telemetry goes.
 //!
 //! It asks named hosts only, by https, follows nobody elsewhere, and connects to no address of this machine
 //! or of a private network unless the host was said to be there: the address is looked at after the
@@ -90,8 +90,14 @@ impl Outbound {
     /// A client that reaches so far.
     #[must_use]
     pub fn new(reach: Reach) -> Self {
+        Self::within(reach, TIMEOUT)
+    }
+
+    /// As [`Outbound::new`], with another time for a whole exchange.
+    #[must_use]
+    pub fn within(reach: Reach, timeout: Duration) -> Self {
         let config = Agent::config_builder()
-            .timeout_global(Some(TIMEOUT))
+            .timeout_global(Some(timeout))
             .max_redirects(0)
             .http_status_as_error(false)
             .proxy(None)
@@ -127,6 +133,25 @@ impl Outbound {
             request = request.header("authorization", authorization);
         }
         body(&host, request.send_form(fields.iter().copied()))
+    }
+
+    /// Sends a body of some type, with further headers. It blocks.
+    ///
+    /// # Errors
+    /// When it may not be asked, or does not answer 200.
+    pub fn post(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        content_type: &str,
+        bytes: &[u8],
+    ) -> Result<Vec<u8>, OutboundError> {
+        let host = self.reach.host(url)?;
+        let mut request = self.agent.post(url).header("content-type", content_type);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        body(&host, request.send(bytes))
     }
 }
 

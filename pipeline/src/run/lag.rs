@@ -11,6 +11,7 @@ use model::time::{Nanos, Timestamp};
 
 use crate::clock;
 use crate::http::HttpState;
+use crate::http::health::Condition;
 use crate::http::metrics::{Metric, Stage, UNKNOWN};
 use crate::log::{Log, TopicPartition};
 use crate::run::stop::Stop;
@@ -91,7 +92,18 @@ pub(super) fn watch(
     stop: Stop,
 ) -> Result<JoinHandle<Result<()>>> {
     let body = move || {
+        let mut has_room = true;
         while !stop.wait(EVERY) {
+            let has_room_now = log.has_room();
+            http.health.set_for_all(Condition::LogHasRoom, has_room_now);
+            match (has_room, has_room_now) {
+                (true, false) => tracing::error!(
+                    "the disk of the log is full: nothing is taken until there is room"
+                ),
+                (false, true) => tracing::info!("the log has room again"),
+                _ => {}
+            }
+            has_room = has_room_now;
             // Whoever is told to stop does not ask the next partition.
             let end = |at: &TopicPartition| log.end(at).ok().filter(|_| !stop.is_set());
             for lag in board.lags(clock::now(), end) {

@@ -10,9 +10,10 @@ use anyhow::{Context, Result};
 use crate::backlog::partitions;
 use crate::cli::Role;
 use crate::config::Config;
+use crate::config::usable::LogChoice;
 use crate::control::desk::Desk;
 use crate::http::HttpState;
-use crate::http::metrics::Stage as StageName;
+use crate::http::metrics::{Metrics, Stage as StageName};
 use crate::http::view::IncidentView;
 use crate::log::{Log, TopicPartition, TopicSpec};
 use crate::run::monitor::StageMonitor;
@@ -23,6 +24,7 @@ use crate::stages::correlate::CorrelateStage;
 use crate::stages::detect::DetectStage;
 use crate::stages::observe::ObserveStage;
 use crate::stages::settings::Settings;
+use crate::telemetry::{self, Batches};
 
 pub mod stop;
 pub mod lag;
@@ -131,7 +133,23 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
     } else {
         Desk::default()
     };
+    let stop = Stop::default();
+    let mut threads = Vec::new();
+    let metrics = Arc::new(Metrics::default());
+    let mut batches = Batches::default();
+    if let Some(settings) = config.telemetry.clone() {
+        let system = match config.log {
+            LogChoice::Kafka(_) => "kafka",
+            LogChoice::Embedded(_) => "faultline",
+        };
+        let (kept, thread) =
+            telemetry::start_export(settings, metrics.clone(), system, stop.clone())?;
+        batches = kept;
+        threads.push(thread);
+    }
     let http = HttpState {
+        metrics,
+        batches,
         desk: Arc::new(desk),
         hooks: Arc::new(hooks),
         security: Arc::new(config.http.security.clone()),
@@ -145,9 +163,8 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
         log,
         http: http.clone(),
         lag: Arc::default(),
-        stop: Stop::default(),
+        stop,
     };
-    let mut threads = Vec::new();
     #[cfg(feature = "history")]
     let history = HistoryServed { sql: http.sql.clone(), pg: history::PgSlot::default() };
     for role in roles {
@@ -173,7 +190,7 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
         }
     }
     threads.push(starter.watch_lag()?);
-    threads.extend(tokens::watch(config, starter.stop.clone())?);
+    threads.extend(tokens::watch(config, http.metrics.clone(), starter.stop.clone())?);
     let servers = serve::start(config, &starter, listeners)?;
     let keeping = keeper.map(|keeper| keeper.start(&starter.stop)).transpose()?;
     let view = http.incidents;

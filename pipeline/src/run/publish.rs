@@ -60,7 +60,10 @@ fn told(error: LogError) -> PublishError {
         LogError::TooLarge { .. } | LogError::Corrupt(_) => {
             PublishError::Refused(error.to_string())
         }
-        LogError::Unavailable(_) | LogError::UnknownTopic(_) | LogError::Locked(_) => {
+        LogError::Unavailable(_)
+        | LogError::Full { .. }
+        | LogError::UnknownTopic(_)
+        | LogError::Locked(_) => {
             tracing::warn!(%error, "a sink's topic cannot be written to");
             PublishError::Unavailable
         }

@@ -4,9 +4,15 @@
 //! The files are read again every two seconds, rather than at a signal or by their times: what mounts secrets
 //! (Kubernetes, systemd) swaps them without telling anybody, often under an older time, and a token that was
 //! withdrawn must not live on because a signal was forgotten. What cannot be read as a configuration changes
-//! nothing, since it may be half written; a token whose own file is gone is gone. Whether anybody is asked at
-//! all is decided at start. What is deliberately absent: any other key; those want a restart.
+//! nothing, since it may be half written; a token whose own file is gone is gone. A file that cannot be read (a mount
+//! that is away, too many open files) says neither that a token is good nor that it was withdrawn: what was known of it
+//! is good for ten more minutes, which is time for a person to be woken, and no way to keep a token for good by
+//! breaking its disk. Whether anybody is asked at all is decided at start. What is deliberately absent: any other key;
+//! those want a restart.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,16 +20,24 @@ use anyhow::{Context, Result};
 
 use super::stop::Stop;
 use crate::auth::Keyring;
+use crate::clock::StopWatch;
 use crate::config::Config;
-use crate::config::read::Source;
+use crate::config::read::{Known, Source};
+use crate::http::metrics::{Metric, Metrics, Stage};
 
 const EVERY: Duration = Duration::from_secs(2);
+/// For so long a token is good whose file cannot be read.
+const GOOD_UNREAD: Duration = Duration::from_secs(600);
 
 /// The tokens that are in use, and where they come from.
 struct Watched {
     source: Source,
     callers: Option<Keyring>,
     senders: Option<Keyring>,
+    /// Since when files cannot be read.
+    unread: BTreeMap<PathBuf, StopWatch>,
+    good_unread: Duration,
+    metrics: Arc<Metrics>,
     /// What was wrong when they were read last: told once.
     problems: Vec<String>,
 }
@@ -32,8 +46,12 @@ struct Watched {
 ///
 /// # Errors
 /// When there can be no thread.
-pub(super) fn watch(config: &Config, stop: Stop) -> Result<Option<JoinHandle<Result<()>>>> {
-    let Some(mut watched) = Watched::of(config) else { return Ok(None) };
+pub(super) fn watch(
+    config: &Config,
+    metrics: Arc<Metrics>,
+    stop: Stop,
+) -> Result<Option<JoinHandle<Result<()>>>> {
+    let Some(mut watched) = Watched::of(config, metrics) else { return Ok(None) };
     let body = move || {
         while !stop.wait(EVERY) {
             watched.look();
@@ -45,17 +63,32 @@ pub(super) fn watch(config: &Config, stop: Stop) -> Result<Option<JoinHandle<Res
 }
 
 impl Watched {
-    fn of(config: &Config) -> Option<Self> {
+    fn of(config: &Config, metrics: Arc<Metrics>) -> Option<Self> {
         let callers = config.http.security.keyring().cloned();
         let senders = config.intake.door.senders().cloned();
         let source = config.source.clone()?;
         let has_some = callers.is_some() || senders.is_some();
-        has_some.then(|| Self { source, callers, senders, problems: Vec::new() })
+        has_some.then(|| Self {
+            source,
+            callers,
+            senders,
+            unread: BTreeMap::new(),
+            good_unread: GOOD_UNREAD,
+            metrics,
+            problems: Vec::new(),
+        })
     }
 
     fn look(&mut self) {
-        let problems = match self.source.tokens() {
+        let too_long = self.unread.iter().filter(|(_, since)| since.elapsed() >= self.good_unread);
+        let known = Known {
+            callers: self.callers.clone(),
+            senders: self.senders.clone(),
+            given_up: too_long.map(|(file, _)| file.clone()).collect(),
+        };
+        let problems = match self.source.tokens(&known) {
             Ok(read) => {
+                self.note_unread(read.unread);
                 replace("console", self.callers.as_ref(), read.callers);
                 replace("intake", self.senders.as_ref(), read.senders);
                 read.problems
@@ -67,6 +100,18 @@ impl Watched {
                 tracing::warn!(problem, "reading the tokens again");
             }
             self.problems = problems;
+        }
+    }
+
+    /// Counts the files that could not be read, and remembers since when.
+    fn note_unread(&mut self, files: Vec<PathBuf>) {
+        if !files.is_empty() {
+            self.metrics.add(Metric::TokensUnread, Stage::Console, files.len() as u64);
+        }
+        let mut before = std::mem::take(&mut self.unread);
+        for file in files {
+            let since = before.remove(&file).unwrap_or_else(StopWatch::start);
+            self.unread.insert(file, since);
         }
     }
 }
@@ -119,7 +164,7 @@ mod tests {
         let config = load(&at.join("faultline.yaml")).unwrap();
         let callers = config.http.security.keyring().unwrap().clone();
         let senders = config.intake.door.senders().unwrap().clone();
-        let mut watched = Watched::of(&config).unwrap();
+        let mut watched = Watched::of(&config, Arc::default()).unwrap();
         watched.look();
         assert_eq!((role(&callers, ANN), role(&callers, BOB)), (Some(Role::Viewer), None));
 
@@ -156,10 +201,62 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_cannot_be_read_withdraws_nothing_for_a_while_and_one_that_is_gone_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = directory.path();
+        for (name, text) in [("ann", ANN), ("bob", BOB), ("sender", "a-sender-has-a-token")] {
+            fs::write(at.join(name), text).unwrap();
+        }
+        write(at, &[token(at, "ann", "viewer"), token(at, "bob", "admin")].join(","));
+        let config = load(&at.join("faultline.yaml")).unwrap();
+        let callers = config.http.security.keyring().unwrap().clone();
+        let senders = config.intake.door.senders().unwrap().clone();
+        let metrics = Arc::new(Metrics::default());
+        let mut watched = Watched::of(&config, metrics.clone()).unwrap();
+        watched.look();
+
+        // A directory in its place gives an error to whoever reads, as a disk does that is broken.
+        let away = |name: &str| {
+            fs::remove_file(at.join(name)).unwrap();
+            fs::create_dir(at.join(name)).unwrap();
+        };
+        away("ann");
+        away("sender");
+        for looks in 1..=3 {
+            watched.look();
+            assert_eq!(role(&callers, ANN), Some(Role::Viewer));
+            assert!(senders.by_token(b"a-sender-has-a-token").is_some());
+            assert_eq!(metrics.get(Metric::TokensUnread, Stage::Console), 2 * looks);
+        }
+        assert_eq!(watched.problems.len(), 2, "{:?}", watched.problems);
+        // Others go on being read: one is replaced, one is withdrawn.
+        write(at, &[token(at, "ann", "responder"), token(at, "bob", "admin")].join(","));
+        fs::write(at.join("bob"), "bob-has-another-token").unwrap();
+        watched.look();
+        assert_eq!((role(&callers, ANN), role(&callers, BOB)), (Some(Role::Responder), None));
+
+        // It can be read again, and what it says now counts.
+        fs::remove_dir(at.join("sender")).unwrap();
+        fs::write(at.join("sender"), "the-sender-has-a-new-token").unwrap();
+        watched.look();
+        assert!(senders.by_token(b"a-sender-has-a-token").is_none());
+        assert!(senders.by_token(b"the-sender-has-a-new-token").is_some());
+
+        // Not for good; and what is gone is gone at once.
+        watched.good_unread = Duration::ZERO;
+        watched.look();
+        assert_eq!(role(&callers, ANN), None);
+        watched.good_unread = GOOD_UNREAD;
+        fs::remove_file(at.join("bob")).unwrap();
+        watched.look();
+        assert_eq!(callers.count(), 0);
+    }
+
+    #[test]
     fn a_service_that_asks_nobody_has_nothing_to_watch() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("faultline.yaml");
         fs::write(&file, "log: {kind: embedded, directory: d}\n").unwrap();
-        assert!(Watched::of(&load(&file).unwrap()).is_none());
+        assert!(Watched::of(&load(&file).unwrap(), Arc::default()).is_none());
     }
 }

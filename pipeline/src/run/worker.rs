@@ -107,6 +107,7 @@ impl Worker {
     fn work(mut self, data_dir: &Path) -> Result<(), WorkerError> {
         let store = SnapshotStore::open(&data_dir.join("snapshots"), self.name)?;
         let next_offsets = self.restore(&store)?;
+        self.monitor.resumes(&self.stage.tally());
         let starts = self.inputs.iter().map(|input| {
             let start = next_offsets.get(input).map_or(Start::Oldest, |offset| Start::At(*offset));
             (input.clone(), start)
@@ -184,13 +185,16 @@ impl Worker {
             batch.records
         };
         let any = !records.is_empty();
-        let read = records.iter().map(|r| r.value.as_ref().map_or(0, Vec::len) as u64).sum();
+        let read: u64 = records.iter().map(|r| r.value.as_ref().map_or(0, Vec::len) as u64).sum();
         self.monitor.read(records.len() as u64, read);
         let newest = records.iter().map(|record| record.timestamp_ms).max();
         let newest = newest.map(Timestamp::from_millis);
         if let Some(newest) = newest {
             self.monitor.event_time(newest);
         }
+        let begun = if any { self.monitor.batch_begins() } else { None };
+        let topic = records.first().map(|record| Arc::clone(&record.partition.topic));
+        let of_batch = (records.len() as u64, read);
         let at_once = if self.in_order_of_arrival { PART_BYTES } else { 0 };
         for part in parts(&records, at_once) {
             if self.stop.is_set() {
@@ -206,10 +210,14 @@ impl Worker {
             }
         }
         self.flush(&mut state.emits)?;
+        self.monitor.batch_ends(begun, topic.as_deref().unwrap_or_default(), of_batch);
         if any {
             self.lag.at(self.monitor.stage(), &state.next_offsets, newest, clock::now());
         }
         state.dirty |= any;
+        if any {
+            self.monitor.tally(&self.stage.tally());
+        }
         self.monitor.open(state.arrival.waiting());
         Ok(any)
     }
@@ -288,7 +296,7 @@ impl Worker {
                     self.monitor.well();
                     return Ok(done);
                 }
-                Err(WorkerError::Log(error @ LogError::Unavailable(_))) => {
+                Err(WorkerError::Log(error)) if error.may_pass() => {
                     self.monitor.trouble(what, &error);
                     if self.stop.wait(pause) {
                         return Err(WorkerError::Stopped);
@@ -365,7 +373,7 @@ impl Worker {
         let offsets = match written {
             Ok(offsets) => offsets,
             Err(error) => {
-                tracing::error!(stage = self.name, %error, "snapshot was not written; free space in data_dir");
+                self.monitor.no_snapshot(&error);
                 state.dirty = true;
                 return;
             }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use correlator::Losses;
 use correlator::correlate::{Correlator, Output};
 use model::id::IncidentId;
 use model::name::Name;
@@ -10,7 +11,7 @@ use crate::dead_letter::dead_letter;
 use crate::log::{Record, TopicPartition};
 use crate::stages::entry::EntryReader;
 use crate::stages::settings::Settings;
-use crate::stages::{Emit, Stage, wire};
+use crate::stages::{Emit, Stage, Tally, wire};
 
 /// Who is told of a new drift report.
 pub type DriftTold = Box<dyn Fn(serde_json::Value) + Send>;
@@ -178,6 +179,20 @@ impl Stage for CorrelateStage {
             }
             let _no_acts_here = self.publish(cell, out);
         }
+    }
+
+    fn tally(&self) -> Tally {
+        let (mut tally, mut losses) = (Tally::default(), Losses::default());
+        for correlator in &self.correlators {
+            let stats = correlator.counted();
+            tally.processed += stats.entries;
+            tally.repeats += stats.repeats;
+            tally.late += stats.late;
+            // A late symptom is both, and told once.
+            tally.dropped += stats.shed - stats.late;
+            losses.absorb(correlator.losses());
+        }
+        Tally { loudest: losses.loudest().map(|(name, items)| (name.clone(), items)), ..tally }
     }
 
     fn save(&self) -> Result<Vec<u8>, wire::WireError> {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use correlator::Losses;
 use correlator::detect::Detector;
 use correlator::observe::PaneRecord;
 use model::journal::{JournalEntry, JournalRecord};
 
 use crate::log::{Record, TopicPartition};
 use crate::stages::settings::Settings;
-use crate::stages::{Emit, Stage, wire};
+use crate::stages::{Emit, Stage, Tally, wire};
 
 /// The stage: one detector per partition of the panes topic.
 pub struct DetectStage {
@@ -61,6 +62,16 @@ impl Stage for DetectStage {
                 Err(_) => self.unreadable += 1,
             }
         }
+    }
+
+    fn tally(&self) -> Tally {
+        let (mut tally, mut losses) = (Tally::default(), Losses::default());
+        for detector in self.detectors.values() {
+            tally.processed += detector.stats().records;
+            losses.absorb(detector.losses());
+        }
+        let loudest = losses.loudest().map(|(name, items)| (name.clone(), items));
+        Tally { dropped: losses.count(), loudest, ..tally }
     }
 
     fn save(&self) -> Result<Vec<u8>, wire::WireError> {

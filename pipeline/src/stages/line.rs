@@ -14,7 +14,7 @@ use crate::stages::correlate::{ActCounts, CorrelateStage};
 use crate::stages::detect::DetectStage;
 use crate::stages::observe::{ObserveStage, ObserveStats};
 use crate::stages::settings::Settings;
-use crate::stages::{Emit, Stage, wire};
+use crate::stages::{Emit, Stage, Tally, wire};
 
 /// What left the line.
 pub enum LineOutput {
@@ -81,6 +81,12 @@ impl Line {
     #[must_use]
     pub const fn stats(&self) -> ObserveStats {
         self.observe.stats()
+    }
+
+    /// What OBSERVE, DETECT and CORRELATE have done and lost.
+    #[must_use]
+    pub fn tallies(&self) -> [Tally; 3] {
+        [self.observe.tally(), self.detect.tally(), self.correlate.tally()]
     }
 
     /// Traces that are open now.

@@ -6,6 +6,7 @@
 //! folds. [`line`] joins them in one thread; `run` gives each a thread and a log between them.
 
 use crate::log::{NewRecord, Record, TopicPartition};
+use model::name::Name;
 use model::time::Nanos;
 
 pub mod settings;
@@ -25,6 +26,21 @@ pub struct Emit {
     pub to: TopicPartition,
     /// What.
     pub record: NewRecord,
+}
+
+/// What a stage has done since it began, as far as it counts; a state that is restored goes on counting.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Spans, log records and metric points; pane records; entries of the journal.
+    pub processed: u64,
+    /// What came after the allowed lateness.
+    pub late: u64,
+    /// Repeats that were recognised.
+    pub repeats: u64,
+    /// What bounds took.
+    pub dropped: u64,
+    /// From whom bounds took most, and at least how much.
+    pub loudest: Option<(Name, u64)>,
 }
 
 /// One stage.
@@ -47,6 +63,11 @@ pub trait Stage: Send {
 
     /// The input has ended for good: nothing is late any more.
     fn finish(&mut self, _out: &mut Vec<Emit>) {}
+
+    /// What it has done.
+    fn tally(&self) -> Tally {
+        Tally::default()
+    }
 
     /// The whole state, for a snapshot.
     ///

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use correlator::observe::{ClockConfig, EventClock, Observer, PaneRecord, split};
+use correlator::Losses;
+use correlator::observe::{
+    ClockConfig, EventClock, Merge as _, Observer, ObserverStats, PaneRecord, split,
+};
 use model::alert::Alert;
 use model::id::{Position, stable_hash};
 use model::journal::{JournalEntry, JournalRecord};
@@ -17,7 +20,7 @@ use crate::intake::decode::{DecodeLimits, Decoded, Decoder};
 use crate::log::{Record, TopicPartition};
 use crate::stages::read::{self, Said};
 use crate::stages::settings::Settings;
-use crate::stages::{Emit, Stage, wire};
+use crate::stages::{Emit, Stage, Tally, wire};
 
 /// Further than this from the event clock, a record's timestamp is not of the same time: an old
 /// recording that was produced in bulk today.
@@ -338,6 +341,21 @@ impl Stage for ObserveStage {
                 }
             }
             self.work.drain(cell, out);
+        }
+    }
+
+    fn tally(&self) -> Tally {
+        let (mut sum, mut losses) = (ObserverStats::default(), Losses::default());
+        for observer in self.work.cells.iter().flat_map(|cell| &cell.observers) {
+            sum.absorb(&observer.stats());
+            losses.absorb(observer.losses());
+        }
+        Tally {
+            processed: sum.spans + sum.logs + sum.metrics,
+            late: sum.late,
+            repeats: sum.duplicates,
+            dropped: losses.count() + sum.ahead,
+            loudest: losses.loudest().map(|(name, items)| (name.clone(), items)),
         }
     }
 

@@ -2,8 +2,8 @@
 //! secret itself.
 
 use std::fmt;
-use std::io::Read as _;
-use std::path::PathBuf;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,18 @@ impl Secret {
     }
 }
 
+/// Why there is no secret. The words never hold it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    /// There is none, or it is none.
+    #[error("{0}")]
+    None(String),
+    /// Its file could not be read, which says nothing about what is in it: a mount that is away, too many open
+    /// files, an error of the disk.
+    #[error("{0}")]
+    Unread(String),
+}
+
 impl SecretRef {
     /// Reads the secret.
     ///
@@ -52,21 +64,40 @@ impl SecretRef {
     /// When it is missing, empty, too long, or holds a control character. The words never hold
     /// the secret.
     pub fn read(&self) -> Result<Secret, String> {
+        self.look().map_err(|error| error.to_string())
+    }
+
+    /// As [`SecretRef::read`], for whoever reads again and again and has to tell a secret that is gone from one that
+    /// cannot be read at the moment.
+    ///
+    /// # Errors
+    /// As [`SecretRef::read`].
+    pub fn look(&self) -> Result<Secret, SecretError> {
         let text = match self {
-            Self::Env(name) => std::env::var(name)
-                .map_err(|_| format!("environment variable {name} is not set"))?,
+            Self::Env(name) => std::env::var(name).map_err(|_| {
+                SecretError::None(format!("environment variable {name} is not set"))
+            })?,
             Self::File(path) => {
-                let shown = path.display();
-                let file = std::fs::File::open(path)
-                    .map_err(|error| format!("file {shown} cannot be read: {}", error.kind()))?;
-                let mut text = String::new();
-                file.take(SECRET_BYTES_MAX + 1)
-                    .read_to_string(&mut text)
-                    .map_err(|error| format!("file {shown} cannot be read: {}", error.kind()))?;
-                text
+                let open = || {
+                    let mut text = String::new();
+                    let file = std::fs::File::open(path)?;
+                    file.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text)?;
+                    Ok(text)
+                };
+                open().map_err(|error| unread(path, &error))?
             }
         };
-        check(text.trim())
+        check(text.trim()).map_err(SecretError::None)
+    }
+}
+
+fn unread(path: &Path, error: &io::Error) -> SecretError {
+    use io::ErrorKind::{InvalidData, NotADirectory, NotFound};
+    let words = format!("file {} cannot be read: {}", path.display(), error.kind());
+    match error.kind() {
+        // A path through something that is no directory leads nowhere; what is no text is no secret.
+        NotFound | NotADirectory | InvalidData => SecretError::None(words),
+        _ => SecretError::Unread(words),
     }
 }
 
@@ -104,5 +135,16 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert_eq!(secret.expose(), "s3cret-s3cret");
         assert!(SecretRef::File(path).read().is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_told_from_one_that_cannot_be_read() {
+        let directory = std::env::temp_dir().join(format!("faultline-none-{}", std::process::id()));
+        let gone = SecretRef::File(directory.join("secret")).look();
+        assert!(matches!(gone, Err(SecretError::None(_))), "{gone:?}");
+        std::fs::create_dir_all(&directory).unwrap();
+        let unread = SecretRef::File(directory.clone()).look();
+        std::fs::remove_dir(&directory).unwrap();
+        assert!(matches!(unread, Err(SecretError::Unread(_))), "{unread:?}");
     }
 }

@@ -56,6 +56,7 @@ impl Correlator {
         }
         self.ring.settle(through);
         self.standing.mutes.forget(self.config.width.end(through));
+        self.losses.absorb(&std::mem::take(&mut self.settled.losses));
         let shed = std::mem::take(&mut self.settled.shed);
         if shed > 0 {
             self.shed(ShedReason::Limit, shed);

@@ -6,6 +6,7 @@
 
 mod names;
 pub mod outboxes;
+pub mod sample;
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -72,6 +72,8 @@ pub enum Metric {
     Retries,
     /// Snapshots written.
     Snapshots,
+    /// Snapshots that could not be written.
+    SnapshotsFailed,
     /// Records between the end of the log and what was read.
     Lag,
     /// Age of the newest record that was read, while there are more to read. Set in milliseconds.
@@ -86,6 +88,10 @@ pub enum Metric {
     AlertsMuted,
     /// HTTP requests that were refused: no token, a wrong one, a role or a site that may not.
     RequestsRefused,
+    /// Times that the file of a token could not be read.
+    TokensUnread,
+    /// Exports of metrics, lines and spans of our own telemetry that could not be sent.
+    TelemetryUnsent,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -98,7 +104,7 @@ pub(super) enum Kind {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::RecordsRead,
         Self::BytesRead,
         Self::ItemsProcessed,
@@ -109,6 +115,7 @@ impl Metric {
         Self::Repeats,
         Self::Retries,
         Self::Snapshots,
+        Self::SnapshotsFailed,
         Self::Lag,
         Self::LagTime,
         Self::Open,
@@ -116,6 +123,8 @@ impl Metric {
         Self::ActsRefused,
         Self::AlertsMuted,
         Self::RequestsRefused,
+        Self::TokensUnread,
+        Self::TelemetryUnsent,
     ];
 
     pub(super) const fn family(self) -> (&'static str, Kind, &'static str) {
@@ -154,6 +163,11 @@ impl Metric {
                 ("faultline_retries_total", Kind::Counter, "Attempts that were tried again.")
             }
             Self::Snapshots => ("faultline_snapshots_total", Kind::Counter, "Snapshots written."),
+            Self::SnapshotsFailed => (
+                "faultline_snapshots_failed_total",
+                Kind::Counter,
+                "Snapshots that could not be written.",
+            ),
             Self::Lag => {
                 let help = "Records behind the end of the log; NaN while the log does not answer.";
                 ("faultline_lag_records", Kind::Gauge, help)
@@ -183,6 +197,16 @@ impl Metric {
                 "faultline_requests_refused_total",
                 Kind::Counter,
                 "HTTP requests refused for who asks or from where.",
+            ),
+            Self::TokensUnread => (
+                "faultline_tokens_unread_total",
+                Kind::Counter,
+                "Times that the file of a token could not be read.",
+            ),
+            Self::TelemetryUnsent => (
+                "faultline_telemetry_unsent_total",
+                Kind::Counter,
+                "Exports of metrics, log lines and spans of faultline's own telemetry that were not sent.",
             ),
         }
     }

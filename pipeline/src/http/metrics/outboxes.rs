@@ -14,6 +14,10 @@ use super::{line, write_head};
 pub const INCIDENTS: &str = "faultline_outbox_incidents";
 /// How long the oldest of them has been due.
 pub const OLDEST: &str = "faultline_outbox_oldest_seconds";
+pub(super) const INCIDENTS_HELP: &str =
+    "Incidents of which a sink should have been told by now and was not.";
+pub(super) const OLDEST_HELP: &str =
+    "How long the oldest of them has been due; 0 if there is none.";
 
 /// Of each sink: what it should have been told. Sinks are as many as are configured, and their names
 /// are of `a-z 0-9 - _`.
@@ -26,16 +30,20 @@ impl Outboxes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(sink.clone(), owed);
     }
 
+    /// What each sink should have been told by now.
+    #[must_use]
+    pub fn owed(&self) -> BTreeMap<Name, Owed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Appends the gauges; ages are those of this moment.
     pub fn render(&self, text: &mut String, now: Timestamp) {
-        let sinks = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let help = "Incidents of which a sink should have been told by now and was not.";
-        write_head(text, INCIDENTS, Kind::Gauge, help);
+        let sinks = self.owed();
+        write_head(text, INCIDENTS, Kind::Gauge, INCIDENTS_HELP);
         for (sink, owed) in &sinks {
             line(text, format_args!("{INCIDENTS}{{sink=\"{sink}\"}} {}", owed.incidents));
         }
-        let help = "How long the oldest of them has been due; 0 if there is none.";
-        write_head(text, OLDEST, Kind::SecondsGauge, help);
+        write_head(text, OLDEST, Kind::SecondsGauge, OLDEST_HELP);
         for (sink, owed) in &sinks {
             let since = owed.oldest_since.unwrap_or(now);
             let ms = now.millis().saturating_sub(since.millis()).max(0);

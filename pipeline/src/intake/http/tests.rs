@@ -202,7 +202,8 @@ async fn github_must_sign_when_a_secret_is_set() {
 const TOKEN: &str = "a-sender-has-this-token";
 
 fn guarded() -> Door {
-    let token = Token { name: Some("am".into()), role: Role::Viewer, secret: Secret::new(TOKEN) };
+    let (role, secret) = (Role::Viewer, Secret::new(TOKEN));
+    let token = Token { name: Some("am".into()), role, secret, file: None };
     Door::default().with_senders(Keyring::new(&[token]).unwrap())
 }
 

@@ -25,12 +25,14 @@ mod compact;
 mod making;
 mod mark;
 mod reader;
+mod room;
 mod sealed;
 mod store;
 mod writer;
 
 use compact::Compaction;
 use reader::{EmbeddedReader, to_record};
+use room::Room;
 use store::Store;
 use writer::{Encoded, Request, Writer};
 
@@ -49,6 +51,7 @@ pub enum Durability {
 /// A log in a directory. One process at a time may have it open.
 pub struct EmbeddedLog {
     store: Arc<Store>,
+    room: Room,
     /// Taken when the log is closed, which ends the writer.
     requests: Option<SyncSender<Request>>,
     writer: Option<JoinHandle<()>>,
@@ -64,12 +67,14 @@ impl EmbeddedLog {
         let store = Arc::new(Store::open(directory, durability)?);
         let (sender, requests) = sync_channel(REQUESTS_MAX);
         let compaction = Compaction::new(Arc::clone(&store));
-        let writer = Writer { store: Arc::clone(&store), requests, compaction };
+        let room = Room::of(directory);
+        let writer = Writer { store: Arc::clone(&store), requests, compaction, room };
         let writer = std::thread::Builder::new()
             .name("log writer".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| LogError::Unavailable(format!("no thread to write with: {error}")))?;
-        Ok(Self { store, requests: Some(sender), writer: Some(writer) })
+        let room = Room::of(directory);
+        Ok(Self { store, room, requests: Some(sender), writer: Some(writer) })
     }
 
     fn closed(&self) -> LogError {
@@ -153,6 +158,10 @@ impl Log for EmbeddedLog {
         }
         latest.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(latest)
+    }
+
+    fn has_room(&self) -> bool {
+        self.room.missing(0).is_none()
     }
 
     /// There is nobody who could look at it: the lag of an embedded log is in the metrics.

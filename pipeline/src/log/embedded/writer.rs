@@ -2,7 +2,7 @@
 //! and share the next sync (group commit); readers see a record when it is durable, never before.
 //!
 //! A failed write or sync is final: what the disk then holds is unknown, so the log refuses every
-//! later append and says why.
+//! later append and says why. A disk that is nearly full is told before ([`super::room`]), and nothing is written.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use fjall::OwnedWriteBatch;
 
 use super::codec;
 use super::compact::Compaction;
+use super::room::Room;
 use super::store::Store;
 use crate::log::{LogError, NewRecord, TopicPartition};
 
@@ -42,6 +43,7 @@ pub(super) struct Writer {
     pub(super) store: Arc<Store>,
     pub(super) requests: Receiver<Request>,
     pub(super) compaction: Compaction,
+    pub(super) room: Room,
 }
 
 /// Where a request's records go, as the store stood before the group.
@@ -62,6 +64,10 @@ impl Writer {
     pub(super) fn run(mut self) {
         while let Ok(first) = self.requests.recv() {
             let group = self.gather(first);
+            if let Some(missing) = self.room.missing(size_of(&group)) {
+                self.refuse(&group, missing);
+                continue;
+            }
             match self.write(&group) {
                 Ok((ends, answers)) => {
                     self.publish(ends);
@@ -162,6 +168,14 @@ impl Writer {
         self.store.wake_readers();
     }
 
+    /// Takes nothing of a group; whoever asked may ask again.
+    fn refuse(&self, group: &[Request], missing: u64) {
+        for request in group {
+            let directory = self.store.directory.clone();
+            answer(request, Err(LogError::Full { directory, missing }));
+        }
+    }
+
     fn fail(&self, group: &[Request], error: &fjall::Error) {
         let why = format!(
             "{}: a write failed ({error}); nothing is appended any more",
@@ -173,6 +187,11 @@ impl Writer {
             answer(request, Err(LogError::Corrupt(why.clone())));
         }
     }
+}
+
+fn size_of(group: &[Request]) -> u64 {
+    let records = group.iter().flat_map(|request| &request.records);
+    records.map(|record| record.bytes.len() as u64).sum()
 }
 
 /// Whoever asked may have gone; the records are durable all the same.

@@ -329,8 +329,8 @@ impl Courier {
             }
             match self.log.append(&to, vec![record.clone()]) {
                 Ok(_) => return Ok(Kept::Yes),
-                Err(crate::log::LogError::Unavailable(reason)) => {
-                    tracing::warn!(reason, "the log does not answer, trying again");
+                Err(error) if error.may_pass() => {
+                    tracing::warn!(%error, "the log does not answer, trying again");
                     if self.stop.wait(Duration::from_millis(500)) {
                         return Ok(Kept::Stopped);
                     }
