@@ -293,6 +293,15 @@ fn who_was_frozen_past_its_session_does_nothing_more() {
     let (mut a, mut b) = installation.two();
     installation.produce(&first);
     wait_for("the first page", PATIENCE, || installation.ear.count("a") > 0);
+    // Not in the middle of a request: that one would be ended when it wakes (ADR 19).
+    let (mut heard, mut quiet) = (0, StopWatch::start());
+    wait_for("a pause", PATIENCE, || {
+        let now = installation.ear.count("a");
+        if now != heard {
+            (heard, quiet) = (now, StopWatch::start());
+        }
+        quiet.elapsed() > Duration::from_secs(2)
+    });
 
     a.signal("STOP");
     let frozen = StopWatch::start();
