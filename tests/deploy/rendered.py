@@ -102,7 +102,7 @@ def check_everything(documents):
     target = scaled["spec"]["scaleTargetRef"]
     hold("it scales what is there", target["name"] in {w["metadata"]["name"] for w in of_kind(documents, target["kind"])})
     budgets = {budget["metadata"]["name"].rsplit("-", 1)[1] for budget in of_kind(documents, "PodDisruptionBudget")}
-    hold(f"budgets protect what has copies: {budgets}", budgets == {"intake", "console"})
+    hold(f"budgets protect what has copies: {budgets}", budgets == {"intake", "console", "correlate", "deliver"})
     hold("no tokens are made beside a named Secret", not of_kind(documents, "Secret"))
     hold("rules are rendered", of_kind(documents, "PrometheusRule")[0]["spec"]["groups"][0]["rules"])
 

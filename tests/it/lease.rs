@@ -13,11 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::incident::Incident;
-use model::recording::{TopicRecord, topic};
+use model::recording::TopicRecord;
 use pipeline::clock::StopWatch;
 use pipeline::log::kafka::{KafkaConfig, KafkaLog};
 use pipeline::log::{Log, NewRecord, TopicPartition, TopicSpec};
+use pipeline::player::final_incidents;
 use pipeline::run::stop::Stop;
+use pipeline::stages::settings::Settings;
 use tests::{binary, kafka};
 
 use ear::Ear;
@@ -200,10 +202,7 @@ impl Installation {
         let read = |value: &[u8]| serde_json::from_slice::<Incident>(value).expect("an incident");
         let records = records.unwrap_or_default();
         let all = records.iter().filter_map(|record| record.value.as_deref()).map(read);
-        let called = |incident: &Incident| {
-            incident.timeline.iter().any(|entry| entry.text.starts_with("open"))
-        };
-        all.filter(called).collect()
+        all.filter(is_called).collect()
     }
 
     /// Waits until the whole story was folded and the last of each incident was told; tells how many there are.
@@ -244,27 +243,43 @@ impl Installation {
     }
 }
 
-fn story(seed: u64) -> Vec<TopicRecord> {
-    let records: Vec<_> = simulator::random(seed, simulator::Scale::default()).records().collect();
-    assert!(records.iter().any(|record| record.topic == topic::SPANS));
-    records
+/// Whether somebody is to be called: what was only suspected is told to nobody.
+fn is_called(incident: &Incident) -> bool {
+    incident.timeline.iter().any(|entry| entry.text.starts_with("open"))
+}
+
+/// A story up to a while after somebody is called for the first time, and the rest of it.
+fn story() -> (Vec<TopicRecord>, Vec<TopicRecord>) {
+    let told = |seed| {
+        let story = simulator::random(seed, simulator::Scale::default());
+        let mut records: Vec<TopicRecord> = story.records().collect();
+        let upto = |part: usize| records.len() * part / 16;
+        let calls = |part: &usize| {
+            let first = records[..upto(*part)].iter().cloned().map(Ok);
+            let told = final_incidents(Settings::default(), 1, first, |_| {}).expect("it plays");
+            told.iter().any(|(incident, _)| is_called(incident))
+        };
+        let part = (4..14).find(calls)?;
+        let rest = records.split_off(upto(part + 1));
+        Some((records, rest))
+    };
+    (1..20).find_map(told).expect("a story in which somebody is called")
 }
 
 #[test]
 fn when_the_one_at_work_is_killed_another_takes_over_and_tells_the_rest() {
     let Some(brokers) = kafka() else { return };
     let installation = Installation::new(&brokers, "killed");
-    let records = story(2);
-    let (first, rest) = records.split_at(records.len() / 2);
+    let (first, rest) = story();
     let (mut a, mut b) = installation.two();
-    installation.produce(first);
+    installation.produce(&first);
     wait_for("the first page", PATIENCE, || installation.ear.count("a") > 0);
     assert_eq!(installation.ear.count("b"), 0, "one tells");
 
     a.kill();
     let took = wait_for("a takeover", SESSION + SLACK, || b.owns(true));
     tests::say(&format!("taken over {took:?} after the kill"));
-    installation.produce(rest);
+    installation.produce(&rest);
     let told = installation.await_the_last_of_each();
     installation.assert_nothing_was_told_in_two_ways();
     assert!(told > 0 && installation.ear.count("b") > 0, "{}", b.said());
@@ -274,16 +289,24 @@ fn when_the_one_at_work_is_killed_another_takes_over_and_tells_the_rest() {
 fn who_was_frozen_past_its_session_does_nothing_more() {
     let Some(brokers) = kafka() else { return };
     let installation = Installation::new(&brokers, "frozen");
-    let records = story(2);
-    let (first, rest) = records.split_at(records.len() / 2);
+    let (first, rest) = story();
     let (mut a, mut b) = installation.two();
-    installation.produce(first);
+    installation.produce(&first);
     wait_for("the first page", PATIENCE, || installation.ear.count("a") > 0);
+    // Not in the middle of a request: that one would be ended when it wakes (ADR 19).
+    let (mut heard, mut quiet) = (0, StopWatch::start());
+    wait_for("a pause", PATIENCE, || {
+        let now = installation.ear.count("a");
+        if now != heard {
+            (heard, quiet) = (now, StopWatch::start());
+        }
+        quiet.elapsed() > Duration::from_secs(2)
+    });
 
     a.signal("STOP");
     let frozen = StopWatch::start();
     // There is something to say as soon as it wakes.
-    installation.produce(rest);
+    installation.produce(&rest);
     wait_for("a takeover", SESSION + SLACK, || b.owns(true));
     assert!(frozen.elapsed() > SESSION / 2, "the first was at work a moment ago");
     let said = installation.ear.count("a");
