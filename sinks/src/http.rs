@@ -24,6 +24,7 @@ pub(crate) const UNSENT: [&str; 4] = ["name of the host", "connect", "tls", NOT_
 /// A client of one destination.
 pub(crate) struct Client {
     agent: Agent,
+    timeout: Duration,
 }
 
 /// An answer, whatever its status.
@@ -49,7 +50,7 @@ impl Client {
             .proxy(None)
             .user_agent(concat!("faultline/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { agent: config.new_agent() }
+        Self { agent: config.new_agent(), timeout }
     }
 
     /// Sends and reads the whole answer.
@@ -65,15 +66,15 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        if !permit::is_given() {
-            return Err(Trouble::Transport(NOT_PERMITTED));
-        }
+        let timeout = permit::left().ok_or(Trouble::Transport(NOT_PERMITTED))?.min(self.timeout);
         let sent = if body.is_empty() {
             let request = request.body(()).map_err(|_| Trouble::Request("header or url"))?;
-            self.agent.run(request)
+            let request = self.agent.configure_request(request).timeout_global(Some(timeout));
+            self.agent.run(request.build())
         } else {
             let request = request.body(body).map_err(|_| Trouble::Request("header or url"))?;
-            self.agent.run(request)
+            let request = self.agent.configure_request(request).timeout_global(Some(timeout));
+            self.agent.run(request.build())
         };
         let mut response = sent.map_err(|error| trouble(&error))?;
         let body = response
@@ -150,11 +151,11 @@ fn http_date(text: &str) -> Option<Timestamp> {
 mod tests {
     use super::*;
 
-    struct No;
+    struct Fixed(Option<Duration>);
 
-    impl permit::Permit for No {
-        fn is_given(&self) -> bool {
-            false
+    impl permit::Permit for Fixed {
+        fn left(&self) -> Option<Duration> {
+            self.0
         }
     }
 
@@ -163,12 +164,14 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let client = Client::new(Duration::from_millis(200));
+        let client = Client::new(Duration::from_secs(30));
         let send = || client.send(Method::POST, &url, &[], b"{}".to_vec(), Timestamp::EPOCH);
-        let sent = permit::under(No, send);
+        let sent = permit::under(Fixed(None), send);
         assert_eq!(sent.err(), Some(Trouble::Transport(NOT_PERMITTED)));
         assert!(listener.accept().is_err(), "nobody came");
-        assert_eq!(send().err(), Some(Trouble::Timeout), "nobody answers");
+        let short = Fixed(Some(Duration::from_millis(200)));
+        let sent = permit::under(short, send);
+        assert_eq!(sent.err(), Some(Trouble::Timeout), "nobody answers while it may wait");
         assert!(listener.accept().is_ok(), "somebody came");
     }
 

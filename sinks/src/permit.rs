@@ -1,15 +1,16 @@
-//! Whether a destination may be called at this moment, asked before each exchange.
+//! Whether a destination may be called at this moment, and for how long, asked before each exchange.
 //!
 //! A delivery can be several exchanges: to look a ticket up, to make it, to write the link. Whoever drives sinks may
 //! lose the right to speak between two of them. The permit belongs to the thread, as a sink does while it works: so no
 //! exchange of any sink can be made past it.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 /// Says whether destinations may be called.
 pub trait Permit {
-    /// Whether they may at this moment.
-    fn is_given(&self) -> bool;
+    /// Within which time an exchange that begins now has to be over; `None`: it may not begin.
+    fn left(&self) -> Option<Duration>;
 }
 
 thread_local! {
@@ -22,9 +23,11 @@ pub fn under<T>(permit: impl Permit + 'static, work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Whether this thread may call destinations now; without a permit it always may.
-pub(crate) fn is_given() -> bool {
-    PERMIT.with_borrow(|permit| permit.as_ref().is_none_or(|permit| permit.is_given()))
+/// How long a call of a destination may take that this thread begins now; `None`: it may not be made. Without a permit
+/// it may always, for any time.
+#[must_use]
+pub fn left() -> Option<Duration> {
+    PERMIT.with_borrow(|permit| permit.as_ref().map_or(Some(Duration::MAX), |permit| permit.left()))
 }
 
 struct PutBack(Option<Box<dyn Permit>>);
@@ -39,19 +42,21 @@ impl Drop for PutBack {
 mod tests {
     use super::*;
 
-    struct Fixed(bool);
+    struct Fixed(Option<Duration>);
 
     impl Permit for Fixed {
-        fn is_given(&self) -> bool {
+        fn left(&self) -> Option<Duration> {
             self.0
         }
     }
 
     #[test]
     fn a_permit_holds_for_its_work_alone() {
-        assert!(is_given());
-        let inside = under(Fixed(false), || (is_given(), under(Fixed(true), is_given), is_given()));
-        assert_eq!(inside, (false, true, false));
-        assert!(is_given());
+        let always = Some(Duration::MAX);
+        assert_eq!(left(), always);
+        let second = Some(Duration::from_secs(1));
+        let inside = under(Fixed(None), || (left(), under(Fixed(second), left), left()));
+        assert_eq!(inside, (None, second, None));
+        assert_eq!(left(), always);
     }
 }

@@ -16,6 +16,7 @@ use crate::auth::Keyring;
 use crate::control::desk::ActClock;
 use crate::grouping::Grouping;
 use crate::log::kafka::KafkaConfig;
+use crate::run::lease::finish_within;
 use crate::stages::settings::Settings;
 use crate::topics::{InputTopics, OwnTopics};
 
@@ -57,8 +58,12 @@ impl Checker {
 
     pub(super) fn check(mut self, raw: RawConfig) -> Result<Config, Vec<String>> {
         let settings = self.settings(&raw);
-        let (log, create_topics) = self.log(&raw.log);
+        let (mut log, create_topics) = self.log(&raw.log);
         let session = self.session(&raw.log);
+        if let LogChoice::Kafka(config) = &mut log {
+            // A record that is written late would come behind those of the next at work.
+            config.append_timeout = config.append_timeout.min(finish_within(session));
+        }
         let http = self.http("http.listen", &raw.http);
         let intake = self.intake(&raw.intake);
         if http.address == intake.address && http.address.port() != 0 {
@@ -238,8 +243,8 @@ impl Checker {
             RawLog::Kafka { session_s, .. } => *session_s,
             RawLog::Embedded { .. } => default_session_s(),
         };
-        // 1800: what brokers take at most, unless they are told otherwise.
-        Duration::from_secs(self.within("log.session_s", session_s.into(), 6, 1800).unsigned_abs())
+        // Brokers take more, but a stop may have to wait for one.
+        Duration::from_secs(self.within("log.session_s", session_s.into(), 6, 120).unsigned_abs())
     }
 
     pub(super) fn secret(&mut self, key: &str, secret: &SecretRef) -> Option<Secret> {

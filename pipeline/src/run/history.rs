@@ -74,9 +74,10 @@ pub fn start(
         sources.extend(starter.partitions_of(topic)?);
     }
     let (config, sql, pg) = (config.clone(), starter.http.sql.clone(), pg.clone());
-    let open = move || opened(&config, &sql, &pg);
+    let is_shared = starter.leases.are_shared();
+    let open = move || opened(&config, is_shared, &sql, &pg);
     let (mut open, mut ready) = (Some(open), None);
-    if !starter.leases.are_shared() {
+    if !is_shared {
         ready = open.take().map(|open| open()).transpose()?;
     }
     let (log, settings, stop) =
@@ -88,7 +89,9 @@ pub fn start(
             monitor.dead(error);
         })?;
         let Some((place, first)) = ready.or(later) else { return Ok(()) };
-        let Some(recorder) = place.opened(first, &stop, monitor)? else { return Ok(()) };
+        let Some(recorder) = place.opened(first, (&lease, &stop), monitor)? else {
+            return Ok(());
+        };
         let unproven = BTreeMap::new();
         let scribe = Scribe { recorder, log, settings, lease, stop, metrics, sources, unproven };
         scribe.run(monitor)
@@ -98,11 +101,13 @@ pub fn start(
 /// Opens the history and serves SQL over it.
 fn opened(
     config: &HistoryConfig,
+    is_shared: bool,
     sql: &SqlSlot,
     pg: &PgSlot,
 ) -> Result<(Opening, Option<Recorder>)> {
     let store = Store::open(&config.recorder.place).context("cannot open the history")?;
-    let place = Opening { store, settings: config.recorder.clone(), shared: Shared::default() };
+    let (settings, shared) = (config.recorder.clone(), Shared::default());
+    let place = Opening { is_shared, store, settings, shared };
     let first = place.attempt().context("cannot open the history")?;
     let engine = Engine::new(&place.store, place.shared.clone(), config.limits)?;
     sql.set(engine.clone());
@@ -121,6 +126,8 @@ fn opened(
 
 /// What is needed to open the history.
 struct Opening {
+    /// Another may have been at work, and not be gone yet.
+    is_shared: bool,
     store: Store,
     settings: RecorderSettings,
     shared: Shared,
@@ -136,6 +143,11 @@ impl Opening {
                 tracing::warn!(reason, "the history's storage does not answer, trying again");
                 Ok(None)
             }
+            // The one that was at work has not ended yet.
+            Err(HistoryError::Locked(by)) if self.is_shared => {
+                tracing::warn!(by, "another process still writes the history, waiting for its end");
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -144,10 +156,11 @@ impl Opening {
     fn opened(
         &self,
         mut recorder: Option<Recorder>,
-        stop: &Stop,
+        (lease, stop): (&Lease, &Stop),
         monitor: &StageMonitor,
     ) -> Result<Option<Recorder>> {
-        while recorder.is_none() && !stop.wait(PAUSE_OPENING) {
+        // To open it is to write: nobody may who has lost the role meanwhile.
+        while recorder.is_none() && !stop.wait(PAUSE_OPENING) && lease.wait(stop) {
             recorder = self.attempt().inspect_err(|error| monitor.dead(error))?;
         }
         Ok(recorder)

@@ -32,6 +32,7 @@ pub mod monitor;
 pub mod epoch;
 mod scribe;
 pub mod lease;
+mod patience;
 pub mod worker;
 pub mod follow;
 pub mod publish;
@@ -222,9 +223,12 @@ impl Starter<'_> {
         let inputs = partitions(&*self.log, &self.settings.inputs)?;
         let (data_dir, settings) = (self.config.data_dir.clone(), self.settings.clone());
         let (log, is_shared) = (self.log.clone(), self.leases.are_shared());
+        let stop = self.stop.clone();
         let make = move || {
-            let epoch = epoch::next(&data_dir, &*log, &settings, is_shared)?;
-            Ok(Box::new(ObserveStage::new(settings, epoch)) as Box<dyn Stage>)
+            let epoch = patience::answered(&stop, "the newest epoch", || {
+                epoch::next(&data_dir, &*log, &settings, is_shared)
+            })?;
+            Ok(epoch.map(|epoch| Box::new(ObserveStage::new(settings, epoch)) as Box<dyn Stage>))
         };
         self.stage(StageName::Observe, make, inputs)
     }
@@ -232,7 +236,7 @@ impl Starter<'_> {
     fn detect(&self) -> Result<JoinHandle<Result<()>>> {
         let inputs = self.partitions_of(&self.settings.own.panes)?;
         let stage = DetectStage::new(self.settings.clone());
-        self.stage(StageName::Detect, || Ok(Box::new(stage)), inputs)
+        self.stage(StageName::Detect, || Ok(Some(Box::new(stage))), inputs)
     }
 
     fn correlate(&self) -> Result<JoinHandle<Result<()>>> {
@@ -241,7 +245,7 @@ impl Starter<'_> {
         let stage = CorrelateStage::new(self.settings.clone())
             .with_drift_told(Box::new(move |report| drift.set(report)))
             .with_acts_told(acts::counted(&self.http));
-        self.stage(StageName::Correlate, || Ok(Box::new(stage)), inputs)
+        self.stage(StageName::Correlate, || Ok(Some(Box::new(stage))), inputs)
     }
 
     fn partitions_of(&self, topic: &str) -> Result<Vec<TopicPartition>> {
@@ -253,7 +257,7 @@ impl Starter<'_> {
     fn stage(
         &self,
         name: StageName,
-        make: impl FnOnce() -> Result<Box<dyn Stage>> + Send + 'static,
+        make: impl FnOnce() -> Result<Option<Box<dyn Stage>>> + Send + 'static,
         inputs: Vec<TopicPartition>,
     ) -> Result<JoinHandle<Result<()>>> {
         let (log, lag, http) = (self.log.clone(), self.lag.clone(), self.http.clone());
@@ -261,9 +265,12 @@ impl Starter<'_> {
         let dead_letters = self.settings.own.dead_letters.clone();
         let data_dir = self.config.data_dir.clone();
         self.thread(name, move |monitor| {
+            let Some(stage) = make().inspect_err(|error| monitor.dead(error.as_ref()))? else {
+                return Ok(());
+            };
             let worker = Worker {
                 name: name.label(),
-                stage: make()?,
+                stage,
                 log,
                 inputs,
                 in_order_of_arrival: name == StageName::Observe,

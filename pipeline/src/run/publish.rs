@@ -6,6 +6,7 @@ use anyhow::Result;
 use model::id::stable_hash;
 use sinks::config::SinkConfig;
 use sinks::kafka::{Message, Publish, PublishError};
+use sinks::permit;
 
 use crate::log::{Log, LogError, NewRecord, TopicPartition, TopicSpec};
 
@@ -48,6 +49,9 @@ impl Publish for LogPublisher {
             headers: message.headers,
             value: Some(message.value),
         };
+        if permit::left().is_none() {
+            return Err(PublishError::Unavailable);
+        }
         let to = TopicPartition::new(&message.topic, partition);
         self.log.append(&to, vec![record]).map(drop).map_err(told)
     }

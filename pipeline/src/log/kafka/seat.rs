@@ -20,8 +20,10 @@ use crate::clock::StopWatch;
 use crate::log::LogError;
 use crate::log::seat::{Seat, SeatEvent, SeatSpec};
 
-/// How long a look for the newest term may hold up the other seats of a process.
+/// How long a look for the newest term may take.
 const LOOK_MAX: Duration = Duration::from_secs(1);
+/// How often the same trouble is told.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// How long leaving may take.
 const LEAVE_MAX: Duration = Duration::from_secs(3);
 /// How long an assignment may be without a poll: librdkafka's default. The lease ends long before.
@@ -31,6 +33,8 @@ pub(super) struct KafkaSeat {
     consumer: BaseConsumer<Events>,
     topic: String,
     is_given: bool,
+    /// What was told last of why the group does not answer, and since when.
+    told: Option<(String, StopWatch)>,
 }
 
 impl KafkaSeat {
@@ -55,7 +59,18 @@ impl KafkaSeat {
         let consumer: BaseConsumer<Events> =
             client.create_with_context(Events::default()).map_err(unavailable)?;
         consumer.subscribe(&[&spec.topic]).map_err(unavailable)?;
-        Ok(Self { consumer, topic: spec.topic.clone(), is_given: false })
+        Ok(Self { consumer, topic: spec.topic.clone(), is_given: false, told: None })
+    }
+
+    /// Whoever waits for a role for ever has to be told why: a right that is missing, a session that the brokers refuse.
+    fn tell(&mut self, error: &KafkaError) {
+        let why = error.to_string();
+        let is_known =
+            |(known, since): &(String, StopWatch)| *known == why && since.elapsed() < TELL_AGAIN;
+        if !self.told.as_ref().is_some_and(is_known) {
+            tracing::warn!(%error, topic = self.topic, "the group of a role does not take this process in");
+            self.told = Some((why, StopWatch::start()));
+        }
     }
 
     fn only(&self, offset: Offset) -> KafkaResult<TopicPartitionList> {
@@ -73,7 +88,7 @@ impl Seat for KafkaSeat {
         loop {
             match self.consumer.poll(Duration::ZERO) {
                 Some(Err(error)) => {
-                    tracing::debug!(%error, topic = self.topic, "kafka seat");
+                    self.tell(&error);
                     has_failed |= matches!(error, KafkaError::MessageConsumptionFatal(_));
                 }
                 Some(Ok(_)) => {}
@@ -114,6 +129,9 @@ impl Seat for KafkaSeat {
     }
 
     fn prove(&mut self, term: u64) -> Result<(), LogError> {
+        if self.consumer.assignment_lost() {
+            return Err(LogError::Unavailable("the role was taken away".to_owned()));
+        }
         let failed = |error: KafkaError| to_log_error(&self.topic, &error);
         let offset = Offset::Offset(i64::try_from(term).unwrap_or(i64::MAX));
         let list = self.only(offset).map_err(failed)?;
@@ -185,7 +203,9 @@ impl ConsumerContext for Events {
             }
         };
         if let Err(error) = done {
+            // The group believes that this process has what it has not: only a new member can mend that.
             tracing::warn!(%error, "an assignment of a group was not carried out");
+            self.tell(SeatEvent::Failed);
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::run::Starter;
 use crate::run::lease::Lease;
 use crate::run::listening::Listening;
 use crate::run::monitor::StageMonitor;
+use crate::run::patience::answered;
 use crate::run::places::Places;
 use crate::run::stop::Stop;
 use crate::stages::settings::Settings;
@@ -94,11 +95,15 @@ impl Courier {
     }
 
     pub(super) fn run(&mut self, from: &[TopicPartition], monitor: &StageMonitor) -> Result<()> {
-        let heard = self.remember()?;
+        let stop = self.stop.clone();
+        let Some(heard) = answered(&stop, "what was said before", || self.remember())? else {
+            return Ok(());
+        };
         let sink = self.outbox.sink().clone();
         let mut ear = self.listen_every.map(|every| Listening::new(sink, every, heard));
         let from: Vec<_> = from.iter().map(|at| (at.clone(), Start::Oldest)).collect();
-        let mut reader = self.log.reader(&from)?;
+        let open = || Ok(self.log.reader(&from)?);
+        let Some(mut reader) = answered(&stop, "the incidents", open)? else { return Ok(()) };
         monitor.ready();
         let mut wait = TURN;
         while !self.stop.is_set() {

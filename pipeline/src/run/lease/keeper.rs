@@ -57,6 +57,17 @@ impl Keeping {
     }
 }
 
+/// Ends the service with a thread that panics: without it no role could be proved any more.
+struct Fuse<'s>(&'s Stop);
+
+impl Drop for Fuse<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set();
+        }
+    }
+}
+
 impl Keeper {
     pub(super) fn new(posts: Vec<Post>, http: HttpState) -> Self {
         Self { posts, http }
@@ -94,6 +105,7 @@ impl Post {
     }
 
     fn keep(mut self, http: &HttpState, stop: &Stop, service: &Stop) -> Result<()> {
+        let _fuse = Fuse(service);
         let mut lost: Option<Lost> = None;
         loop {
             self.turn(http);

@@ -28,6 +28,7 @@ pub(super) mod keeper;
 mod tenure;
 
 use keeper::{Keeper, Post};
+pub use tenure::finish_within;
 
 /// How often it is looked whether the role is ours.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -55,6 +56,7 @@ struct Place {
     data_dir: PathBuf,
     role: &'static str,
     since: StopWatch,
+    session: Duration,
     /// Until when it is ours, after `since`. Unit: milliseconds.
     until_ms: AtomicU64,
     /// Held from when the role is begun.
@@ -112,14 +114,22 @@ impl Lease {
 }
 
 impl Permit for Lease {
-    fn is_given(&self) -> bool {
-        self.holds()
+    fn left(&self) -> Option<Duration> {
+        self.0.as_ref().map_or(Some(Duration::MAX), |place| {
+            let left = place.left();
+            (!left.is_zero()).then(|| left + finish_within(place.session))
+        })
     }
 }
 
 impl Place {
     fn holds(&self) -> bool {
-        self.since.elapsed().as_millis() < u128::from(self.until_ms.load(Ordering::Acquire))
+        !self.left().is_zero()
+    }
+
+    fn left(&self) -> Duration {
+        let until = Duration::from_millis(self.until_ms.load(Ordering::Acquire));
+        until.saturating_sub(self.since.elapsed())
     }
 
     fn set(&self, until: Duration) {
@@ -194,6 +204,7 @@ pub(super) fn reserve(wanted: &Wanted<'_>, log: &dyn Log) -> Result<Reserved> {
             data_dir: wanted.data_dir.to_owned(),
             role,
             since,
+            session: wanted.session,
             until_ms: AtomicU64::new(0),
             directory: Mutex::default(),
             seat: held::try_lock(wanted.data_dir, &format!("{role}.seat"))?,

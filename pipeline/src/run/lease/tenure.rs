@@ -52,13 +52,20 @@ pub(super) struct Tenure {
     is_over: bool,
 }
 
+/// How long what is begun under a lease may take: no record and no call may arrive after the group can have given the
+/// role away. The group counts a session from the last sign of life that came to it, at the latest when it took the
+/// proof; a lease is good for half of one from when the proof was asked for, and an eighth is for clocks that run
+/// differently.
+#[must_use]
+pub const fn finish_within(session: Duration) -> Duration {
+    Duration::from_millis(session.as_millis() as u64 * 3 / 8)
+}
+
 impl Tenure {
     /// Standing by in a group that gives up on a member after `session` without a sign of life.
     pub(super) fn new(session: Duration) -> Self {
         Self {
-            // The group counts from the last sign of life that came to it: at the latest when it took the
-            // proof, or a heartbeat before. The rest is for clocks that run differently.
-            good_for: session - session / 4,
+            good_for: session / 2,
             prove_every: session / 6,
             is_given: false,
             claim: None,
