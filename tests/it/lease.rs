@@ -2,6 +2,7 @@
 //! the other is killed, frozen, ended. Needs `FAULTLINE_TEST_KAFKA` (`tests/run.sh kafka`).
 
 mod ear;
+mod epochs;
 mod seats;
 
 use std::collections::BTreeMap;
@@ -255,7 +256,7 @@ fn story() -> (Vec<TopicRecord>, Vec<TopicRecord>) {
         let mut records: Vec<TopicRecord> = story.records().collect();
         let upto = |part: usize| records.len() * part / 16;
         let calls = |part: &usize| {
-            let first = records[..upto(*part)].iter().cloned().map(Ok);
+            let first = records.iter().take(upto(*part)).cloned().map(Ok);
             let told = final_incidents(Settings::default(), 1, first, |_| {}).expect("it plays");
             told.iter().any(|(incident, _)| is_called(incident))
         };
