@@ -264,6 +264,7 @@ fn a_million_alerts_with_new_labels_change_nobody_elses_incidents() {
 }
 
 #[test]
+#[ignore = "takes long, and no run of it has come to its end yet: docs/gaps.md"]
 fn a_million_rules_of_one_service_change_nobody_elses_incidents() {
     let quiet = run(None, 0);
     changes_nobody_else(Says::Rules, &quiet);

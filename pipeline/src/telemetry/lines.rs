@@ -23,6 +23,10 @@ const TEXT_CHARS_MAX: usize = 2_000;
 static KEPT: AtomicU8 = AtomicU8::new(0);
 static WAITING: Mutex<Waiting> = Mutex::new(Waiting { lines: VecDeque::new(), dropped: 0 });
 
+/// Tests that keep or take lines do so one after the other: what waits is the process's.
+#[cfg(test)]
+pub(super) static ALONE: Mutex<()> = Mutex::new(());
+
 struct Waiting {
     lines: VecDeque<Line>,
     dropped: u64,
@@ -120,6 +124,7 @@ mod tests {
 
     #[test]
     fn lines_of_the_level_wait_within_a_bound_and_others_do_not() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let subscriber = tracing_subscriber::fmt().with_writer(std::io::sink).finish().with(Tap);
         tracing::subscriber::with_default(subscriber, || {
             tracing::error!("nobody sends it");

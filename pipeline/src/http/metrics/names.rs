@@ -127,6 +127,7 @@ impl Metric {
         Self::TelemetryUnsent,
     ];
 
+    #[expect(clippy::too_many_lines, reason = "one line of text for each of them")]
     pub(super) const fn family(self) -> (&'static str, Kind, &'static str) {
         match self {
             Self::RecordsRead => ("faultline_records_read_total", Kind::Counter, "Records read."),

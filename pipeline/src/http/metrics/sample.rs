@@ -91,7 +91,7 @@ impl Metrics {
             let since = owed.oldest_since.unwrap_or(now);
             let age = (now - since).as_secs_f64().max(0.0);
             let sink = sink.as_str().to_owned();
-            incidents.points.push(("sink", sink.clone(), Value::Whole(owed.incidents as u64)));
+            incidents.points.push(("sink", sink.clone(), Value::Whole(owed.incidents)));
             oldest.points.push(("sink", sink, Value::Real(age)));
         }
         [incidents, oldest]

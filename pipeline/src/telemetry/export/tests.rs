@@ -50,6 +50,10 @@ fn receiver(status: &'static str) -> (String, Receiver<Heard>) {
     (endpoint, requests)
 }
 
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    lines::ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 fn settings(endpoint: &str) -> Settings {
     Settings {
         endpoint: endpoint.to_owned(),
@@ -73,6 +77,7 @@ fn text(attributes: &[KeyValue], key: &str) -> String {
 
 #[test]
 fn metrics_lines_and_spans_are_what_the_reference_decoder_reads_and_hold_no_secret() {
+    let _alone = alone();
     let (endpoint, requests) = receiver("200 OK");
     let metrics = Arc::new(Metrics::default());
     metrics.add(Metric::RecordsRead, Stage::Observe, 42);
@@ -151,6 +156,7 @@ fn metrics_lines_and_spans_are_what_the_reference_decoder_reads_and_hold_no_secr
 
 #[test]
 fn an_endpoint_that_does_not_answer_is_left_alone_and_counted() {
+    let _alone = alone();
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", free.local_addr().unwrap());
     drop(free);
@@ -177,6 +183,7 @@ fn an_endpoint_that_does_not_answer_is_left_alone_and_counted() {
 
 #[test]
 fn a_stop_waits_for_no_endpoint_that_does_not_answer() {
+    let _alone = alone();
     // It takes connections and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
@@ -194,6 +201,7 @@ fn a_stop_waits_for_no_endpoint_that_does_not_answer() {
 
 #[test]
 fn a_private_address_is_asked_only_where_that_was_said() {
+    let _alone = alone();
     let (endpoint, requests) = receiver("200 OK");
     let settings = Settings { is_private: false, ..settings(&endpoint.replace("http:", "https:")) };
     let metrics = Arc::new(Metrics::default());
