@@ -178,3 +178,137 @@ impl Post {
         self.has_begun = true;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+    use crate::log::LogError;
+    use crate::run::lease::tests::place;
+
+    /// A group that says what it is told to.
+    #[derive(Clone, Default)]
+    struct Group(Arc<Mutex<Said>>);
+
+    #[derive(Default)]
+    struct Said {
+        events: VecDeque<SeatEvent>,
+        newest: Option<u64>,
+        refuses: bool,
+        proofs: Vec<u64>,
+        has_left: bool,
+    }
+
+    impl Group {
+        fn with<T>(&self, act: impl FnOnce(&mut Said) -> T) -> T {
+            act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        }
+    }
+
+    impl Seat for Group {
+        fn poll(&mut self) -> Vec<SeatEvent> {
+            self.with(|said| said.events.drain(..).collect())
+        }
+
+        fn newest_term(&mut self) -> Result<Option<u64>, LogError> {
+            Ok(self.with(|said| said.newest))
+        }
+
+        fn prove(&mut self, term: u64) -> Result<(), LogError> {
+            self.with(|said| {
+                said.proofs.push(term);
+                if said.refuses {
+                    return Err(LogError::Unavailable("refused".to_owned()));
+                }
+                said.newest = Some(term);
+                Ok(())
+            })
+        }
+
+        fn leave(self: Box<Self>) {
+            self.with(|said| said.has_left = true);
+        }
+    }
+
+    const SESSION: Duration = Duration::from_millis(400);
+
+    fn post(group: &Group) -> (Post, Arc<Place>) {
+        let place = place("deliver", SESSION);
+        let seat = Box::new(group.clone());
+        (Post::new(Stage::Deliver, place.clone(), seat, SESSION), place)
+    }
+
+    #[test]
+    fn a_role_is_ours_from_the_proof_until_it_is_taken_or_not_proved_for_half_a_session() {
+        let (group, http) = (Group::default(), HttpState::default());
+        group.with(|said| said.newest = Some(4));
+        let (mut post, place) = post(&group);
+        post.turn(&http);
+        assert!(!place.holds(), "nobody gave it");
+        group.with(|said| said.events.push_back(SeatEvent::Given));
+        post.turn(&http);
+        assert!(!place.holds(), "the newest term is known, but not that ours is taken");
+        post.turn(&http);
+        assert!(place.holds() && place.left() <= SESSION / 2);
+        assert_eq!(group.with(|said| said.proofs.clone()), [5]);
+        assert_eq!(http.health.owned(), [(Stage::Deliver, true)]);
+        group.with(|said| said.refuses = true);
+        let _never = Stop::default().wait(SESSION / 2);
+        post.turn(&http);
+        assert!(!place.holds(), "no proof for half a session");
+        group.with(|said| said.refuses = false);
+        let _never = Stop::default().wait(SESSION);
+        post.turn(&http);
+        assert!(place.holds(), "nobody was in between");
+        group.with(|said| said.events.push_back(SeatEvent::Taken));
+        post.turn(&http);
+        assert!(!place.holds());
+        assert_eq!(http.health.standing_by(), [Stage::Deliver]);
+    }
+
+    #[test]
+    fn who_finds_the_term_of_another_ends_the_service_and_leaves() {
+        let (group, http) = (Group::default(), HttpState::default());
+        let (post, place) = post(&group);
+        group.with(|said| said.events.push_back(SeatEvent::Given));
+        let (stop, service) = (Stop::default(), Stop::default());
+        let keeper = Keeper::new(vec![post], http).start(&service).unwrap();
+        while !place.holds() {
+            let _never = stop.wait(LOOK_EVERY);
+        }
+        group.with(|said| {
+            said.newest = Some(9);
+            said.events.extend([SeatEvent::Taken, SeatEvent::Given]);
+        });
+        while !service.wait(LOOK_EVERY) {}
+        assert!(!place.holds());
+        let lost = keeper.end().unwrap_err();
+        assert!(lost.downcast_ref::<Lost>().is_some_and(|lost| lost.role == "deliver"));
+        assert!(group.with(|said| said.has_left));
+    }
+
+    #[test]
+    fn a_keeper_that_panics_takes_the_service_with_it() {
+        struct Breaks;
+        impl Seat for Breaks {
+            fn poll(&mut self) -> Vec<SeatEvent> {
+                panic!("a bug")
+            }
+            fn newest_term(&mut self) -> Result<Option<u64>, LogError> {
+                Ok(None)
+            }
+            fn prove(&mut self, _: u64) -> Result<(), LogError> {
+                Ok(())
+            }
+            fn leave(self: Box<Self>) {}
+        }
+        let place = place("deliver", SESSION);
+        let post = Post::new(Stage::Deliver, place, Box::new(Breaks), SESSION);
+        let service = Stop::default();
+        let keeper = Keeper::new(vec![post], HttpState::default()).start(&service).unwrap();
+        while !service.wait(LOOK_EVERY) {}
+        assert!(keeper.end().is_err());
+    }
+}

@@ -267,3 +267,44 @@ const fn stage(role: Role) -> Option<Stage> {
         Role::Intake | Role::Console => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A role that nobody has proved yet.
+    pub(super) fn place(role: &'static str, session: Duration) -> Arc<Place> {
+        Arc::new(Place {
+            data_dir: PathBuf::new(),
+            role,
+            since: StopWatch::start(),
+            session,
+            until_ms: AtomicU64::new(0),
+            directory: Mutex::default(),
+            seat: None,
+        })
+    }
+
+    #[test]
+    fn what_is_begun_under_a_lease_has_to_end_before_the_session_does() {
+        let session = Duration::from_secs(60);
+        let place = place("deliver", session);
+        let lease = Lease(Some(place.clone()));
+        assert_eq!(lease.left(), None, "it is not ours");
+        // Proved at this moment: good for half a session.
+        place.set(place.since.elapsed() + session / 2);
+        let left = lease.left().unwrap();
+        assert!(left > session / 2 && left < session, "{left:?}");
+        assert_eq!(Lease::default().left(), Some(Duration::MAX));
+    }
+
+    #[test]
+    fn whoever_waits_for_a_role_goes_when_it_is_time_to_stop() {
+        let lease = Lease(Some(place("deliver", Duration::from_secs(60))));
+        let stop = Stop::default();
+        stop.set();
+        assert!(!lease.wait(&stop));
+        assert!(!lease.begin(&stop).unwrap());
+        assert!(Lease::default().wait(&stop), "a log of one process has no others");
+    }
+}

@@ -229,15 +229,15 @@ mod tests {
         assert_eq!(tenure.next(at(4_000)), Step::Prove { term: 8 });
         // The answer is late, as after a pause of the whole process.
         tenure.answered(true, at(9_000));
-        assert!(is_ours(&tenure, at(12_900)));
-        assert!(!is_ours(&tenure, at(4_000) + SESSION - SESSION / 4));
+        assert!(is_ours(&tenure, at(9_900)));
+        assert!(!is_ours(&tenure, at(4_000) + SESSION / 2));
     }
 
     #[test]
     fn proofs_that_stay_out_suspend_it_and_one_that_comes_lets_it_go_on() {
         let mut tenure = at_work();
         assert_eq!(tenure.next(at(3_000)), Step::Prove { term: 8 });
-        assert!(!is_ours(&tenure, at(11_000)), "the first proof is good for nine seconds");
+        assert!(!is_ours(&tenure, at(11_000)), "the first proof is good for six seconds");
         tenure.answered(false, at(11_000));
         assert_eq!(serve(&mut tenure, at(12_000), None, true), Some(8));
         assert!(is_ours(&tenure, at(12_000)) && !tenure.is_over());
