@@ -104,7 +104,7 @@ impl Service {
     fn names(&self, condition: &str) -> bool {
         let (status, body) = self.get("/readyz?verbose");
         let body: Value = serde_json::from_str(&body).unwrap_or_default();
-        let checks = body["checks"].as_array().cloned().unwrap_or_default();
+        let checks = body.get("checks").and_then(Value::as_array).cloned().unwrap_or_default();
         let fails = |check: &Value| check["condition"] == condition && check["holds"] == false;
         status == 503 && checks.iter().any(fails)
     }
@@ -130,7 +130,7 @@ impl Service {
     fn told(&self) -> Vec<String> {
         let body: Value =
             serde_json::from_str(&self.get("/api/v1/incidents").1).unwrap_or_default();
-        let rows = body["incidents"].as_array().cloned().unwrap_or_default();
+        let rows = body.get("incidents").and_then(Value::as_array).cloned().unwrap_or_default();
         let services = rows.iter().filter_map(|row| row["services"].as_array());
         services.flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
     }

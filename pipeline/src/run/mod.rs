@@ -135,19 +135,9 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
         Desk::default()
     };
     let stop = Stop::default();
-    let mut threads = Vec::new();
     let metrics = Arc::new(Metrics::default());
-    let mut batches = Batches::default();
-    if let Some(settings) = config.telemetry.clone() {
-        let system = match config.log {
-            LogChoice::Kafka(_) => "kafka",
-            LogChoice::Embedded(_) => "faultline",
-        };
-        let (kept, thread) =
-            telemetry::start_export(settings, metrics.clone(), system, stop.clone())?;
-        batches = kept;
-        threads.push(thread);
-    }
+    let (batches, export) = export(config, &metrics, &stop)?;
+    let mut threads = Vec::from_iter(export);
     let http = HttpState {
         metrics,
         batches,
@@ -205,6 +195,22 @@ pub fn start(config: &Config, log: Arc<dyn Log>, roles: &[Role]) -> Result<Runni
         #[cfg(feature = "history")]
         history,
     })
+}
+
+/// Starts to tell our own telemetry to others, where that is configured; gives what batches of stages are counted in.
+fn export(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    stop: &Stop,
+) -> Result<(Batches, Option<JoinHandle<Result<()>>>)> {
+    let Some(settings) = config.telemetry.clone() else { return Ok((Batches::default(), None)) };
+    let system = match config.log {
+        LogChoice::Kafka(_) => "kafka",
+        LogChoice::Embedded(_) => "faultline",
+    };
+    let (batches, thread) =
+        telemetry::start_export(settings, metrics.clone(), system, stop.clone())?;
+    Ok((batches, Some(thread)))
 }
 
 /// What every part needs to start.

@@ -1,7 +1,7 @@
 //! Reads what records say: one at a time, or, of much, on a second thread while the first works on
 //! what was read before. To decode telemetry takes about as long as to join it.
 
-use std::sync::mpsc::{channel, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use model::signal::SignalBatch;
@@ -60,7 +60,7 @@ fn ahead<'r>(
 ) -> bool {
     thread::scope(|scope| {
         let (tell, said) = sync_channel(AHEAD);
-        let (give_back, spare) = channel();
+        let (give_back, spare) = sync_channel(AHEAD);
         let read = move || {
             for record in records {
                 if let Ok(batch) = spare.try_recv() {
@@ -76,8 +76,8 @@ fn ahead<'r>(
         }
         for (record, said) in records.iter().zip(said) {
             if let Some(batch) = take(record, said) {
-                // After the last record nobody waits for it.
-                let _last = give_back.send(batch).is_err();
+                // Memory that nobody waits for is given up.
+                let _unwanted = give_back.try_send(batch).is_err();
             }
         }
         true
