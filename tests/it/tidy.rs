@@ -52,7 +52,7 @@ const PURE: [(&str, &[&str]); 3] = [
         ],
     ),
     ("topology", &["serde", "petgraph", "libm", "xxhash-rust"]),
-    ("correlator", &["serde", "libm", "regex", "thiserror", "xxhash-rust"]),
+    ("correlator", &["serde", "serde_bytes", "libm", "regex", "thiserror", "xxhash-rust"]),
 ];
 
 fn dependencies(manifest: &str) -> BTreeSet<String> {
