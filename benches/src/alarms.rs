@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 /// Alerts of one request, as Prometheus batches them.
 pub(crate) const ALERTS_A_BATCH: u64 = 50;
+/// Rules that fire: more alerts of one than a large fleet has would be cut as one loud source.
+const RULES: u64 = 20;
 /// Thursday, 2026-05-28: any moment will do.
 pub(crate) const START_MS: i64 = 1_780_000_200_000;
 
@@ -24,7 +26,7 @@ pub(crate) fn request(
 fn alert(service: u64, number: u64, at_ms: i64) -> Value {
     json!({
         "labels": {
-            "alertname": "HighErrorRate",
+            "alertname": format!("Rule{:02}", number % RULES),
             "service": format!("service-{service:04}"),
             "instance": format!("service-{service:04}-7c9f8d6b5-{number:07}"),
             "job": "kubernetes-pods",

@@ -7,12 +7,13 @@
 pub(super) const RING_FACTS_MAX: usize = 200_000;
 /// Alerts that are remembered at once. Above it the longest resolved ones go first.
 pub(super) const ALERTS_MAX: usize = 100_000;
-/// Alerts of one crowd ([`super::dedup::AlertState`]) that are remembered at once: as many as one incident lists. Above it
-/// that crowd's oldest go, so that one source that puts ids into its labels makes nobody else's forgotten.
-pub(super) const CROWD_ALERTS_MAX: u32 = 10_000;
-/// Alerts of one rule that one unsettled pane takes in: 500 a second of panes of ten seconds, so that the panes of the
+/// Alerts of one crowd ([`super::dedup::AlertState`]) that are remembered at once: more than a large fleet has of one rule,
+/// and less than half of all. Above it that crowd's oldest go, so that one source that puts ids into its labels makes nobody
+/// else's forgotten.
+pub(super) const CROWD_ALERTS_MAX: u32 = 40_000;
+/// Alerts of one rule that one unsettled pane takes in: 2,000 a second of panes of ten seconds, so that the panes of the
 /// lateness hold less than [`RING_FACTS_MAX`] of it.
-pub(super) const PANE_RULE_ALERTS_MAX: u32 = 5_000;
+pub(super) const PANE_RULE_ALERTS_MAX: u32 = 20_000;
 /// Rules that are told apart in one unsettled pane; all further ones count as one rule.
 pub(super) const PANE_RULES_MAX: usize = 5_000;
 /// Rules of alerts whose habits are known; the first stay.
